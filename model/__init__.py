@@ -1,0 +1,1 @@
+"""A dataset of spectrograms to a genre model and its predictions."""

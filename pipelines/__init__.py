@@ -1,0 +1,1 @@
+"""Songs to a dataset of spectrogram TFRecords, sharded by song."""

@@ -1,0 +1,220 @@
+"""Audio files to mono samples, block by block: libsndfile where it knows the format, ffmpeg for the rest."""
+
+import contextlib
+import hashlib
+import re
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import storage
+from pipelines.config import AudioConfig
+from pipelines.errors import SongError
+
+# fmt: off
+SUFFIXES = frozenset({
+    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mp2",
+    ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd", ".tta", ".w64", ".wav", ".wave", ".webm", ".wma", ".wv",
+})
+# fmt: on
+"""The file names' endings that are songs, in lower case."""
+
+SILENCE_PEAK = 1e-4
+"""Samples that stay within -80 dB of full scale of each other are silence."""
+
+_RATES_HZ = (1_000, 768_000)
+_BLOCK_FRAMES = 1 << 14  # what a decoder that loses its way takes with it
+# libsndfile's own error numbers, of files whose format it knows.
+_REASON_OF_ERROR = {24: "absurd_header", 32: "no_channels", 33: "absurd_header", 71: "truncated"}
+_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+
+
+Block = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded song.
+
+    Attributes
+    ----------
+    samples : array, shape (samples,)
+        Mono, float32, at the configured rate.
+    sample_rate_hz, channels : int
+        The file's own.
+    content_hash : str
+        SHA-256 of rate, channels and the samples before they are mixed and resampled.
+    truncated : bool
+        The file ends before its header says.
+    """
+
+    samples: NDArray[np.float32]
+    sample_rate_hz: int
+    channels: int
+    content_hash: str
+    truncated: bool
+
+
+@dataclass
+class _Source:
+    sample_rate_hz: int
+    channels: int
+    blocks: Iterator[Block]  # shape (frames, channels)
+    truncated: bool = False
+
+
+def load(url: str, config: AudioConfig) -> Recording:
+    """Decodes a song.
+
+    Parameters
+    ----------
+    url : str
+        A file of any suffix; what it holds decides.
+    config : AudioConfig
+        Its rate (resampled with soxr HQ), shortest and longest duration. What lies behind the longest is not read.
+
+    Raises
+    ------
+    SongError
+        The song cannot be used; its reason is one of `pipelines.ledger.REASONS`.
+    """
+    try:
+        with storage.local_copy(url) as path:
+            return _load(path, config)
+    except OSError as error:
+        raise SongError("unreadable", f"{type(error).__name__}: {error}") from error
+
+
+def _load(path: Path, config: AudioConfig) -> Recording:
+    import soxr
+
+    with path.open("rb") as file:
+        if not file.read(1):
+            raise SongError("empty", "the file has 0 bytes")
+    with _open(path) as source:
+        rate = source.sample_rate_hz
+        if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
+            raise SongError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
+        content = hashlib.sha256(struct.pack("<II", rate, source.channels))
+        resampler = soxr.ResampleStream(rate, config.sample_rate_hz, 1, dtype="float32", quality="HQ")
+        pieces = []
+        for block in _first(source.blocks, round(config.max_duration_s * rate)):
+            content.update(block.tobytes())
+            mono = block.mean(axis=1, dtype=np.float32)
+            if not np.isfinite(mono).all():
+                raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
+            pieces.append(resampler.resample_chunk(mono) if rate != config.sample_rate_hz else mono)
+        if rate != config.sample_rate_hz:
+            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    samples = np.concatenate([*pieces, np.zeros(0, np.float32)])
+    _check(samples, source.truncated, config)
+    return Recording(samples, rate, source.channels, content.hexdigest(), source.truncated)
+
+
+def _check(samples: NDArray[np.float32], truncated: bool, config: AudioConfig) -> None:
+    duration_s = len(samples) / config.sample_rate_hz
+    if duration_s < config.min_duration_s:
+        found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
+        raise SongError("truncated" if truncated else "too_short", found)
+    if np.ptp(samples) < SILENCE_PEAK:
+        raise SongError("silent", f"peak to peak {np.ptp(samples):.1e}, expected at least {SILENCE_PEAK:g}")
+
+
+def _first(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+    for block in blocks:
+        yield block[:frames]
+        frames -= len(block)
+        if frames <= 0:
+            return
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[_Source]:
+    import soundfile
+
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = _REASON_OF_ERROR.get(error.code)
+        if reason is not None:
+            raise SongError(reason, f"libsndfile: {error.error_string}") from error
+        with _open_ffmpeg(path) as source:
+            yield source
+    else:
+        with file:
+            shortened = _SHORTENED.search(file.extra_info)
+            cut = shortened is not None and int(shortened[1]) > int(shortened[2])
+            source = _Source(file.samplerate, file.channels, iter(()), cut)
+            source.blocks = _sndfile_blocks(file, source)
+            yield source
+
+
+def _sndfile_blocks(file: Any, source: _Source) -> Iterator[Block]:
+    import soundfile
+
+    decoded = 0
+    while True:
+        try:
+            block = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            source.truncated = True
+            return
+        if not len(block):
+            break
+        decoded += len(block)
+        yield block
+    source.truncated = source.truncated or decoded < file.frames
+
+
+@contextlib.contextmanager
+def _open_ffmpeg(path: Path) -> Iterator[_Source]:
+    import imageio_ffmpeg
+
+    # An AU stream says rate and channels in six numbers, and may be of any length. Only the file itself may be
+    # opened: a playlist must not make a worker fetch what it names.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    command += ["-i", f"file:{path}", "-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            pipe = process.stdout
+            assert pipe is not None
+            header = pipe.read(24)
+            if len(header) < 24:
+                process.wait()
+                raise _no_audio(_text(errors))
+            _, offset, _, _, rate, channels = struct.unpack(">6I", header)
+            pipe.read(offset - 24)
+            source = _Source(rate, channels, iter(()))
+            source.blocks = _ffmpeg_blocks(process, pipe, errors, source)
+            yield source
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _Source) -> Iterator[Block]:
+    frame_bytes = 4 * source.channels
+    while data := pipe.read(_BLOCK_FRAMES * frame_bytes):
+        whole = len(data) - len(data) % frame_bytes
+        yield np.frombuffer(data[:whole], ">f4").astype(np.float32).reshape(-1, source.channels)
+    source.truncated = process.wait() != 0 or bool(_text(errors))
+
+
+def _no_audio(error: str) -> SongError:
+    if "moov atom not found" in error:  # an MP4 file keeps its index at its end
+        return SongError("truncated", "the MP4 file ends before its index")
+    last = error.splitlines()[-1] if error else "it gave no audio"
+    return SongError("not_audio", f"neither libsndfile nor ffmpeg knows the format ({last})")
+
+
+def _text(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return errors.read().decode(errors="replace").strip()

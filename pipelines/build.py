@@ -1,0 +1,210 @@
+"""The build: a corpus to a dataset, in two pipelines, each of which can be stopped and goes on where it was.
+
+The first reads every song once and says what it is, or why it cannot be used. Then the plan is made, here and at once:
+groups, folds, shards. The second writes each shard in one worker. `dataset.json` comes last.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from pipelines import corpus, ledger, shards, storage, work
+from pipelines.config import BuildConfig, digest
+from pipelines.dataset import JSON_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
+from pipelines.errors import SpectroshardError, UsageError
+from pipelines.ledger import Song, fold_name
+from pipelines.plan import plan
+from pipelines.work import Json
+from pipelines.write import WriteShards, shard_orders
+
+WORK_NAME = "_build"
+"""The folder of a build that is not finished."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    is_new : bool
+        False where the dataset was there already, of this corpus and configuration.
+    elapsed_s : float
+    """
+
+    dataset: Dataset
+    is_new: bool
+    elapsed_s: float
+
+
+def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]) -> Built:
+    """Builds a dataset.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    output : str
+        The dataset's folder, by path or fsspec URL: new, empty, or left by a build that was stopped.
+    new_pipeline : callable
+        Gives an empty pipeline; it is asked for two.
+
+    Raises
+    ------
+    UsageError
+        The output holds something else.
+    SpectroshardError
+        The corpus cannot be used, or too much of it was rejected. Nothing is published then.
+    """
+    started_s = time.monotonic()
+    existing = _existing(output, config)
+    folder = storage.join(output, WORK_NAME)
+    entries = corpus.list_songs(config.corpus, storage.join(folder, "unpacked"))
+    songs = plan(entries, config, folder, new_pipeline)
+    orders = shard_orders(songs, {entry.song.song_id: entry.location for entry in entries}, config)
+    if existing is None:
+        dataset = _write(songs, orders, config, output, new_pipeline)
+    else:
+        _refuse_other_songs(existing, songs, orders)
+        dataset = existing
+    storage.remove(folder)
+    return Built(dataset, existing is None, time.monotonic() - started_s)
+
+
+def _write(
+    songs: list[Song], orders: list[Json], config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]
+) -> Dataset:
+    folder, ledger_url = storage.join(output, WORK_NAME), storage.join(output, LEDGER_NAME)
+    ledger.write(ledger_url, songs)
+    _refuse_rejects(songs, config, ledger_url)
+    names = work.place(folder, "shard", orders)
+    sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
+    receipts = work.run(new_pipeline, folder, sizes, "Write shards", WriteShards(folder, output))
+    late = {song_id: why for receipt in receipts for song_id, why in receipt["rejected"].items()}
+    songs = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
+    ledger.write(ledger_url, songs)
+    _refuse_rejects(songs, config, ledger_url)
+    dataset = describe(songs, orders, receipts, config, output)
+    _remove_strays(dataset)
+    dataset.save()
+    return dataset
+
+
+def describe(
+    songs: Sequence[Song], orders: Sequence[Json], receipts: Sequence[Json], config: BuildConfig, output: str
+) -> Dataset:
+    """The description of a dataset, of its ledger and its shards' orders and receipts."""
+    written = ledger.written(songs)
+    members: dict[str, list[Song]] = defaultdict(list)
+    for song in written:
+        members[song.fold].append(song)
+    sums: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for order, receipt in zip(orders, receipts, strict=True):
+        if receipt["sums"]:
+            sums[order["fold"]].append(receipt["sums"])
+    numbered = [fold_name(number) for number in range(config.folds.count)]
+    features = config.features.chosen
+    return Dataset(
+        url=output,
+        config=config,
+        plan=digest(orders),
+        genres=tuple(sorted({song.genre for song in written})),
+        features={
+            name: FeatureInfo(
+                bins=feature.bins,
+                frame_rate_hz=config.audio.sample_rate_hz / feature.hop_length,
+                dtype=config.shards.dtype,
+            )
+            for name, feature in features.items()
+        },
+        folds={
+            fold: Fold(
+                songs=dict(sorted(Counter(song.genre for song in members[fold]).items())),
+                duration_s=sum(song.duration_s for song in members[fold]),
+                sums={
+                    name: Sums.total(Sums.model_validate(part[name]) for part in sums[fold])
+                    for name in (features if sums[fold] else ())
+                },
+            )
+            for fold in sorted({*members, *(numbered if set(members) <= set(numbered) else ())})
+        },
+        shards=tuple(
+            Shard(
+                name=order["shard"],
+                fold=order["fold"],
+                songs=receipt["songs"],
+                bytes=receipt["bytes"],
+                sha256=receipt["sha256"],
+            )
+            for order, receipt in zip(orders, receipts, strict=True)
+        ),
+        shown=len(songs),
+        rejected=ledger.count_rejects(songs),
+    )
+
+
+def _existing(output: str, config: BuildConfig) -> Dataset | None:
+    """The dataset at the output, if there is one; refuses an output that this build did not begin."""
+    names = storage.names(output)
+    if JSON_NAME in names:
+        dataset = Dataset.load(output)
+        if dataset.config.fingerprint() != config.fingerprint():
+            changes = ", ".join(_changes(dataset.config, config))
+            raise UsageError(f"{output}: is a dataset of another configuration ({changes}); give a new --output")
+        return dataset
+    if names and WORK_NAME not in names:
+        raise UsageError(f"{output}: holds files that no build wrote ({names[0]}, ...); give a folder of its own")
+    return None
+
+
+def _changes(old: BuildConfig, new: BuildConfig) -> Iterator[str]:
+    before, after = _flat(old.deciding()), _flat(new.deciding())
+    for key in sorted(before.keys() | after.keys()):
+        if before.get(key) != after.get(key):
+            yield f"{key} was {before.get(key)}, is {after.get(key)}"
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return flat
+
+
+def _refuse_other_songs(existing: Dataset, songs: Sequence[Song], orders: Sequence[Json]) -> None:
+    if existing.plan == digest(orders):
+        return
+    before = {song.song_id: song for song in existing.ledger()}
+    after = {song.song_id: song for song in songs}
+    changed = sum(before[song_id] != after[song_id] for song_id in before.keys() & after.keys())
+    storage.remove(storage.join(existing.url, WORK_NAME))
+    raise UsageError(
+        f"{existing.url}: is a dataset of another corpus ({len(after.keys() - before.keys())} files more,"
+        f" {len(before.keys() - after.keys())} fewer, {changed} changed); give a new --output"
+    )
+
+
+def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
+    counts = ledger.count_rejects(songs)
+    rejected = sum(counts.values())
+    reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
+    if rejected == len(songs):
+        raise SpectroshardError(f"all {len(songs)} files were rejected ({reasons}); {ledger_url} has every error")
+    share, most = rejected / len(songs), config.build.max_reject_share
+    if share > most:
+        raise SpectroshardError(
+            f"{rejected} of {len(songs)} files were rejected ({reasons}), {share:.1%} where build.max_reject_share"
+            f" allows {most:.1%}; nothing is published, {ledger_url} has every error"
+        )
+
+
+def _remove_strays(dataset: Dataset) -> None:
+    """Removes shards that a stopped build of another configuration left."""
+    named = {shard.name for shard in dataset.shards}
+    for name in storage.names(dataset.url):
+        if name.endswith(shards.SUFFIX) and name not in named:
+            storage.remove(storage.join(dataset.url, name))

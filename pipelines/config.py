@@ -1,0 +1,193 @@
+"""The configuration of a build: what YAML and the command line may say, checked once, then frozen."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, Self, TypeVar
+
+import pydantic
+import yaml
+from pydantic import Field
+
+from pipelines import storage
+from pipelines.errors import UsageError
+from pipelines.features import Features, LogMel
+from pipelines.ledger import SplitName
+from pipelines.section import Section
+
+
+class CorpusConfig(Section):
+    """Where the songs are and who says what they are.
+
+    Attributes
+    ----------
+    input : str
+        A folder of genre folders, a glob, a CSV or Parquet manifest, or a `.zip`, `.tar`, `.tar.gz` or `.tgz`
+        archive of a folder; any fsspec URL.
+    root : str
+        What a manifest's paths are relative to and must lie in. Default: the manifest's own folder.
+    splits : dict
+        `train`, `validation`, `test`: files that list the songs of each split, one path a line. Only listed songs
+        belong to the corpus then.
+    artists : str
+        An index of lines `file ::: artist ::: title`, as B. L. Sturm's of GTZAN.
+    """
+
+    input: str = ""
+    root: str = ""
+    splits: dict[SplitName, str] = Field(default_factory=dict)
+    artists: str = ""
+
+
+class AudioConfig(Section):
+    """How a song is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`."""
+
+    sample_rate_hz: int = Field(22_050, ge=1_000, le=96_000)
+    min_duration_s: float = Field(1.0, gt=0)
+    max_duration_s: float = Field(600.0, gt=0)
+
+
+class FoldsConfig(Section):
+    """How groups of songs are dealt to folds, and which folds are test and validation; the rest is train.
+
+    Attributes
+    ----------
+    count : int
+        How many folds are dealt, where the corpus has no folds of its own.
+    seed : int
+        Another seed deals otherwise.
+    group_by : 'song' or 'artist'
+        Whether files share a group by their `song` alone, or by their `artist` too.
+    """
+
+    count: int = Field(10, ge=2, le=100)
+    seed: int = 0
+    group_by: Literal["song", "artist"] = "song"
+    test: tuple[int, ...] = (0,)
+    validation: tuple[int, ...] = (1,)
+
+    @pydantic.model_validator(mode="after")
+    def _splits_are_disjoint(self) -> Self:
+        if both := sorted(set(self.test) & set(self.validation)):
+            raise ValueError(f"fold {both[0]} is in both test and validation; a fold belongs to one split")
+        return self
+
+
+class ShardsConfig(Section):
+    """How records are stored: the features' `dtype` on disk, and about how large a shard file may grow."""
+
+    dtype: Literal["float16", "uint8"] = "float16"
+    size_mb: float = Field(128.0, gt=0)
+
+
+class BuildSection(Section):
+    """When a build refuses to publish."""
+
+    max_reject_share: float = Field(0.05, ge=0, le=1)
+
+
+class BuildConfig(Section):
+    """All that a build reads."""
+
+    corpus: CorpusConfig = CorpusConfig()
+    audio: AudioConfig = AudioConfig()
+    features: Features = Features(log_mel=LogMel())
+    folds: FoldsConfig = FoldsConfig()
+    shards: ShardsConfig = ShardsConfig()
+    build: BuildSection = BuildSection()
+
+    def deciding(self) -> dict[str, Any]:
+        """The values that decide a dataset's bytes once its songs are given."""
+        values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
+        # Which folds are test and validation is for the trainer to say: it moves no song.
+        for split in ("test", "validation"):
+            del values["folds"][split]
+        return values
+
+    def fingerprint(self) -> str:
+        """A digest of the deciding values."""
+        return digest(self.deciding())
+
+
+def digest(value: object) -> str:
+    """SHA-256, in hexadecimal, of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+ConfigT = TypeVar("ConfigT", bound=BuildConfig)
+
+
+def load(url: str, overrides: Sequence[str], kind: type[ConfigT]) -> ConfigT:
+    """Reads a configuration file.
+
+    Parameters
+    ----------
+    url : str
+        A YAML file, by path or fsspec URL.
+    overrides : sequence of str
+        `key.path=value` each, the value in YAML, as the command line's `--set` gives them.
+    kind : type
+        The configuration to read: `BuildConfig`, or one that adds sections to it.
+
+    Raises
+    ------
+    UsageError
+        The file is missing or no YAML mapping, a key is unknown, or a value is not allowed.
+    """
+    try:
+        values = yaml.safe_load(storage.read_bytes(url))
+    except OSError as error:
+        raise UsageError(f"{url}: cannot be read ({error}); give the path of a YAML configuration") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{url}: is not YAML ({' '.join(str(error).split())})") from error
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise UsageError(f"{url}: holds {type(values).__name__}, expected a mapping of sections")
+    for override in overrides:
+        _set(values, override)
+    if isinstance(features := values.get("features"), dict):
+        # In YAML a feature's name alone asks for it with its defaults.
+        values["features"] = {name: {} if value is None else value for name, value in features.items()}
+    return check(values, kind, url)
+
+
+def check(values: Mapping[str, Any], kind: type[ConfigT], source: str) -> ConfigT:
+    """Turns a mapping into a configuration, or raises `UsageError` that names each wrong key and what is allowed."""
+    try:
+        return kind.model_validate(values)
+    except pydantic.ValidationError as error:
+        faults = "; ".join(_fault(kind, detail) for detail in error.errors())
+        raise UsageError(f"{source}: {faults}") from error
+
+
+def _set(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not all(path.split(".")):
+        raise UsageError(f"--set {override}: expected KEY=VALUE, as in --set folds.count=5")
+    *sections, key = path.split(".")
+    for section in sections:
+        if values.get(section) is None:
+            values[section] = {}
+        values = values[section]
+        if not isinstance(values, dict):
+            raise UsageError(f"--set {override}: {section} holds a value, not keys of its own")
+    values[key] = yaml.safe_load(text)
+
+
+def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        known = _keys_beside(kind, path)
+        return f"unknown key {key}; allowed: {', '.join(known)}"
+    message = error["msg"].removeprefix("Value error, ")
+    found = "" if error["type"] == "value_error" else f", found {error['input']!r}"
+    return f"{key}: {message[0].lower()}{message[1:]}{found}"
+
+
+def _keys_beside(kind: type[pydantic.BaseModel], path: Sequence[str]) -> list[str]:
+    for part in path[:-1]:
+        annotation = kind.model_fields[part].annotation
+        choices = getattr(annotation, "__args__", (annotation,))
+        kind = next(c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel))
+    return list(kind.model_fields)

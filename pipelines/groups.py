@@ -1,0 +1,53 @@
+"""Groups: songs that must stay on one side of every split."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from pipelines.ledger import Song
+
+
+def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> list[Song]:
+    """Songs with their groups.
+
+    Files of the same `song` share a group; by artist, so do songs of the same artist. What is shared joins whatever
+    it touches: an artist with one song in two files, one of them credited to a second artist, makes one group.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+    group_by : 'song' or 'artist'
+
+    Returns
+    -------
+    list of Song
+        In the same order; a group is called after the smallest name in it, so that it does not depend on the order.
+    """
+    keys = [_keys(song, group_by) for song in songs]
+    name_of = _join(keys)
+    return [replace(song, group=name_of[own[0]]) for song, own in zip(songs, keys, strict=True)]
+
+
+def _keys(song: Song, group_by: str) -> list[str]:
+    keys = [f"song:{song.song}" if song.song else f"file:{song.song_id}"]
+    if group_by == "artist" and song.artist:
+        keys.append(f"artist:{song.artist.casefold()}")
+    return keys
+
+
+def _join(tied: Iterable[Sequence[str]]) -> dict[str, str]:
+    """The smallest key that each key is tied to, directly or through others (union-find)."""
+    parent: dict[str, str] = {}
+
+    def root(key: str) -> str:
+        parent.setdefault(key, key)
+        while parent[key] != key:
+            parent[key] = parent[parent[key]]
+            key = parent[key]
+        return key
+
+    for keys in tied:
+        for key in keys:
+            first, other = sorted((root(keys[0]), root(key)))
+            parent[other] = first
+    return {key: root(key) for key in parent}

@@ -1,0 +1,122 @@
+"""The plan: every song read once, then grouped, dealt to folds and given a shard."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics.metric import Metrics
+
+from pipelines import audio, work
+from pipelines.config import AudioConfig, BuildConfig
+from pipelines.errors import SongError, of_unforeseen
+from pipelines.folds import with_folds
+from pipelines.groups import with_groups
+from pipelines.ledger import REJECTED, Entry, Song
+from pipelines.shards import with_shards
+from pipelines.work import Json
+
+_LEAST_SONGS_AN_ORDER, _MOST_ORDERS = 16, 1000
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reading a file told: its audio's facts, or the reason and error by which it is rejected."""
+
+    duration_s: float = 0.0
+    sample_rate_hz: int = 0
+    channels: int = 0
+    content_hash: str = ""
+    reason: str = ""
+    error: str = ""
+    is_rejected: bool = False
+
+
+def plan(
+    entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: Callable[[], beam.Pipeline]
+) -> list[Song]:
+    """The ledger of a build, but for what writing may still reject.
+
+    Parameters
+    ----------
+    entries : sequence of Entry
+        The corpus.
+    config : BuildConfig
+    folder : str
+        Where the build keeps its orders and receipts.
+    new_pipeline : callable
+        Gives an empty pipeline.
+    """
+    orders = read_orders(entries, config.audio)
+    names = work.place(folder, "read", orders)
+    sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
+    receipts = work.run(new_pipeline, folder, sizes, "Read songs", ReadSongs(folder))
+    readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]
+    songs = [_with_reading(entry.song, reading) for entry, reading in zip(entries, readings, strict=True)]
+    return with_shards(with_folds(with_groups(songs, config.folds.group_by), config.folds), config)
+
+
+def read_orders(entries: Sequence[Entry], config: AudioConfig) -> list[Json]:
+    """Orders to read some songs each: many enough to share out, few enough to list."""
+    size = max(_LEAST_SONGS_AN_ORDER, math.ceil(len(entries) / _MOST_ORDERS))
+    songs = [
+        {
+            "location": entry.location,
+            "version": entry.version,
+            "reason": entry.song.reason,
+            "error": entry.song.error,
+        }
+        for entry in entries
+    ]
+    return [
+        {"audio": config.model_dump(mode="json"), "songs": songs[start : start + size]}
+        for start in range(0, len(songs), size)
+    ]
+
+
+class ReadSongs(work.Fulfil):
+    """Reads the songs of an order; counts songs, seconds and rejects by reason."""
+
+    def fulfil(self, order: Json) -> Json:
+        config = AudioConfig.model_validate(order["audio"])
+        readings = [read_song(song, config) for song in order["songs"]]
+        for reading in readings:
+            Metrics.counter("spectroshard", "songs").inc()
+            Metrics.counter("spectroshard", "seconds").inc(round(reading.duration_s))
+            if reading.is_rejected:
+                Metrics.counter("spectroshard", f"rejected_{reading.reason}").inc()
+        return {
+            "readings": [dataclasses.asdict(reading) for reading in readings],
+            "rejected": sum(reading.is_rejected for reading in readings),
+        }
+
+
+def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
+    """Reads one song of an order; a song that the listing rejected stays so, unread."""
+    if song["reason"]:
+        return Reading(reason=song["reason"], error=song["error"], is_rejected=True)
+    try:
+        recording = audio.load(song["location"], config)
+    except SongError as error:
+        return Reading(reason=error.reason, error=error.detail, is_rejected=True)
+    except Exception as error:
+        unforeseen = of_unforeseen(error)
+        return Reading(reason=unforeseen.reason, error=unforeseen.detail, is_rejected=True)
+    return Reading(
+        len(recording.samples) / config.sample_rate_hz,
+        recording.sample_rate_hz,
+        recording.channels,
+        recording.content_hash,
+        "truncated" if recording.truncated else "",
+        "the file ends early; what is there is used" if recording.truncated else "",
+    )
+
+
+def _with_reading(song: Song, reading: Reading) -> Song:
+    if reading.is_rejected:
+        return song if song.status == REJECTED else song.rejected(reading.reason, reading.error)
+    facts = dataclasses.asdict(reading)
+    del facts["is_rejected"]
+    return replace(song, **facts)

@@ -1,0 +1,196 @@
+"""Records: one song as a `tf.train.Example` in a TFRecord file, written and parsed in this one place.
+
+The record's keys are `song_id`, `genre` and `group`, and for each feature NAME `NAME/data` (the array's bytes, row by
+row), `NAME/shape` (frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (step, lowest value). The messages are those
+of TensorFlow's `example.proto` and `feature.proto`, made here so that build workers need no TensorFlow.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+import google_crc32c
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from numpy.typing import NDArray
+
+from pipelines.errors import SpectroshardError
+
+
+@dataclass(frozen=True)
+class Record:
+    """One song of a shard.
+
+    Attributes
+    ----------
+    song_id, genre, group : str
+    features : dict
+        Each feature by name: an array of shape (frames, bins).
+    """
+
+    song_id: str
+    genre: str
+    group: str
+    features: Mapping[str, NDArray[Any]]
+
+
+def quantise(values: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], tuple[float, float]]:
+    """A feature as it is stored.
+
+    Parameters
+    ----------
+    values : array
+    dtype : 'float16' or 'uint8'
+
+    Returns
+    -------
+    stored : array of that dtype
+    scale : (step, lowest)
+        Of uint8, by which `stored * step + lowest` gives the values again, to half a step; (1, 0) of float16.
+    """
+    if dtype == "float16":
+        return values.astype("<f2"), (1.0, 0.0)
+    lowest, highest = float(values.min()), float(values.max())
+    # As float32, so that what is recorded is what is used.
+    step = float(np.float32((highest - lowest) / 255)) or 1.0
+    return np.clip(np.rint((values - lowest) / step), 0, 255).astype(np.uint8), (step, float(np.float32(lowest)))
+
+
+def restore(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
+    """The values of a stored feature, float32."""
+    values: NDArray[np.float32] = stored.astype(np.float32)
+    return values if stored.dtype == np.float16 else values * np.float32(scale[0]) + np.float32(scale[1])
+
+
+def encode(record: Record, dtype: str) -> bytes:
+    """A song's serialised Example, its features stored as `dtype`; equal songs give equal bytes."""
+    example = _Example()
+    entries = example.features.feature
+    for key in ("song_id", "genre", "group"):
+        entries[key].bytes_list.value.append(getattr(record, key).encode())
+    for name, values in record.features.items():
+        stored, scale = quantise(np.asarray(values, np.float32), dtype)
+        entries[f"{name}/data"].bytes_list.value.append(stored.tobytes())
+        entries[f"{name}/shape"].int64_list.value.extend(stored.shape)
+        entries[f"{name}/dtype"].bytes_list.value.append(dtype.encode())
+        if dtype == "uint8":
+            entries[f"{name}/scale"].float_list.value.extend(scale)
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def decode(serialized: bytes) -> Record:
+    """The song of a serialised Example, its features restored to float32."""
+    entries = _Example.FromString(serialized).features.feature
+    features = {}
+    for key in sorted(entries):
+        name, _, part = key.rpartition("/")
+        if part == "data":
+            dtype = entries[f"{name}/dtype"].bytes_list.value[0].decode()
+            shape = tuple(entries[f"{name}/shape"].int64_list.value)
+            stored = np.frombuffer(entries[key].bytes_list.value[0], dtype).reshape(shape)
+            features[name] = restore(stored, entries[f"{name}/scale"].float_list.value if dtype == "uint8" else ())
+    song_id, genre, group = (entries[key].bytes_list.value[0].decode() for key in ("song_id", "genre", "group"))
+    return Record(song_id, genre, group, features)
+
+
+def parse_tensors(serialized: Any, names: Sequence[str], dtype: str) -> dict[str, Any]:
+    """Parses an Example within a `tf.data` graph.
+
+    Parameters
+    ----------
+    serialized : tf.Tensor, string, shape ()
+    names : sequence of str
+        The features to read.
+    dtype : 'float16' or 'uint8'
+        As the dataset says.
+
+    Returns
+    -------
+    dict
+        `song_id` and `genre`, string, shape (); each feature, float32, shape (frames, bins).
+    """
+    import tensorflow as tf
+
+    spec = {key: tf.io.FixedLenFeature([], tf.string) for key in ("song_id", "genre")}
+    for name in names:
+        spec[f"{name}/data"] = tf.io.FixedLenFeature([], tf.string)
+        spec[f"{name}/shape"] = tf.io.FixedLenFeature([2], tf.int64)
+        if dtype == "uint8":
+            spec[f"{name}/scale"] = tf.io.FixedLenFeature([2], tf.float32)
+    parsed = tf.io.parse_single_example(serialized, spec)
+    tensors = {"song_id": parsed["song_id"], "genre": parsed["genre"]}
+    for name in names:
+        stored = tf.reshape(tf.io.decode_raw(parsed[f"{name}/data"], dtype), parsed[f"{name}/shape"])
+        values = tf.cast(stored, tf.float32)
+        if dtype == "uint8":
+            values = values * parsed[f"{name}/scale"][0] + parsed[f"{name}/scale"][1]
+        tensors[name] = values
+    return tensors
+
+
+def write_record(file: IO[bytes], content: bytes) -> None:
+    """Appends one record to a TFRecord file: length, its checksum, content, its checksum."""
+    length = struct.pack("<Q", len(content))
+    file.write(length + _masked_crc(length))
+    file.write(content)
+    file.write(_masked_crc(content))
+
+
+def read_records(file: IO[bytes]) -> Iterator[bytes]:
+    """The records of a TFRecord file.
+
+    Raises
+    ------
+    SpectroshardError
+        A checksum does not fit, or the file ends within a record.
+    """
+    while header := file.read(12):
+        if len(header) < 12 or _masked_crc(header[:8]) != header[8:]:
+            raise SpectroshardError("a TFRecord's length is damaged; build the dataset again")
+        (length,) = struct.unpack("<Q", header[:8])
+        content, checksum = file.read(length), file.read(4)
+        if _masked_crc(content) != checksum:
+            raise SpectroshardError("a TFRecord's content is damaged; build the dataset again")
+        yield content
+
+
+def _masked_crc(content: bytes) -> bytes:
+    # The mask is TFRecord's: https://www.tensorflow.org/tutorials/load_data/tfrecord
+    crc = google_crc32c.value(content)
+    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
+
+
+def _example_class() -> Any:
+    """The message class `Example`, in a pool of its own so that it does not meet TensorFlow's."""
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="spectroshard", syntax="proto3")
+
+    def message(name: str, *fields: tuple[str, int, int, str]) -> Any:
+        made = file.message_type.add(name=name)
+        for field, label, kind, type_name in fields:
+            number = len(made.field) + 1
+            made.field.add(name=field, number=number, label=label, type=kind, type_name=type_name or None)
+        return made
+
+    one, many = kinds.LABEL_OPTIONAL, kinds.LABEL_REPEATED
+    message("BytesList", ("value", many, kinds.TYPE_BYTES, ""))
+    message("FloatList", ("value", many, kinds.TYPE_FLOAT, ""))
+    message("Int64List", ("value", many, kinds.TYPE_INT64, ""))
+    lists = (("bytes_list", "BytesList"), ("float_list", "FloatList"), ("int64_list", "Int64List"))
+    feature = message("Feature", *((n, one, kinds.TYPE_MESSAGE, f".spectroshard.{t}") for n, t in lists))
+    feature.oneof_decl.add(name="kind")
+    for field in feature.field:
+        field.oneof_index = 0
+    features = message("Features", ("feature", many, kinds.TYPE_MESSAGE, ".spectroshard.Features.FeatureEntry"))
+    entry = features.nested_type.add(name="FeatureEntry")
+    entry.options.map_entry = True
+    entry.field.add(name="key", number=1, label=one, type=kinds.TYPE_STRING)
+    entry.field.add(name="value", number=2, label=one, type=kinds.TYPE_MESSAGE, type_name=".spectroshard.Feature")
+    message("Example", ("features", one, kinds.TYPE_MESSAGE, ".spectroshard.Features"))
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("spectroshard.Example"))
+
+
+_Example = _example_class()

@@ -1,0 +1,9 @@
+"""The base of every part of the configuration."""
+
+import pydantic
+
+
+class Section(pydantic.BaseModel):
+    """A part of the configuration: frozen, and closed to keys that it does not know."""
+
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,116 @@
+"""Work as orders and receipts: small files, so that work that was interrupted goes on where it was.
+
+An order is a JSON file, named by a digest of what it says. Doing it leaves a receipt beside it. Only names of orders
+travel through Beam; an order that has a receipt is not done again, in whichever run it was done.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.pvalue import PCollection
+
+from pipelines import storage
+from pipelines.config import digest
+from pipelines.progress import Progress
+
+Json = dict[str, Any]
+
+
+def place(folder: str, kind: str, orders: Sequence[Json]) -> list[str]:
+    """Writes orders that are not there yet, and returns the names of all."""
+    present = set(storage.names(folder))
+    placed = []
+    for order in orders:
+        name = f"{kind}-{digest(order)[:24]}"
+        if _order(name) not in present:
+            storage.write_bytes(storage.join(folder, _order(name)), json.dumps(order).encode())
+        placed.append(name)
+    return placed
+
+
+def receipts(folder: str, names: Sequence[str]) -> list[Json]:
+    """The receipts of done orders, in the order of the names."""
+    return [json.loads(storage.read_bytes(storage.join(folder, _receipt(name)))) for name in names]
+
+
+def done(folder: str, names: Sequence[str]) -> list[str]:
+    """Which of the orders have a receipt."""
+    present = set(storage.names(folder))
+    return [name for name in names if _receipt(name) in present]
+
+
+class Fulfil(beam.DoFn):
+    """Does an order and leaves its receipt.
+
+    Parameters
+    ----------
+    folder : str
+        Where orders and receipts are.
+    """
+
+    def __init__(self, folder: str):
+        self.folder = folder
+
+    def fulfil(self, order: Json) -> Json:
+        """Does what an order says, and returns what its receipt shall say; `rejected` is part of it."""
+        raise NotImplementedError
+
+    def process(self, element: str) -> Iterator[str]:
+        order = json.loads(storage.read_bytes(storage.join(self.folder, _order(element))))
+        receipt = self.fulfil(order)
+        storage.write_bytes(storage.join(self.folder, _receipt(element)), json.dumps(receipt).encode())
+        yield element
+
+
+def fulfil(pipeline: beam.Pipeline, names: Sequence[str], verb: str, worker: Fulfil) -> PCollection[str]:
+    """Spreads orders over workers, which do them."""
+    done: PCollection[str] = (
+        pipeline
+        | "List orders" >> beam.Create(names, reshuffle=False)
+        | "Spread orders" >> beam.Reshuffle()
+        | verb >> beam.ParDo(worker)
+    )
+    return done
+
+
+def run(
+    new_pipeline: Callable[[], beam.Pipeline], folder: str, sizes: Mapping[str, int], verb: str, worker: Fulfil
+) -> list[Json]:
+    """Does all orders that are not done, in a pipeline of their own, and returns the receipts of all.
+
+    A receipt of an earlier run that tells of rejected songs does not count: whatever was wrong may have been mended.
+
+    Parameters
+    ----------
+    new_pipeline : callable
+        Gives an empty pipeline.
+    folder : str
+        Where orders and receipts are.
+    sizes : dict
+        How many songs each order has, by its name.
+    verb : str
+        What the work is, as in 'Read songs'.
+    worker : Fulfil
+    """
+    names = list(sizes)
+    earlier = done(folder, names)
+    for name, receipt in zip(earlier, receipts(folder, earlier), strict=True):
+        if receipt["rejected"]:
+            storage.remove(storage.join(folder, _receipt(name)))
+    ready = set(done(folder, names))
+    missing = [name for name in names if name not in ready]
+    with Progress(verb, sum(sizes.values()), lambda: sum(sizes[name] for name in done(folder, names))):
+        if missing:
+            with new_pipeline() as pipeline:
+                fulfil(pipeline, missing, verb, worker)
+    return receipts(folder, names)
+
+
+def _order(name: str) -> str:
+    return f"{name}.order.json"
+
+
+def _receipt(name: str) -> str:
+    return f"{name}.receipt.json"

@@ -1,0 +1,111 @@
+"""The shards: each written in one worker, song after song, and renamed into place when it is whole."""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from apache_beam.metrics.metric import Metrics
+
+from pipelines import audio, features, records, storage, work
+from pipelines.config import BuildConfig
+from pipelines.dataset import Sums
+from pipelines.errors import SongError, of_unforeseen
+from pipelines.ledger import REJECTED, Song
+from pipelines.records import Record
+from pipelines.shards import in_record_order
+from pipelines.work import Json
+
+
+def shard_orders(songs: Sequence[Song], location_of: Mapping[str, str], config: BuildConfig) -> list[Json]:
+    """An order for each shard, sorted by its name: all that its bytes depend on, and where to read it."""
+    members: dict[str, list[Song]] = defaultdict(list)
+    for song in songs:
+        if song.status != REJECTED:
+            members[song.shard].append(song)
+    return [
+        {
+            "shard": shard,
+            "fold": members[shard][0].fold,
+            "config": {section: getattr(config, section).model_dump(mode="json") for section in _DECIDING},
+            "songs": [
+                {key: getattr(song, key) for key in ("song_id", "genre", "group", "content_hash")}
+                | {"location": location_of[song.song_id]}
+                for song in in_record_order(members[shard])
+            ],
+        }
+        for shard in sorted(members)
+    ]
+
+
+_DECIDING = ("audio", "features", "shards")
+
+
+class WriteShards(work.Fulfil):
+    """Writes the shard of an order; counts written songs, their seconds, and late rejects by reason.
+
+    Parameters
+    ----------
+    folder : str
+        Where orders and receipts are.
+    output : str
+        The dataset's folder.
+    """
+
+    def __init__(self, folder: str, output: str):
+        super().__init__(folder)
+        self.output = output
+
+    def fulfil(self, order: Json) -> Json:
+        config = BuildConfig.model_validate(order["config"])
+        sums: dict[str, list[Sums]] = {name: [] for name in config.features.chosen}
+        rejected: dict[str, tuple[str, str]] = {}
+        with storage.writing(storage.join(self.output, order["shard"])) as path:
+            with path.open("wb") as file:
+                for song in order["songs"]:
+                    try:
+                        record, duration_s = song_record(song, config)
+                    except SongError as error:
+                        rejected[song["song_id"]] = (error.reason, error.detail)
+                        Metrics.counter("spectroshard", f"rejected_{error.reason}").inc()
+                        continue
+                    _write(file, record, config.shards.dtype, sums)
+                    Metrics.counter("spectroshard", "written_songs").inc()
+                    Metrics.counter("spectroshard", "written_seconds").inc(round(duration_s))
+            facts = _file_facts(path)
+        totals = {name: Sums.total(parts).model_dump() for name, parts in sums.items() if parts}
+        return {**facts, "songs": len(order["songs"]) - len(rejected), "sums": totals, "rejected": rejected}
+
+
+def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, float]:
+    """Reads a song again and computes its features; gives its record and its duration in seconds.
+
+    Raises
+    ------
+    SongError
+        It cannot be read any more, or it is not what it was.
+    """
+    try:
+        recording = audio.load(song["location"], config.audio)
+        if recording.content_hash != song["content_hash"]:
+            raise SongError("changed", "the file holds other audio than when the build read it first; build again")
+        arrays = features.compute(recording.samples, config.audio.sample_rate_hz, config.features)
+    except SongError:
+        raise
+    except Exception as error:
+        raise of_unforeseen(error) from error
+    duration_s = len(recording.samples) / config.audio.sample_rate_hz
+    return Record(song["song_id"], song["genre"], song["group"], arrays), duration_s
+
+
+def _write(file: IO[bytes], record: Record, dtype: str, sums: Mapping[str, list[Sums]]) -> None:
+    records.write_record(file, records.encode(record, dtype))
+    for name, values in record.features.items():
+        # The trainer sees what is stored, so that is what is summed.
+        sums[name].append(Sums.of(records.restore(*records.quantise(values, dtype))))
+
+
+def _file_facts(path: Path) -> Json:
+    with path.open("rb") as file:
+        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}

@@ -1,0 +1,38 @@
+"""Installs the packages `pipelines` and `model` and the command `spectroshard`; Beam stages it to workers."""
+
+from setuptools import setup
+
+setup(
+    name="spectroshard",
+    version="0.1.0",
+    description="Songs to spectrogram TFRecords, sharded by song, and a genre CNN trained on them.",
+    python_requires=">=3.11,<3.13",
+    packages=["pipelines", "pipelines.configs", "model"],
+    # The configurations stand at the top of the repository and are installed with the code that reads them.
+    package_dir={"pipelines.configs": "configs"},
+    package_data={"pipelines.configs": ["*.yaml"], "model": ["*.html"]},
+    py_modules=["spectroshard"],
+    entry_points={"console_scripts": ["spectroshard = spectroshard:main"]},
+    install_requires=[
+        "apache-beam>=2.77,<2.78",
+        "fsspec>=2026.9",
+        "gcsfs>=2026.9",
+        "google-crc32c>=1.7",
+        "imageio-ffmpeg>=0.6",
+        "jinja2>=3.1",
+        "librosa>=0.11,<0.12",
+        "matplotlib>=3.10",
+        "numpy>=2.2",
+        "pyarrow>=22",
+        "pydantic>=2.11",
+        "pyyaml>=6",
+        "s3fs>=2026.9",  # an unpinned one resolves to 0.4.2 beside other AWS packages
+        "soundfile>=0.13",
+        "soxr>=1.0",
+    ],
+    extras_require={
+        # Build workers never import TensorFlow, so they need not install it.
+        "train": ["tensorflow>=2.21,<2.22", "tensorflow-io==0.37.1"],
+        "dev": ["hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
+    },
+)

@@ -1,0 +1,65 @@
+"""Good and bad audio files for the tests, each made by one function."""
+
+import struct
+import subprocess
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import soundfile
+
+RATE_HZ = 44_100
+
+
+def tone(duration_s=3.0, rate_hz=RATE_HZ, channels=1, frequency_hz=440.0):
+    """A decaying tone with a little noise, shape (frames, channels)."""
+    time_s = np.arange(round(duration_s * rate_hz)) / rate_hz
+    noise = np.random.default_rng(0).standard_normal((len(time_s), channels)) * 0.01
+    return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)[:, None] + noise).astype(np.float32)
+
+
+def write(path: Path, samples=None, rate_hz=RATE_HZ, subtype="PCM_16", fmt=None):
+    """Writes samples (default: a tone) and returns the path."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, tone() if samples is None else samples, rate_hz, subtype=subtype, format=fmt)
+    return path
+
+
+def ffmpeg(source: Path, target: Path, *options: str):
+    """Converts a file and returns the target."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", source, *options, target]
+    subprocess.run(command, check=True)
+    return target
+
+
+def cut(path: Path, share=None, size=None):
+    """Keeps a file's first share, or its first bytes."""
+    content = path.read_bytes()
+    path.write_bytes(content[: size if share is None else int(len(content) * share)])
+    return path
+
+
+def patch_wav(path: Path, *, channels=None, rate_hz=None, data_bytes=None):
+    """Lies in a WAV file's header."""
+    content = bytearray(path.read_bytes())
+    if channels is not None:
+        content[22:24] = struct.pack("<H", channels)
+    if rate_hz is not None:
+        content[24:28] = struct.pack("<I", rate_hz)
+    if data_bytes is not None:
+        content[40:44] = struct.pack("<I", data_bytes)
+    path.write_bytes(content)
+    return path
+
+
+BAD = {
+    "empty": lambda path: path.write_bytes(b""),
+    "not_audio": lambda path: path.write_text("this is a text\n" * 100),
+    "truncated": lambda path: cut(write(path), size=30),
+    "no_channels": lambda path: patch_wav(write(path), channels=0),
+    "absurd_header": lambda path: patch_wav(write(path), rate_hz=4_000_000_000),
+    "not_finite": lambda path: write(path, np.where(np.arange(9e4) == 500, np.nan, 0.1), subtype="FLOAT"),
+    "silent": lambda path: write(path, np.zeros(3 * RATE_HZ)),
+    "too_short": lambda path: write(path, tone(0.3)),
+}
+"""A WAV file for each reason by which a file alone can be rejected."""
