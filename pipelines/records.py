@@ -6,7 +6,7 @@ of TensorFlow's `example.proto` and `feature.proto`, made here so that build wor
 """
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -94,7 +94,9 @@ def decode(serialized: bytes) -> Record:
     return Record(song_id, genre, group, features)
 
 
-def parse_tensors(serialized: Any, names: Sequence[str], dtype: str) -> dict[str, Any]:
+def parse_tensors(
+    serialized: Any, names: Sequence[str], dtype: str, rows: Callable[[str, Any], tuple[Any, Any]] | None = None
+) -> dict[str, Any]:
     """Parses an Example within a `tf.data` graph.
 
     Parameters
@@ -104,25 +106,30 @@ def parse_tensors(serialized: Any, names: Sequence[str], dtype: str) -> dict[str
         The features to read.
     dtype : 'float16' or 'uint8'
         As the dataset says.
+    rows : callable
+        Given a feature's name and its frames, the first frame to read and how many; only these are decoded.
+        Default: all.
 
     Returns
     -------
     dict
-        `song_id` and `genre`, string, shape (); each feature, float32, shape (frames, bins).
+        `song_id`, `genre` and `group`, string, shape (); each feature, float32, shape (frames, bins).
     """
     import tensorflow as tf
 
-    spec = {key: tf.io.FixedLenFeature([], tf.string) for key in ("song_id", "genre")}
-    for name in names:
-        spec[f"{name}/data"] = tf.io.FixedLenFeature([], tf.string)
-        spec[f"{name}/shape"] = tf.io.FixedLenFeature([2], tf.int64)
-        if dtype == "uint8":
-            spec[f"{name}/scale"] = tf.io.FixedLenFeature([2], tf.float32)
+    strings = ("song_id", "genre", "group")
+    spec = {key: tf.io.FixedLenFeature([], tf.string) for key in (*strings, *(f"{name}/data" for name in names))}
+    spec |= {f"{name}/shape": tf.io.FixedLenFeature([2], tf.int64) for name in names}
+    if dtype == "uint8":
+        spec |= {f"{name}/scale": tf.io.FixedLenFeature([2], tf.float32) for name in names}
     parsed = tf.io.parse_single_example(serialized, spec)
-    tensors = {"song_id": parsed["song_id"], "genre": parsed["genre"]}
+    tensors = {key: parsed[key] for key in strings}
     for name in names:
-        stored = tf.reshape(tf.io.decode_raw(parsed[f"{name}/data"], dtype), parsed[f"{name}/shape"])
-        values = tf.cast(stored, tf.float32)
+        frames, bins = tf.unstack(tf.cast(parsed[f"{name}/shape"], tf.int32))
+        first, count = (0, frames) if rows is None else rows(name, frames)
+        row_bytes = bins * tf.as_dtype(dtype).size
+        data = tf.strings.substr(parsed[f"{name}/data"], first * row_bytes, count * row_bytes)
+        values = tf.cast(tf.reshape(tf.io.decode_raw(data, dtype), [count, bins]), tf.float32)
         if dtype == "uint8":
             values = values * parsed[f"{name}/scale"][0] + parsed[f"{name}/scale"][1]
         tensors[name] = values

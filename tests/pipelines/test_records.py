@@ -52,6 +52,13 @@ def test_what_is_written_is_read(dtype):
         np.testing.assert_array_equal(parsed[name].numpy(), decoded.features[name])
 
 
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_only_the_rows_asked_for_are_parsed(dtype):
+    serialized = records.encode(RECORD, dtype)
+    parsed = records.parse_tensors(serialized, ["log_mel"], dtype, rows=lambda name, frames: (frames - 12, 7))
+    np.testing.assert_array_equal(parsed["log_mel"], records.decode(serialized).features["log_mel"][38:45])
+
+
 def test_a_constant_feature_survives_uint8():
     constant = Record("a", "b", "c", {"chroma": np.full((3, 2), 0.5, np.float32)})
     np.testing.assert_array_equal(records.decode(records.encode(constant, "uint8")).features["chroma"], 0.5)
