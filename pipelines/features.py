@@ -6,7 +6,7 @@ name it means what it means there, and its default is librosa's.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Self, TypeVar, cast
 
 import numpy as np
@@ -291,6 +291,10 @@ class Features(Section):
         """The features that are set, by name."""
         every = {name: getattr(self, name) for name in type(self).model_fields}
         return {name: feature for name, feature in every.items() if feature is not None}
+
+    def only(self, names: Collection[str]) -> Self:
+        """Those of the features that are named."""
+        return self.model_copy(update={name: None for name in type(self).model_fields if name not in names})
 
 
 def compute(samples: Array, sample_rate_hz: int, features: Features) -> dict[str, Array]:
