@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import re
+import stat
 import struct
 import subprocess
 import tempfile
@@ -95,9 +96,12 @@ def load(url: str, config: AudioConfig) -> Recording:
 def _load(path: Path, config: AudioConfig) -> Recording:
     import soxr
 
-    with path.open("rb") as file:
-        if not file.read(1):
-            raise SongError("empty", "the file has 0 bytes")
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SongError("unreadable", "it is a folder, a pipe or a device, expected a file")
+    if not status.st_size:
+        raise SongError("empty", "the file has 0 bytes")
+    path.open("rb").close()  # what may not be read is an OSError here; libsndfile would call it no audio
     with _open(path) as source:
         rate = source.sample_rate_hz
         if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:

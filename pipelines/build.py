@@ -7,16 +7,16 @@ groups, folds, shards. The second writes each shard in one worker. `dataset.json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import apache_beam as beam
 
 from pipelines import corpus, ledger, shards, storage, work
 from pipelines.config import BuildConfig, digest
-from pipelines.dataset import JSON_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
+from pipelines.dataset import LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.errors import SpectroshardError, UsageError
-from pipelines.ledger import Song, fold_name
+from pipelines.ledger import Song
 from pipelines.plan import plan
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
@@ -61,6 +61,7 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
         The corpus cannot be used, or too much of it was rejected. Nothing is published then.
     """
     started_s = time.monotonic()
+    output = storage.absolute(output)
     existing = _existing(output, config)
     folder = storage.join(output, WORK_NAME)
     entries = corpus.list_songs(config.corpus, storage.join(folder, "unpacked"))
@@ -69,7 +70,7 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     if existing is None:
         dataset = _write(songs, orders, config, output, new_pipeline)
     else:
-        _refuse_other_songs(existing, songs, orders)
+        _refuse_other_songs(existing, songs)
         dataset = existing
     storage.remove(folder)
     return Built(dataset, existing is None, time.monotonic() - started_s)
@@ -85,19 +86,32 @@ def _write(
     sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
     receipts = work.run(new_pipeline, folder, sizes, "Write shards", WriteShards(folder, output))
     late = {song_id: why for receipt in receipts for song_id, why in receipt["rejected"].items()}
-    songs = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
-    ledger.write(ledger_url, songs)
-    _refuse_rejects(songs, config, ledger_url)
-    dataset = describe(songs, orders, receipts, config, output)
+    if late:
+        work.forget(folder, "read")  # what was read is no longer so
+    after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
+    ledger.write(ledger_url, after)
+    _refuse_rejects(after, config, ledger_url)
+    dataset = describe(after, digest_of(songs), orders, receipts, config, output)
     _remove_strays(dataset)
     dataset.save()
     return dataset
 
 
+def digest_of(songs: Sequence[Song]) -> str:
+    """A digest of a plan: which songs, with which content, are to be in which shard; wherever they lie."""
+    planned = [(s.shard, s.song_id, s.genre, s.group, s.content_hash) for s in ledger.written(songs)]
+    return digest(sorted(planned))
+
+
 def describe(
-    songs: Sequence[Song], orders: Sequence[Json], receipts: Sequence[Json], config: BuildConfig, output: str
+    songs: Sequence[Song],
+    plan: str,
+    orders: Sequence[Json],
+    receipts: Sequence[Json],
+    config: BuildConfig,
+    output: str,
 ) -> Dataset:
-    """The description of a dataset, of its ledger and its shards' orders and receipts."""
+    """The description of a dataset, of its ledger, its plan's digest, and its shards' orders and receipts."""
     written = ledger.written(songs)
     members: dict[str, list[Song]] = defaultdict(list)
     for song in written:
@@ -106,12 +120,11 @@ def describe(
     for order, receipt in zip(orders, receipts, strict=True):
         if receipt["sums"]:
             sums[order["fold"]].append(receipt["sums"])
-    numbered = [fold_name(number) for number in range(config.folds.count)]
     features = config.features.chosen
     return Dataset(
         url=output,
         config=config,
-        plan=digest(orders),
+        plan=plan,
         genres=tuple(sorted({song.genre for song in written})),
         features={
             name: FeatureInfo(
@@ -125,12 +138,9 @@ def describe(
             fold: Fold(
                 songs=dict(sorted(Counter(song.genre for song in members[fold]).items())),
                 duration_s=sum(song.duration_s for song in members[fold]),
-                sums={
-                    name: Sums.total(Sums.model_validate(part[name]) for part in sums[fold])
-                    for name in (features if sums[fold] else ())
-                },
+                sums={name: Sums.total(Sums.model_validate(part[name]) for part in sums[fold]) for name in features},
             )
-            for fold in sorted({*members, *(numbered if set(members) <= set(numbered) else ())})
+            for fold in sorted(members)
         },
         shards=tuple(
             Shard(
@@ -150,7 +160,7 @@ def describe(
 def _existing(output: str, config: BuildConfig) -> Dataset | None:
     """The dataset at the output, if there is one; refuses an output that this build did not begin."""
     names = storage.names(output)
-    if JSON_NAME in names:
+    if Dataset.json_name() in names:
         dataset = Dataset.load(output)
         if dataset.config.fingerprint() != config.fingerprint():
             changes = ", ".join(_changes(dataset.config, config))
@@ -175,11 +185,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _refuse_other_songs(existing: Dataset, songs: Sequence[Song], orders: Sequence[Json]) -> None:
-    if existing.plan == digest(orders):
+def _refuse_other_songs(existing: Dataset, songs: Sequence[Song]) -> None:
+    if existing.plan == digest_of(songs):
         return
-    before = {song.song_id: song for song in existing.ledger()}
-    after = {song.song_id: song for song in songs}
+    before, after = ({s.song_id: replace(s, uri="") for s in shown} for shown in (existing.ledger(), songs))
     changed = sum(before[song_id] != after[song_id] for song_id in before.keys() & after.keys())
     storage.remove(storage.join(existing.url, WORK_NAME))
     raise UsageError(
@@ -203,8 +212,8 @@ def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str)
 
 
 def _remove_strays(dataset: Dataset) -> None:
-    """Removes shards that a stopped build of another configuration left."""
+    """Removes shards of a stopped build of another configuration, and what a killed process had not finished."""
     named = {shard.name for shard in dataset.shards}
     for name in storage.names(dataset.url):
-        if name.endswith(shards.SUFFIX) and name not in named:
+        if (name.endswith(shards.SUFFIX) and name not in named) or storage.is_unfinished(name):
             storage.remove(storage.join(dataset.url, name))

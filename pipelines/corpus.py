@@ -5,13 +5,16 @@ repeats another) is rejected here; the files themselves are judged when they are
 """
 
 import re
+import shutil
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pipelines import audio, lists, manifest, storage
-from pipelines.config import CorpusConfig
+from pipelines.config import CorpusConfig, digest
 from pipelines.errors import SpectroshardError
 from pipelines.ledger import Entry, Song
 
@@ -44,7 +47,7 @@ def list_songs(config: CorpusConfig, unpack_to: str) -> list[Entry]:
             entries = lists.with_splits(entries, config.splits)
         if config.artists:
             entries = lists.with_artists(entries, config.artists)
-    except (OSError, tarfile.TarError, UnicodeDecodeError) as error:
+    except (OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, UnicodeDecodeError) as error:
         raise SpectroshardError(f"corpus.input {config.input}: {type(error).__name__}: {error}") from error
     if not entries:
         suffixes = ", ".join(sorted(audio.SUFFIXES))
@@ -63,12 +66,14 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         return _archive(_zip_members(url))
     if lower.endswith(_TAR):
         return _archive(_tar_members(url, unpack_to))
+    if storage.is_folder(url):
+        return _tree(url)
     if _GLOB.search(url):
         return _glob(url)
-    return _tree(url)
+    raise SpectroshardError(f"corpus.input {url}: no such folder")
 
 
-def _is_song(path: str) -> bool:
+def is_song(path: str) -> bool:
     """Whether a path below the root names a song: no part of it hidden, and a suffix of audio."""
     parts = PurePosixPath(path).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
@@ -77,41 +82,38 @@ def _is_song(path: str) -> bool:
 
 def _tree(url: str) -> list[Entry]:
     fs, root = storage.filesystem(url)
-    if not fs.isdir(root):
-        raise SpectroshardError(f"corpus.input {url}: no such folder")
-    # A folder that may not be read is an error here, not a folder without songs.
-    strict = {"on_error": "raise"} if storage.is_local(url) else {}
-    found = fs.find(root, detail=True, **strict)
-    members = {path.removeprefix(root).lstrip("/"): info for path, info in found.items()}
+    found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find(url).items()}
     return [
-        _entry(path, fs.unstrip_protocol(f"{root}/{path}"), _first_folder(path), storage.version(info))
-        for path, info in members.items()
-        if _is_song(path)
+        _entry(song_id, storage.url_of(fs, path), _first_folder(song_id), version)
+        for song_id, (path, version) in found.items()
+        if is_song(song_id)
     ]
 
 
 def _glob(url: str) -> list[Entry]:
+    """What a glob matches; a song's genre is the folder that it lies in."""
     fs, pattern = storage.filesystem(url)
-    root = pattern[: _GLOB.search(pattern).start()].rpartition("/")[0]  # type: ignore[union-attr]
+    root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [
-        _entry(
-            path.removeprefix(root).lstrip("/"),
-            fs.unstrip_protocol(path),
-            PurePosixPath(path).parent.name,
-            storage.version(info),
-        )
-        for path, info in fs.glob(pattern, detail=True).items()
-        if info["type"] == "file" and _is_song(path.removeprefix(root).lstrip("/"))
+        _entry(song_id, storage.url_of(fs, path), PurePosixPath(path).parent.name, version)
+        for song_id, (path, version) in found.items()
+        if is_song(song_id)
     ]
 
 
-def _entry(song_id: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
-    song = Song(song_id, uri, genre)
-    if _leads_out(song_id):
-        song = song.rejected("outside_root", f"the path {song_id} leads out of the corpus")
+def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
+    song = Song(_legible(path), _legible(uri), _legible(genre))
+    if _leads_out(path):
+        song = song.rejected("outside_root", f"the path {song.song_id} leads out of the corpus")
     elif not genre:
         song = song.rejected("no_genre", "the file lies beside the genre folders, expected it in one")
     return Entry(song, location or uri, version)
+
+
+def _legible(path: str) -> str:
+    """A path as text: bytes that are no UTF-8, as in names of old archives, are written as in `caf\\xe9.wav`."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _leads_out(path: str) -> bool:
@@ -147,29 +149,32 @@ def _archive(members: Sequence[_Member]) -> list[Entry]:
 
 
 def _zip_members(url: str) -> list[_Member]:
-    fs, _ = storage.filesystem(f"zip://::{url}")
-    return [
-        _Member(path, uri, storage.version(info), uri)
-        for path, info in fs.find("", detail=True).items()
-        if _is_song(path)
-        for uri in [f"zip://{path}::{url}"]
-    ]
+    members = storage.zip_archive(url).find("", detail=True)
+    uris = {path: f"zip://{path}::{storage.absolute(url)}" for path in members if is_song(path)}
+    return [_Member(path, uri, f"{members[path]['size']}-{members[path]['CRC']}", uri) for path, uri in uris.items()]
 
 
 def _tar_members(url: str, unpack_to: str) -> list[_Member]:
     """The songs of a tar archive, read once from end to end and laid out as files."""
-    members = []
+    members: dict[str, _Member] = {}
     fs, path = storage.filesystem(url)
     with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             name = str(PurePosixPath(member.name))
-            if not member.isfile() or not _is_song(name):
+            # A hard link is a file whose content came earlier, under another name.
+            if not (member.isfile() or member.islnk()) or not is_song(name):
                 continue
-            target = storage.join(unpack_to, name)
-            content = archive.extractfile(member)
-            if content is not None and not _leads_out(name):
-                with storage.writing(target) as local, local.open("wb") as file:
-                    while block := content.read(1 << 20):
-                        file.write(block)
-            members.append(_Member(name, f"tar://{name}::{url}", f"{member.size}-{member.mtime}", target))
-    return members
+            location = _unpacked(unpack_to, member.linkname if member.islnk() else name)
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None:
+                with storage.writing(location) as local, local.open("wb") as file:
+                    shutil.copyfileobj(content, file)
+            version = f"{member.size}-{member.mtime}"
+            members[name] = _Member(name, f"tar://{name}::{storage.absolute(url)}", version, location)
+    return list(members.values())
+
+
+def _unpacked(folder: str, name: str) -> str:
+    """Where a member is laid out: by a digest, as a name may be too long, or lead out of the folder."""
+    path = PurePosixPath(name)
+    return storage.join(folder, f"{digest(str(path))[:24]}{path.suffix.lower()}")

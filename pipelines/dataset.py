@@ -8,13 +8,13 @@ import pydantic
 from numpy.typing import NDArray
 
 from pipelines import folds, ledger, storage
-from pipelines.config import BuildConfig, FoldsConfig, digest
-from pipelines.errors import UsageError
+from pipelines.config import BuildConfig, FoldsConfig
+from pipelines.described import Described
 from pipelines.ledger import Song
 from pipelines.section import Section
 
 FORMAT: Final = 1
-JSON_NAME, LEDGER_NAME = "dataset.json", "songs.parquet"
+LEDGER_NAME = "songs.parquet"
 
 
 class FeatureInfo(Section):
@@ -78,13 +78,11 @@ class Shard(Section):
     sha256: str
 
 
-class Dataset(Section):
-    """A built dataset.
+class Dataset(Described):
+    """A built dataset. Its fingerprint covers, by the shards' checksums, every record.
 
     Attributes
     ----------
-    url : str
-        Where it is; not part of `dataset.json`.
     format : int
         The version of this layout.
     config : BuildConfig
@@ -102,7 +100,9 @@ class Dataset(Section):
         How many files were rejected for each reason.
     """
 
-    url: str = pydantic.Field(default="", exclude=True)
+    KIND = "dataset"
+    MADE_BY = "build"
+
     format: Literal[1] = FORMAT
     config: BuildConfig
     plan: str
@@ -112,36 +112,6 @@ class Dataset(Section):
     shards: tuple[Shard, ...]
     shown: int
     rejected: dict[str, int]
-
-    @classmethod
-    def load(cls, url: str) -> Self:
-        """Reads a dataset's description.
-
-        Raises
-        ------
-        UsageError
-            There is no dataset, or it is of another format.
-        """
-        try:
-            content = storage.read_bytes(storage.join(url, JSON_NAME))
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise UsageError(f"{url}: no dataset there (no {JSON_NAME}); spectroshard build makes one") from error
-        try:
-            dataset = cls.model_validate_json(content)
-        except pydantic.ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(map(str, fault["loc"]))
-            raise UsageError(f"{url}: {JSON_NAME} is not of format {FORMAT} ({where}: {fault['msg']})") from error
-        return dataset.model_copy(update={"url": url})
-
-    def save(self) -> None:
-        """Writes `dataset.json`, at once."""
-        storage.write_bytes(storage.join(self.url, JSON_NAME), self.model_dump_json(indent=1).encode())
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of the whole description, and by the shards' checksums of every record."""
-        return digest(self.model_dump(mode="json"))
 
     @property
     def songs(self) -> int:

@@ -37,7 +37,8 @@ def with_folds(songs: Sequence[Song], config: FoldsConfig) -> list[Song]:
     """Songs with their folds; those that no fold can take are rejected.
 
     A fold that the corpus gives wins. Where it puts a group into several, the group stays in the most protected one
-    (test, then validation, then train), and its songs elsewhere are rejected as `crosses_folds`. The other groups
+    (test, then validation, then train; of numbered ones, each of which is a test fold in its turn, the first), and
+    its songs elsewhere are rejected as `crosses_folds`. The other groups
     are dealt, the largest first, each to the fold that has least of its genres; ties go to the fold with least in
     all, then by a hash of seed, group and fold. So each genre is balanced, and order plays no part.
 
@@ -53,7 +54,7 @@ def with_folds(songs: Sequence[Song], config: FoldsConfig) -> list[Song]:
     for song in usable:
         if song.genre not in lone:
             groups[song.group].append(song)
-    fold_of = _own_folds(groups, config)
+    fold_of = _own_folds(groups)
     _deal(groups, fold_of, config)
     return [_placed(song, lone, fold_of) for song in songs]
 
@@ -77,14 +78,9 @@ def _lone_genres(songs: Sequence[Song]) -> set[str]:
     return {genre for genre, members in groups.items() if len(members) == 1}
 
 
-def _own_folds(groups: Mapping[str, Sequence[Song]], config: FoldsConfig) -> dict[str, str]:
-    own = {song.fold for songs in groups.values() for song in songs if song.fold}
-    if not own:
-        return {}
-    split_of = split_of_folds(config, sorted(own))
-
+def _own_folds(groups: Mapping[str, Sequence[Song]]) -> dict[str, str]:
     def protection(fold: str) -> tuple[int, str]:
-        return (-OWN_SPLITS.index(split_of[fold]), fold)
+        return (-OWN_SPLITS.index(fold) if fold in OWN_SPLITS else 0, fold)
 
     given = {group: {song.fold for song in songs if song.fold} for group, songs in groups.items()}
     return {group: min(folds, key=protection) for group, folds in given.items() if folds}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pipelines import storage
+from pipelines import audio, storage
 from pipelines.errors import SpectroshardError
 from pipelines.ledger import Entry, Song, SplitName
 
@@ -15,7 +15,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     path_of: dict[str, str] = {}
     for split, url in sorted(splits.items()):
         for line in storage.read_bytes(url).decode().splitlines():
-            if stem := PurePosixPath(line.strip()).stem:
+            if stem := _stem(line.strip()):
                 if split_of.get(stem, split) != split:
                     raise SpectroshardError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
                 split_of[stem], path_of[stem] = split, line.strip()
@@ -38,11 +38,17 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     return listed + missing
 
 
+def _stem(path: str) -> str:
+    """A file's name without its suffix of audio, if it has one: `blues.00000` has none."""
+    name = PurePosixPath(path)
+    return name.stem if name.suffix.lower() in audio.SUFFIXES else name.name
+
+
 def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
     """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
     found: dict[str, Entry] = {}
     for entry in entries:
-        stem = PurePosixPath(entry.song.song_id).stem
+        stem = _stem(entry.song.song_id)
         if stem in found:
             raise SpectroshardError(
                 f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
@@ -59,7 +65,7 @@ def with_artists(entries: list[Entry], url: str) -> list[Entry]:
         fields = [field.strip() for field in line.split(":::")]
         if len(fields) >= 2 and not line.startswith("#"):
             artist, title = fields[1], fields[2] if len(fields) > 2 else ""
-            index[PurePosixPath(fields[0]).stem] = (artist, f"{artist}: {title}" if artist and title else "")
+            index[_stem(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
     if not index:
         raise SpectroshardError(f"corpus.artists {url}: no line of the form 'file ::: artist ::: title'")
     by_stem = _by_stem(entries)

@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
@@ -31,57 +31,67 @@ def entries(url: str, root: str) -> list[Entry]:
     Raises
     ------
     SpectroshardError
-        A column is missing, or a split or fold is none.
+        It is no table, a column is missing, or a split or fold is none.
     """
-    root = (root or url.rpartition("/")[0] or ".").rstrip("/")
-    rows = _read_table(url)
-    columns = set(rows[0]) if rows else set()
-    if rows and (missing := {"path", "genre"} - columns):
+    columns, rows = _read_table(url)
+    if missing := {"path", "genre"} - columns:
         raise SpectroshardError(
-            f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns))};"
+            f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
             " expected path, genre and optionally song, artist, fold or split"
         )
     if {"fold", "split"} <= columns:
         raise SpectroshardError(f"manifest {url}: has both a fold and a split column; keep one")
+    root = storage.absolute(root or url.rpartition("/")[0] or ".")
     return _judge_repeats([_row_entry(row, root, url) for row in rows])
 
 
-def _read_table(url: str) -> list[dict[str, str]]:
+def _read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
+    """A table's columns, in lower case, and its rows."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     content = storage.read_bytes(url)
-    if url.lower().endswith(".parquet"):
-        rows: Iterable[Mapping[Any, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
-    else:
-        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        if rows.fieldnames and "path" not in rows.fieldnames:
-            rows = [dict.fromkeys(rows.fieldnames, "")]  # so that an empty table names its columns too
-    return [
-        {str(key).strip().lower(): "" if value is None else str(value).strip() for key, value in row.items()}
-        for row in rows
-    ]
+    try:
+        if url.lower().endswith(".parquet"):
+            table = pq.read_table(io.BytesIO(content))
+            names, rows = table.column_names, table.to_pylist()
+        else:
+            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+            names, rows = list(reader.fieldnames or []), list(reader)
+    except (csv.Error, pa.ArrowException, UnicodeDecodeError) as error:
+        raise SpectroshardError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
+    return {_column(name) for name in names}, [{_column(n): _cell(row[n]) for n in names} for row in rows]
+
+
+def _column(name: object) -> str:
+    return str(name).strip().lower()
+
+
+def _cell(value: Any) -> str:
+    is_missing = value is None or value != value  # NaN
+    return "" if is_missing else str(value).strip()
 
 
 def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     path = row["path"]
-    fs, root_path = storage.filesystem(root)
-    _, full = storage.filesystem(path if "://" in path or path.startswith("/") else storage.join(root, path))
-    song_id = full.removeprefix(root_path.rstrip("/")).lstrip("/")
-    outside = ".." in PurePosixPath(path).parts or not full.startswith(root_path.rstrip("/") + "/")
+    is_relative = "://" not in path and not path.startswith("/")
+    uri = storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
+    below = uri.removeprefix(storage.join(root, ""))
+    outside = not path or below == uri or ".." in PurePosixPath(path).parts
     song = Song(
-        path if outside else song_id,
-        fs.unstrip_protocol(full),
+        path if outside else below,
+        uri,
         row["genre"],
         row.get("song", ""),
         row.get("artist", ""),
         fold=_own_fold(row, manifest),
     )
-    if outside or not path:
+    if outside:
         song = song.rejected("outside_root", f"path {path!r} is not below {root}; corpus.root says where songs may lie")
     elif not song.genre:
         song = song.rejected("no_genre", "the manifest's genre is empty")
-    version = storage.version(fs.info(full)) if storage.is_local(root) and not outside and fs.exists(full) else ""
-    return Entry(song, song.uri, version)
+    # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
+    return Entry(song, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
 
 
 def _own_fold(row: Mapping[str, str], manifest: str) -> str:

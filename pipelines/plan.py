@@ -1,7 +1,6 @@
 """The plan: every song read once, then grouped, dealt to folds and given a shard."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,8 +16,6 @@ from pipelines.groups import with_groups
 from pipelines.ledger import REJECTED, Entry, Song
 from pipelines.shards import with_shards
 from pipelines.work import Json
-
-_LEAST_SONGS_AN_ORDER, _MOST_ORDERS = 16, 1000
 
 
 @dataclass(frozen=True)
@@ -59,8 +56,7 @@ def plan(
 
 
 def read_orders(entries: Sequence[Entry], config: AudioConfig) -> list[Json]:
-    """Orders to read some songs each: many enough to share out, few enough to list."""
-    size = max(_LEAST_SONGS_AN_ORDER, math.ceil(len(entries) / _MOST_ORDERS))
+    """Orders to read some songs each."""
     songs = [
         {
             "location": entry.location,
@@ -70,10 +66,7 @@ def read_orders(entries: Sequence[Entry], config: AudioConfig) -> list[Json]:
         }
         for entry in entries
     ]
-    return [
-        {"audio": config.model_dump(mode="json"), "songs": songs[start : start + size]}
-        for start in range(0, len(songs), size)
-    ]
+    return [{"audio": config.model_dump(mode="json"), "songs": part} for part in work.parts(songs)]
 
 
 class ReadSongs(work.Fulfil):

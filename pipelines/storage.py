@@ -1,22 +1,55 @@
 """Files anywhere fsspec reaches: whole reads, atomic writes, and local copies for libraries that want a path."""
 
 import contextlib
+import functools
 import os
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
+from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.implementations.zip import ZipFileSystem
+
+_MEMBER = re.compile(r"zip://(.*)::(.*)", re.DOTALL)
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL, and the path within it."""
-    fs, path = fsspec.core.url_to_fs(url)
+    """The fsspec file system of a URL or a path, and the path within it: of a local file, absolute and plain."""
+    if member := _MEMBER.fullmatch(url):
+        return zip_archive(member[2]), member[1]
+    fs, path = fsspec.core.url_to_fs(url) if "://" in url else (LocalFileSystem(), url)
+    if isinstance(fs, LocalFileSystem):
+        path = os.path.normpath(Path(path).expanduser().absolute())
     return fs, path
+
+
+def url_of(fs: Any, path: str) -> str:
+    """The URL of a path in a file system; of a local file its path, as people write it."""
+    return path if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
+
+
+def absolute(url: str) -> str:
+    """The URL as any process can read it, wherever it runs: a local path from the root down."""
+    return url_of(*filesystem(url))
+
+
+def zip_archive(url: str) -> ZipFileSystem:
+    """The files of a zip archive."""
+    return _opened_zip(url, version(url))
+
+
+@functools.lru_cache(maxsize=4)
+def _opened_zip(url: str, version: str) -> ZipFileSystem:
+    # fsspec would read the archive's whole directory again for each member.
+    fs, path = filesystem(url)
+    return ZipFileSystem(fs.open(path, "rb"))
 
 
 def join(folder: str, name: str) -> str:
@@ -29,19 +62,50 @@ def is_local(url: str) -> bool:
     return isinstance(filesystem(url)[0], LocalFileSystem)
 
 
-def exists(url: str) -> bool:
-    """Whether there is a file or folder."""
+def is_folder(url: str) -> bool:
+    """Whether there is a folder."""
     fs, path = filesystem(url)
-    return bool(fs.exists(path))
+    return bool(fs.isdir(path))
 
 
-def size_bytes(url: str) -> int | None:
-    """A file's length, or None where there is no file."""
-    fs, path = filesystem(url)
-    try:
-        return int(fs.size(path))
-    except FileNotFoundError:
-        return None
+def find(folder: str) -> dict[str, str]:
+    """The files below a folder: each one's path in its file system, and its version.
+
+    Local links are followed, each folder once, and a local folder that may not be read raises.
+    """
+    fs, root = filesystem(folder)
+    if isinstance(fs, LocalFileSystem):
+        return {path: _local_version(path) for path in _walk(root)}
+    fs.invalidate_cache()
+    return {path: _listed_version(info) for path, info in fs.find(root, detail=True).items()}
+
+
+def find_glob(pattern: str) -> dict[str, str]:
+    """The files that a glob matches, as `find` gives them."""
+    fs, pattern = filesystem(pattern)
+    if isinstance(fs, LocalFileSystem):
+        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's raises at `**.wav`
+        return {path: _local_version(path) for path in matches if not Path(path).is_dir()}
+    fs.invalidate_cache()
+    matched = fs.glob(pattern, detail=True).items()
+    return {path: _listed_version(info) for path, info in matched if info["type"] == "file"}
+
+
+def _walk(root: str) -> Iterator[str]:
+    """Every file below a folder, through links too, but through each folder once."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen = set()
+    for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        folders.sort(key=lambda name: (Path(parent, name).is_symlink(), name))
+        real = Path(parent).resolve()
+        if real in seen:  # a link to a folder above it, or to a sister
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (f"{parent.rstrip('/')}/{name}" for name in sorted(files))
 
 
 def names(folder: str) -> list[str]:
@@ -108,9 +172,32 @@ def local_copy(url: str) -> Iterator[Path]:
         yield Path(copy.name)
 
 
-def version(info: Mapping[str, Any]) -> str:
-    """What changes when a file does, of its entry in a listing: its size, and its time or checksum."""
+def version(url: str) -> str:
+    """What changes when a file does: its size, and its time or checksum. Empty where there is no file."""
+    fs, path = filesystem(url)
+    if isinstance(fs, LocalFileSystem):
+        return _local_version(path)
+    try:
+        return _listed_version(fs.info(path))
+    except FileNotFoundError:
+        return ""
+
+
+def _local_version(path: str) -> str:
+    try:
+        status = Path(path).stat()
+    except OSError:
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+def _listed_version(info: Mapping[str, Any]) -> str:
     return "-".join(str(info[key]) for key in ("size", "mtime", "ETag", "etag", "created", "CRC") if key in info)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file is what a process that was killed left of `writing`."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def remove(url: str) -> None:

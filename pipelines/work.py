@@ -1,12 +1,13 @@
 """Work as orders and receipts: small files, so that work that was interrupted goes on where it was.
 
-An order is a JSON file, named by a digest of what it says. Doing it leaves a receipt beside it. Only names of orders
+An order is a JSON file, named by its number and a digest of what it says. Doing it leaves a receipt beside it. Only names of orders
 travel through Beam; an order that has a receipt is not done again, in whichever run it was done.
 """
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import apache_beam as beam
 from apache_beam.pvalue import PCollection
@@ -16,18 +17,32 @@ from pipelines.config import digest
 from pipelines.progress import Progress
 
 Json = dict[str, Any]
+Item = TypeVar("Item")
+
+_LEAST_ITEMS, _MOST_PARTS = 16, 1000
+
+
+def parts(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """Items in parts of some each: many enough to share out, few enough to list."""
+    size = max(_LEAST_ITEMS, math.ceil(len(items) / _MOST_PARTS))
+    return [items[start : start + size] for start in range(0, len(items), size)]
 
 
 def place(folder: str, kind: str, orders: Sequence[Json]) -> list[str]:
-    """Writes orders that are not there yet, and returns the names of all."""
-    present = set(storage.names(folder))
-    placed = []
-    for order in orders:
-        name = f"{kind}-{digest(order)[:24]}"
+    """Writes the orders of a kind, and returns their names.
+
+    What is there of them already stays. Other orders of the kind are removed with their receipts: what they tell of
+    may be overwritten now.
+    """
+    order_of = {f"{kind}-{number:05d}-{digest(order)[:24]}": order for number, order in enumerate(orders)}
+    present = [name for name in storage.names(folder) if name.startswith(f"{kind}-")]
+    for name in present:
+        if name.partition(".")[0] not in order_of:
+            storage.remove(storage.join(folder, name))
+    for name, order in order_of.items():
         if _order(name) not in present:
             storage.write_bytes(storage.join(folder, _order(name)), json.dumps(order).encode())
-        placed.append(name)
-    return placed
+    return list(order_of)
 
 
 def receipts(folder: str, names: Sequence[str]) -> list[Json]:
@@ -39,6 +54,13 @@ def done(folder: str, names: Sequence[str]) -> list[str]:
     """Which of the orders have a receipt."""
     present = set(storage.names(folder))
     return [name for name in names if _receipt(name) in present]
+
+
+def forget(folder: str, kind: str) -> None:
+    """Removes the receipts of all orders of a kind, so that a further run does them again."""
+    for name in storage.names(folder):
+        if name.startswith(f"{kind}-") and name.endswith(_receipt("")):
+            storage.remove(storage.join(folder, name))
 
 
 class Fulfil(beam.DoFn):
