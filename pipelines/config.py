@@ -46,6 +46,14 @@ class AudioConfig(Section):
     min_duration_s: float = Field(1.0, gt=0)
     max_duration_s: float = Field(600.0, gt=0)
 
+    @pydantic.model_validator(mode="after")
+    def _some_duration_is_allowed(self) -> Self:
+        if self.min_duration_s > self.max_duration_s:
+            raise ValueError(
+                f"min_duration_s is {self.min_duration_s:g}, expected at most max_duration_s, {self.max_duration_s:g}"
+            )
+        return self
+
 
 class FoldsConfig(Section):
     """How groups of songs are dealt to folds, and which folds are test and validation; the rest is train.
@@ -171,7 +179,10 @@ def _set(values: dict[str, Any], override: str) -> None:
         values = values[section]
         if not isinstance(values, dict):
             raise UsageError(f"--set {override}: {section} holds a value, not keys of its own")
-    values[key] = yaml.safe_load(text)
+    try:
+        values[key] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {override}: the value is not YAML ({' '.join(str(error).split())})") from error
 
 
 def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:

@@ -93,6 +93,8 @@ def _tree(url: str) -> list[Entry]:
 def _glob(url: str) -> list[Entry]:
     """What a glob matches; a song's genre is the folder that it lies in."""
     fs, pattern = storage.filesystem(url)
+    if any("**" in part and part != "**" for part in pattern.split("/")):
+        raise SpectroshardError(f"corpus.input {url}: ** stands for folders, and only alone, as in **/*.wav")
     root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [

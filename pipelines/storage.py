@@ -84,7 +84,7 @@ def find_glob(pattern: str) -> dict[str, str]:
     """The files that a glob matches, as `find` gives them."""
     fs, pattern = filesystem(pattern)
     if isinstance(fs, LocalFileSystem):
-        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's raises at `**.wav`
+        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's `**` follows no links
         return {path: _local_version(path) for path in matches if not Path(path).is_dir()}
     fs.invalidate_cache()
     matched = fs.glob(pattern, detail=True).items()

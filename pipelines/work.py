@@ -1,7 +1,7 @@
 """Work as orders and receipts: small files, so that work that was interrupted goes on where it was.
 
-An order is a JSON file, named by its number and a digest of what it says. Doing it leaves a receipt beside it. Only names of orders
-travel through Beam; an order that has a receipt is not done again, in whichever run it was done.
+An order is a JSON file, named by its number and a digest of what it says. Doing it leaves a receipt beside it. Only
+names of orders travel through Beam; an order that has a receipt is not done again, in whichever run it was done.
 """
 
 import json

@@ -63,3 +63,12 @@ BAD = {
     "too_short": lambda path: write(path, tone(0.3)),
 }
 """A WAV file for each reason by which a file alone can be rejected."""
+
+
+def write_songs(folder: Path, genres=("blues", "jazz", "metal"), songs=6, duration_s=1.5):
+    """A folder of genre folders of tones, each song of another pitch; returns the folder."""
+    for number, genre in enumerate(genres):
+        for song in range(songs):
+            samples = tone(duration_s, 8_000, frequency_hz=200 * (number + 1) + 10 * song)
+            write(folder / genre / f"{genre}.{song:05d}.wav", samples, 8_000)
+    return folder

@@ -1,0 +1,51 @@
+"""What the tests of builds share: one small corpus, and one dataset built of it."""
+
+import functools
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipelines.build import build
+from pipelines.config import BuildConfig
+from tests.audio_files import write_songs
+
+VALUES = {
+    "audio": {"sample_rate_hz": 8_000},
+    "features": {"log_mel": {"n_fft": 512, "hop_length": 256, "n_mels": 16}, "spectral_centroid": {}},
+    "folds": {"count": 4},
+    "shards": {"size_mb": 0.005},
+}
+
+
+def in_process(*options):
+    """Gives pipelines of Beam's in-process runner."""
+    return functools.partial(new_pipeline, options)
+
+
+def new_pipeline(options):
+    return beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *options]))
+
+
+def config_of(source, **sections):
+    """The tests' configuration of a corpus; sections may be changed key by key."""
+    values = {**VALUES, "corpus": {"input": str(source)}}
+    return BuildConfig.model_validate(values | {name: values.get(name, {}) | keys for name, keys in sections.items()})
+
+
+def content_of(folder: Path):
+    """Every file below a folder with its bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="session")
+def songs_folder(tmp_path_factory):
+    """Three genres of six songs."""
+    return write_songs(tmp_path_factory.mktemp("songs"))
+
+
+@pytest.fixture(scope="session")
+def built(songs_folder, tmp_path_factory):
+    """A build of these songs; its dataset's folder is only to be read."""
+    return build(config_of(songs_folder), str(tmp_path_factory.mktemp("built") / "dataset"), in_process())

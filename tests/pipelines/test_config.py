@@ -1,0 +1,103 @@
+import json
+
+import pytest
+
+from pipelines import config, storage
+from pipelines.config import BuildConfig
+from pipelines.errors import UsageError
+
+
+def load(tmp_path, text, *overrides):
+    (tmp_path / "c.yaml").write_text(text)
+    return config.load(str(tmp_path / "c.yaml"), overrides, BuildConfig)
+
+
+def test_an_empty_file_is_the_default(tmp_path):
+    assert load(tmp_path, "") == BuildConfig()
+
+
+def test_any_file_system():
+    storage.write_bytes("memory://configs/c.yaml", b"folds: {count: 3}")
+    assert config.load("memory://configs/c.yaml", [], BuildConfig).folds.count == 3
+
+
+def test_a_feature_needs_its_name_alone(tmp_path):
+    loaded = load(tmp_path, "features:\n  chroma:\n  mfcc: {n_mfcc: 13}\n")
+    assert {name: feature.bins for name, feature in loaded.features.chosen.items()} == {"mfcc": 13, "chroma": 12}
+
+
+def test_overrides_are_yaml_and_win(tmp_path):
+    loaded = load(
+        tmp_path, "folds: {count: 3}", "folds.count=5", "folds.test=[2, 3]", "corpus.splits.test=a.txt", "folds.seed=7"
+    )
+    assert (loaded.folds.count, loaded.folds.test, loaded.folds.seed) == (5, (2, 3), 7)
+    assert loaded.corpus.splits == {"test": "a.txt"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("folds: {cuont: 3}", r"c\.yaml: unknown key folds\.cuont; allowed: count, seed, group_by, test, validation"),
+        ("fold: {}", r"unknown key fold; allowed: corpus, audio, features, folds, shards, build"),
+        ("features: {log_mel: {mels: 3}}", r"unknown key features\.log_mel\.mels; allowed: .*n_mels"),
+        ("folds: {count: 1}", r"folds\.count: .*greater than or equal to 2, found 1"),
+        ("folds: {group_by: album}", r"folds\.group_by: .*'song' or 'artist', found 'album'"),
+        ("shards: {dtype: float64}", r"shards\.dtype: .*'float16' or 'uint8', found 'float64'"),
+        ("folds: {test: [1]}", r"folds: fold 1 is in both test and validation"),
+        ("audio: {sample_rate_hz: fast}", r"audio\.sample_rate_hz: .*valid integer.*found 'fast'"),
+        ("corpus: {splits: {dev: a.txt}}", r"corpus\.splits\.dev.*'train', 'validation' or 'test'"),
+        ("audio: {min_duration_s: 9, max_duration_s: 3}", r"audio: min_duration_s is 9, expected at most max_dur"),
+        ("[1, 2]", r"c\.yaml: holds list, expected a mapping"),
+        ("a: b: c", r"c\.yaml: is not YAML"),
+    ],
+)
+def test_faults_name_the_key_and_what_is_allowed(tmp_path, text, message):
+    with pytest.raises(UsageError, match=message):
+        load(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("folds.count", "expected KEY=VALUE"),
+        ("folds..count=3", "expected KEY=VALUE"),
+        ("folds.count.x=3", "count holds a value"),
+        ("folds.count=[", "the value is not YAML"),
+    ],
+)
+def test_wrong_overrides_are_named(tmp_path, override, message):
+    with pytest.raises(UsageError, match=message) as refused:
+        load(tmp_path, "folds: {count: 3}", override)
+    assert override in str(refused.value)
+
+
+def test_every_fault_is_told_at_once(tmp_path):
+    with pytest.raises(UsageError, match=r"folds\.count.*; shards\.size_mb"):
+        load(tmp_path, "folds: {count: 0}\nshards: {size_mb: 0}")
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(UsageError, match=r"none\.yaml: cannot be read"):
+        config.load(str(tmp_path / "none.yaml"), [], BuildConfig)
+
+
+def test_a_configuration_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        BuildConfig().folds.count = 3
+
+
+def test_the_fingerprint_is_of_what_decides_the_bytes():
+    def fingerprint(**sections):
+        return BuildConfig.model_validate(sections).fingerprint()
+
+    same = [{"corpus": {"input": "a"}}, {"folds": {"test": [3]}}, {"build": {"max_reject_share": 1}}]
+    other = [{"folds": {"seed": 1}}, {"features": {"mfcc": {}}}, {"audio": {"max_duration_s": 9}}]
+    assert {fingerprint(**sections) for sections in same} == {fingerprint()}
+    assert len({fingerprint(), *(fingerprint(**sections) for sections in other)}) == 4
+
+
+def test_a_configuration_survives_json():
+    given = BuildConfig.model_validate(
+        {"features": {"mfcc": {}, "chroma": {"n_chroma": 24}}, "folds": {"test": [1, 2], "validation": []}}
+    )
+    assert BuildConfig.model_validate(json.loads(given.model_dump_json())) == given
