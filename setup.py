@@ -7,10 +7,8 @@ setup(
     version="0.1.0",
     description="Songs to spectrogram TFRecords, sharded by song, and a genre CNN trained on them.",
     python_requires=">=3.11,<3.13",
-    packages=["pipelines", "pipelines.configs", "model"],
-    # The configurations stand at the top of the repository and are installed with the code that reads them.
-    package_dir={"pipelines.configs": "configs"},
-    package_data={"pipelines.configs": ["*.yaml"], "model": ["*.html"]},
+    packages=["configs", "model", "pipelines"],
+    package_data={"configs": ["*.yaml"], "model": ["*.html"]},
     py_modules=["spectroshard"],
     entry_points={"console_scripts": ["spectroshard = spectroshard:main"]},
     install_requires=[
@@ -32,7 +30,7 @@ setup(
     ],
     extras_require={
         # Build workers never import TensorFlow, so they need not install it.
-        "train": ["tensorflow>=2.21,<2.22", "tensorflow-io==0.37.1"],
+        "train": ["tensorboard>=2.20", "tensorflow>=2.21,<2.22", "tensorflow-io==0.37.1"],
         "dev": ["hypothesis", "mypy", "pytest", "ruff", "types-PyYAML"],
     },
 )

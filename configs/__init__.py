@@ -1,0 +1,1 @@
+"""The configurations that come with the program: one file a corpus."""

@@ -1,0 +1,69 @@
+"""The bundle: a trained model with all that is needed to use it, in one folder and without pickle.
+
+<bundle>/
+  bundle.json     written last: without it there is no bundle
+  model.keras     the network and its weights
+  history.csv     a row for each epoch
+  logs/           for TensorBoard
+  metrics.json    of `spectroshard evaluate`, and report.html
+"""
+
+from typing import Any, Final, Literal
+
+from model.config import Training
+from model.windows import Windows
+from pipelines import storage
+from pipelines.config import AudioConfig
+from pipelines.described import Described
+from pipelines.features import Features
+
+FORMAT: Final = 1
+MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
+
+
+class Bundle(Described):
+    """What `bundle.json` says.
+
+    Attributes
+    ----------
+    format : int
+        The version of this layout.
+    training : Training
+    audio : AudioConfig
+    features : Features
+        How the network's inputs are computed of a song.
+    genres : tuple of str
+        In the order of the network's outputs.
+    windows : dict
+        The windows' shapes and normalisation, as `model.windows.Windows` keeps them.
+    splits : dict
+        The folds of train, validation and test.
+    dataset : str
+        The fingerprint of the dataset that it was trained on.
+    validation : dict
+        The kept epoch, its loss and accuracy on validation; empty where there was none.
+    """
+
+    KIND = "bundle"
+    MADE_BY = "train"
+
+    format: Literal[1] = FORMAT
+    training: Training
+    audio: AudioConfig
+    features: Features
+    genres: tuple[str, ...]
+    windows: dict[str, Any]
+    splits: dict[str, tuple[str, ...]]
+    dataset: str
+    validation: dict[str, float]
+
+    def cutting(self) -> Windows:
+        """The windows that the network sees."""
+        return Windows.from_json(self.windows)
+
+    def network(self) -> Any:
+        """The Keras model, loaded in safe mode."""
+        import keras
+
+        with storage.local_copy(storage.join(self.url, MODEL_NAME)) as path:
+            return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -1,0 +1,70 @@
+"""Cross-validation: every song scored by a model that never saw it."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from model import evaluate
+from model.config import Config
+from model.metrics import SongScore, measure
+from model.train import train
+from pipelines import storage
+from pipelines.dataset import Dataset
+from pipelines.errors import UsageError
+from pipelines.folds import OWN_SPLITS
+
+
+def rounds(folds: Sequence[str]) -> Iterator[dict[str, tuple[str, ...]]]:
+    """The splits of each round: one fold is test, the next one validation, the others train.
+
+    Parameters
+    ----------
+    folds : sequence of str
+        The names of the folds that hold songs.
+
+    Raises
+    ------
+    UsageError
+        There are fewer than three folds, or they are the corpus's own split.
+    """
+    if set(folds) & set(OWN_SPLITS):
+        raise UsageError(f"crossval needs numbered folds; this dataset has its corpus's own split, {', '.join(folds)}")
+    if len(folds) < 3:
+        raise UsageError(f"crossval needs at least 3 folds with songs, found {len(folds)}; build with more folds.count")
+    for index, test in enumerate(folds):
+        validation = folds[(index + 1) % len(folds)]
+        train_folds = tuple(fold for fold in folds if fold not in (test, validation))
+        yield {"train": train_folds, "validation": (validation,), "test": (test,)}
+
+
+def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, Any], list[SongScore]]:
+    """Trains and evaluates a model for each fold, and measures all songs together.
+
+    A round that is done is not done again, and one that was stopped goes on.
+
+    Parameters
+    ----------
+    config : Config
+        Its `training`; the folds of each split are the rounds'.
+    dataset : Dataset
+    output : str
+        A local folder; each round's bundle goes below it.
+
+    Returns
+    -------
+    metrics : dict
+        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy.
+    scores : list of SongScore
+    """
+    scores: list[SongScore] = []
+    each: list[dict[str, Any]] = []
+    for splits in rounds([fold for fold in dataset.folds if dataset.folds[fold].songs]):
+        fold = splits["test"][0]
+        print(f"round {len(each) + 1}: {fold} is test, {splits['validation'][0]} validation", file=sys.stderr)
+        bundle = train(config, dataset, storage.join(output, fold), splits)
+        metrics, of_round = evaluate.evaluate(bundle, dataset)
+        each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
+        scores += of_round
+    metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
+    evaluate.write_metrics(output, metrics)
+    return metrics, scores

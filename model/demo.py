@@ -1,0 +1,64 @@
+"""The demo: a corpus that is synthesised here, and the whole chain on it."""
+
+import importlib.resources
+from collections.abc import Callable
+from pathlib import Path
+
+import apache_beam as beam
+
+from model.config import Config
+from model.evaluate import evaluate
+from model.predict import predict, show
+from model.report import write_report
+from model.train import train
+from pipelines import config, synth
+from pipelines.build import build
+
+NOTE = (
+    "Synthetic music: this proves that the machine works, from audio files to this page."
+    " It says nothing of how well the model knows real genres."
+)
+
+
+def demo(folder: Path, new_pipeline: Callable[[], beam.Pipeline], say: Callable[[str], None]) -> str:
+    """Makes a corpus and runs build, train, evaluate and predict on it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where all of it goes; a demo that was stopped goes on.
+    new_pipeline : callable
+        Gives an empty pipeline.
+    say : callable
+        Told what comes next.
+
+    Returns
+    -------
+    str
+        The report's path.
+    """
+    configuration = demo_config()
+    say(f"1 of 5: synthesise a corpus of {len(synth.STYLES)} styles in {folder}/corpus")
+    corpus = folder / "corpus"
+    files = synth.write_corpus(corpus)
+    say(f"2 of 5: build a dataset of {files} songs in {folder}/dataset")
+    corpus_config = configuration.corpus.model_copy(update={"input": str(corpus)})
+    configuration = configuration.model_copy(update={"corpus": corpus_config})
+    dataset = build(configuration, str(folder / "dataset"), new_pipeline).dataset
+    say(f"3 of 5: train {configuration.training.network} in {folder}/bundle")
+    bundle = train(configuration, dataset, str(folder / "bundle"))
+    say("4 of 5: evaluate it on songs that it never saw")
+    metrics, scores = evaluate(bundle, dataset)
+    report = write_report(bundle.url, "Spectroshard demo", metrics, scores, dataset, NOTE)
+    say("5 of 5: predict three of them from their audio files")
+    some = sorted(scores, key=lambda score: score.song_id)[:: len(scores) // 3 + 1]
+    for prediction in predict(bundle, [str(corpus / score.song_id) for score in some], None, new_pipeline):
+        say(show(prediction))
+    return report
+
+
+def demo_config() -> Config:
+    """The configuration that comes with the program."""
+    shipped = importlib.resources.files("configs") / "demo.yaml"
+    with importlib.resources.as_file(shipped) as path:
+        return config.load(str(path), [], Config)

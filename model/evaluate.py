@@ -1,0 +1,103 @@
+"""Evaluation: a bundle's figures over songs that it never saw."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import stream
+from model.bundle import Bundle
+from model.metrics import SongScore, measure
+from model.windows import Windows
+from pipelines import storage
+from pipelines.dataset import Dataset
+from pipelines.errors import UsageError
+
+METRICS_NAME = "metrics.json"
+_WINDOWS_AT_ONCE = 64
+
+Key = TypeVar("Key")
+
+
+def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[SongScore]]:
+    """Scores a bundle on its test songs and writes `metrics.json` into it.
+
+    Returns
+    -------
+    metrics : dict
+        As `model.metrics.measure` gives them, and the dataset's fingerprint and the test folds.
+    scores : list of SongScore
+
+    Raises
+    ------
+    UsageError
+        The bundle was trained on another dataset, whose train songs may be among these.
+    """
+    if bundle.dataset != dataset.fingerprint:
+        raise UsageError(
+            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (fingerprint"
+            f" {dataset.fingerprint[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
+        )
+    scores = list(score_songs(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
+    metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
+    write_metrics(bundle.url, metrics)
+    return metrics, scores
+
+
+def write_metrics(url: str, metrics: dict[str, Any]) -> None:
+    """Writes `metrics.json` into a folder."""
+    storage.write_bytes(storage.join(url, METRICS_NAME), json.dumps(metrics, indent=1).encode())
+
+
+def score_songs(model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows) -> Iterator[SongScore]:
+    """Scores every song of some folds, in the order of the shards."""
+    songs = (
+        ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
+        for song in stream.whole_songs(dataset, folds, windows).as_numpy_iterator()
+    )
+    for (song_id, genre, group), probabilities in classify(model, songs):
+        yield SongScore(song_id, genre, group, probabilities)
+
+
+def classify(
+    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]]
+) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+    """A model's probabilities for songs' windows; windows of several songs make one batch.
+
+    Parameters
+    ----------
+    model : keras.Model
+    songs : iterable of (key, windows)
+        Each song's windows by feature, shape (windows, frames, bins).
+
+    Yields
+    ------
+    key
+    probabilities : array, shape (windows, genres)
+    """
+    waiting: list[tuple[Key, dict[str, NDArray[np.float32]]]] = []
+    count = 0
+    for song in songs:
+        waiting.append(song)
+        count += _length(song[1])
+        if count >= _WINDOWS_AT_ONCE:
+            yield from _classify_together(model, waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield from _classify_together(model, waiting)
+
+
+def _classify_together(
+    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]]
+) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+    together = {name: np.concatenate([windows[name] for _, windows in songs]) for name in songs[0][1]}
+    probabilities = model.predict(together, batch_size=_WINDOWS_AT_ONCE, verbose=0)
+    ends = np.cumsum([_length(windows) for _, windows in songs])
+    for (key, _), part in zip(songs, np.split(probabilities, ends[:-1]), strict=True):
+        yield key, part
+
+
+def _length(windows: dict[str, NDArray[np.float32]]) -> int:
+    return len(next(iter(windows.values())))

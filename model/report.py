@@ -1,0 +1,148 @@
+"""The report: one HTML file, with its pictures in it, of what a model is worth on songs it never saw."""
+
+import base64
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from model.bundle import HISTORY_NAME
+from model.metrics import SongScore
+from pipelines import show, storage
+from pipelines.dataset import Dataset
+from pipelines.pictures import draw_features, png
+
+REPORT_NAME = "report.html"
+_MISTAKES = 10
+_DRAWN_MISTAKES = 3
+_EXAMPLES = 10
+_DRAWN_S = 15.0
+
+
+def write_report(
+    url: str, title: str, metrics: Mapping[str, Any], scores: Sequence[SongScore], dataset: Dataset, note: str = ""
+) -> str:
+    """Writes `report.html` into a folder, which may hold a `history.csv`.
+
+    Parameters
+    ----------
+    url : str
+        The folder.
+    title : str
+    metrics : dict
+        As `model.metrics.measure` gives them.
+    scores : sequence of SongScore
+    dataset : Dataset
+        For the pictures of its songs.
+    note : str
+        A sentence that belongs above the figures.
+
+    Returns
+    -------
+    str
+        The report's URL.
+    """
+    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    mistakes = worst_mistakes(scores, dataset.genres)
+    page = environment.from_string(template).render(
+        title=title,
+        note=note,
+        metrics=metrics,
+        dataset=dataset,
+        genres=dataset.genres,
+        confusion=_embed(_draw_confusion(metrics["confusion"], dataset.genres)),
+        curves=_curves(url),
+        examples=_examples(scores, dataset),
+        mistakes=mistakes,
+        drawn=[_song_picture(dataset, mistake["song_id"]) for mistake in mistakes[:_DRAWN_MISTAKES]],
+    )
+    target = storage.join(url, REPORT_NAME)
+    storage.write_bytes(target, page.encode())
+    return target
+
+
+def worst_mistakes(scores: Sequence[SongScore], genres: Sequence[str]) -> list[dict[str, Any]]:
+    """The songs of which the model was surest while it was wrong, the surest first."""
+    wrong = [score for score in scores if genres[int(score.probabilities.argmax())] != score.genre]
+    wrong.sort(key=lambda score: (-score.probabilities.max(), score.song_id))
+    return [
+        {
+            "song_id": score.song_id,
+            "genre": score.genre,
+            "said": genres[int(score.probabilities.argmax())],
+            "probability": float(score.probabilities.max()),
+            "own_probability": float(score.probabilities[genres.index(score.genre)]),
+        }
+        for score in wrong[:_MISTAKES]
+    ]
+
+
+def _examples(scores: Sequence[SongScore], dataset: Dataset) -> list[dict[str, str]]:
+    """A picture of the first scored song of each genre."""
+    first: dict[str, str] = {}
+    for score in scores:
+        first.setdefault(score.genre, score.song_id)
+    return [
+        {"caption": f"{genre}: {first[genre]}", "picture": _song_picture(dataset, first[genre])}
+        for genre in sorted(first)[:_EXAMPLES]
+    ]
+
+
+def _song_picture(dataset: Dataset, song_id: str) -> str:
+    record = show.read_song(dataset, show.find_song(dataset, song_id))
+    assert record is not None  # it was scored, so it is in a shard
+    name, info = next(iter(dataset.features.items()))
+    values = record.features[name][: round(_DRAWN_S * info.frame_rate_hz)]
+    return _embed(draw_features({name: values}, {name: info.frame_rate_hz}, ""))
+
+
+def _curves(url: str) -> str:
+    if HISTORY_NAME not in storage.names(url):
+        return ""
+    rows = list(csv.DictReader(io.StringIO(storage.read_bytes(storage.join(url, HISTORY_NAME)).decode())))
+    return _embed(_draw_curves(rows))
+
+
+def _draw_curves(rows: Sequence[Mapping[str, str]]) -> bytes:
+    from matplotlib.figure import Figure
+
+    figure = Figure((10, 3.2), layout="constrained")
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    for axis, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        for key, label in ((name, "train (augmented windows)"), (f"validation_{name}", "validation (unseen songs)")):
+            if key in rows[0]:
+                axis.plot(epochs, [float(row[key]) for row in rows], label=label)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+        axis.legend()
+    return png(figure)
+
+
+def _draw_confusion(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> bytes:
+    from matplotlib.figure import Figure
+
+    counts = np.array(confusion)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    side = 2.5 + 0.5 * len(genres)
+    figure = Figure((side, side), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axis.set_xticks(range(len(genres)), genres, rotation=60, ha="right")
+    axis.set_yticks(range(len(genres)), genres)
+    axis.set_xlabel("said by the model")
+    axis.set_ylabel("the song's genre")
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            colour = "white" if shares[row, column] > 0.5 else "black"
+            axis.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=9)
+    return png(figure)
+
+
+def _embed(picture: bytes) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture).decode()

@@ -1,0 +1,148 @@
+"""Windows: the stretches of a song that a network sees, cut and normalised in one way for all who need them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.dataset import Dataset
+from pipelines.errors import UsageError
+
+_LEAST_DEVIATION = 1e-3
+
+
+@dataclass(frozen=True)
+class Windows:
+    """What a network's inputs are.
+
+    Attributes
+    ----------
+    window_s : float
+        A window's length.
+    frames : dict
+        A window's frames of each feature; features differ where their hops do.
+    mean, deviation : dict
+        Each feature's normalisation, bin by bin, shape (bins,).
+    """
+
+    window_s: float
+    frames: Mapping[str, int]
+    mean: Mapping[str, NDArray[np.float32]]
+    deviation: Mapping[str, NDArray[np.float32]]
+
+    @classmethod
+    def of(cls, dataset: Dataset, features: Sequence[str], window_s: float, folds: Sequence[str]) -> Self:
+        """The windows of a dataset, normalised by what some folds hold and by nothing else.
+
+        Raises
+        ------
+        UsageError
+            The dataset lacks a feature.
+        """
+        if missing := [name for name in features if name not in dataset.features]:
+            raise UsageError(
+                f"{dataset.url}: has no feature {', '.join(missing)}, it has {', '.join(dataset.features)};"
+                " build one that has it, or set training.features"
+            )
+        statistics = dataset.statistics(folds)
+        return cls(
+            window_s,
+            {name: max(1, round(window_s * dataset.features[name].frame_rate_hz)) for name in features},
+            {name: statistics[name][0] for name in features},
+            {name: np.maximum(statistics[name][1], _LEAST_DEVIATION) for name in features},
+        )
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Each feature's window as (frames, bins)."""
+        return {name: (frames, len(self.mean[name])) for name, frames in self.frames.items()}
+
+    def normalise(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Features with mean 0 and deviation 1 in each bin."""
+        return {name: (features[name] - self.mean[name]) / self.deviation[name] for name in self.frames}
+
+    def at(self, share: Any) -> Any:
+        """The rows of a window: gives, for a feature and its frames, the first and how many.
+
+        Parameters
+        ----------
+        share : tf.Tensor, float32, shape ()
+            Where in the song the window lies, from 0 (first) to 1 (last).
+        """
+        import tensorflow as tf
+
+        def rows(name: str, frames: Any) -> tuple[Any, Any]:
+            spare = tf.maximum(frames - self.frames[name], 0)
+            first = tf.cast(tf.round(share * tf.cast(spare, tf.float32)), tf.int32)
+            return first, tf.minimum(frames, self.frames[name])
+
+        return rows
+
+    def fill(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """Windows of full length: what is shorter is repeated."""
+        import tensorflow as tf
+
+        filled = {}
+        for name, (frames, bins) in self.shapes.items():
+            values = features[name]
+            filled[name] = tf.ensure_shape(tf.gather(values, tf.range(frames) % tf.shape(values)[0]), [frames, bins])
+        return filled
+
+    def tile(self, features: Mapping[str, Any]) -> dict[str, Any]:
+        """A whole song as windows, evenly spread from its first frame to its last.
+
+        Parameters
+        ----------
+        features : dict
+            The song's features, shape (frames, bins) each.
+
+        Returns
+        -------
+        dict
+            Shape (windows, frames, bins) each; as many windows as fit without overlap, and one more where over a
+            tenth of a window would be left.
+        """
+        import tensorflow as tf
+
+        count = self.count(tf.shape(features[next(iter(self.frames))])[0])
+        shares = tf.linspace(0.0, 1.0, count)
+        tiled = {}
+        for name, (length, bins) in self.shapes.items():
+            values = tf.convert_to_tensor(features[name])
+            spare = tf.cast(tf.maximum(tf.shape(values)[0] - length, 0), tf.float32)
+            first = tf.cast(tf.round(shares * spare), tf.int32)
+            rows = (first[:, None] + tf.range(length)[None, :]) % tf.shape(values)[0]
+            tiled[name] = tf.ensure_shape(tf.gather(values, rows), [None, length, bins])
+        return tiled
+
+    def count(self, frames: Any) -> Any:
+        """How many windows a song of so many frames of the first feature is tiled into."""
+        import tensorflow as tf
+
+        length = next(iter(self.frames.values()))
+        return tf.maximum(tf.cast(tf.math.ceil(tf.cast(frames, tf.float32) / length - 0.1), tf.int32), 1)
+
+    def starts_s(self, count: int, duration_s: float) -> list[float]:
+        """When each of a song's windows begins."""
+        spare_s = max(duration_s - self.window_s, 0.0)
+        return [spare_s * index / max(count - 1, 1) for index in range(count)]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "window_s": self.window_s,
+            "frames": dict(self.frames),
+            "mean": {name: values.tolist() for name, values in self.mean.items()},
+            "deviation": {name: values.tolist() for name, values in self.deviation.items()},
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        mean, deviation = (
+            {name: np.array(numbers, np.float32) for name, numbers in values[key].items()}
+            for key in ("mean", "deviation")
+        )
+        return cls(values["window_s"], values["frames"], mean, deviation)

@@ -1,0 +1,289 @@
+"""The command line: a table of subcommands, importing nothing heavy until one is chosen."""
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.errors import SpectroshardError, UsageError
+
+if TYPE_CHECKING:
+    from model.config import Config
+
+Options = argparse.Namespace
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a subcommand; returns 0 where it is done, 1 where the work failed, 2 where it was asked wrongly."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(_before_beam(arguments))
+    options.beam = arguments[len(_before_beam(arguments)) + 1 :]
+    try:
+        _quieten(options)
+        code: int = options.run(options)
+        return code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it was", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if options.verbose:
+            traceback.print_exc()
+        known = isinstance(error, SpectroshardError)
+        line = str(error) if known else f"{type(error).__name__}: {' '.join(str(error).split())} (-v shows where)"
+        print(f"spectroshard {options.command}: {line}", file=sys.stderr)
+        return error.exit_code if isinstance(error, SpectroshardError) else 1
+
+
+def build(options: Options) -> int:
+    """CONFIG's corpus to a dataset."""
+    from pipelines import show
+    from pipelines.build import build
+
+    sets = [f"corpus.input={options.input}"] if options.input else []
+    config = _config(options.config, [*options.set, *sets])
+    built = build(config, options.output, _pipelines(options.beam, _local_threads()))
+    print(show.genres_by_folds(built.dataset), show.rejects(built.dataset), sep="\n\n")
+    print()
+    if built.is_new:
+        duration_s = sum(fold.duration_s for fold in built.dataset.folds.values())
+        print(
+            f"{options.output}: {built.dataset.songs} songs, {duration_s:.0f} s of audio in {built.elapsed_s:.1f} s,"
+            f" {duration_s / built.elapsed_s:.0f} seconds of audio per second"
+        )
+    else:
+        print(f"{options.output}: up to date, nothing to do")
+    return 0
+
+
+def inspect(options: Options) -> int:
+    """Counts, statistics and pictures of a dataset."""
+    from pipelines import show, storage
+    from pipelines.dataset import Dataset
+    from pipelines.pictures import draw_features
+
+    dataset = Dataset.load(options.dataset)
+    if not options.song:
+        print(show.describe(dataset))
+        return 0
+    song = show.find_song(dataset, options.song)
+    print(show.describe_song(song))
+    record = show.read_song(dataset, song)
+    if record is not None:
+        rates = {name: info.frame_rate_hz for name, info in dataset.features.items()}
+        storage.write_bytes(options.output, draw_features(record.features, rates, song.song_id))
+        print(f"\npicture: {options.output}")
+    return 0
+
+
+def train(options: Options) -> int:
+    """A dataset to a bundle."""
+    from model.train import train
+    from pipelines.dataset import Dataset
+
+    bundle = train(_config(options.config, options.set), Dataset.load(options.dataset), options.output)
+    kept = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in bundle.validation.items())
+    print(f"{options.output}: {bundle.training.network} for {len(bundle.genres)} genres; kept {kept}")
+    return 0
+
+
+def evaluate(options: Options) -> int:
+    """A bundle's figures on its test songs, and a report."""
+    from model.bundle import Bundle
+    from model.evaluate import evaluate
+    from model.report import write_report
+    from pipelines.dataset import Dataset
+
+    bundle, dataset = Bundle.load(options.bundle), Dataset.load(options.dataset)
+    metrics, scores = evaluate(bundle, dataset)
+    _print_metrics(metrics)
+    print(f"report: {write_report(bundle.url, f'{bundle.training.network} on unseen songs', metrics, scores, dataset)}")
+    return 0
+
+
+def crossval(options: Options) -> int:
+    """Every song scored by a model that never saw it."""
+    from model.crossval import crossval
+    from model.report import write_report
+    from pipelines.dataset import Dataset
+
+    config, dataset = _config(options.config, options.set), Dataset.load(options.dataset)
+    metrics, scores = crossval(config, dataset, options.output)
+    for row in metrics["rounds"]:
+        print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
+    _print_metrics(metrics)
+    title = f"{config.training.network}, cross-validated by song"
+    print(f"report: {write_report(options.output, title, metrics, scores, dataset)}")
+    return 0
+
+
+def predict(options: Options) -> int:
+    """Audio files to distributions over genres."""
+    from model.bundle import Bundle
+    from model.predict import SUFFIXES, predict, show, write_predictions
+    from pipelines import storage
+
+    output = options.output
+    if output and not output.endswith(SUFFIXES):
+        raise UsageError(f"--output {output}: expected a file that ends in {', '.join(SUFFIXES)}")
+    bundle = Bundle.load(options.bundle)
+    folder = f"{output}.work" if output else None
+    predictions = predict(bundle, options.audio, folder, _pipelines(options.beam, []))
+    if output and folder:
+        write_predictions(output, predictions, bundle.genres)
+        storage.remove(folder)
+    else:
+        print("\n\n".join(show(prediction) for prediction in predictions))
+    rejected = [prediction for prediction in predictions if prediction.status == "rejected"]
+    for prediction in rejected:
+        print(f"cannot use {prediction.path}: {prediction.reason} ({prediction.error})", file=sys.stderr)
+    return 1 if rejected else 0
+
+
+def demo(options: Options) -> int:
+    """The whole chain on a corpus that is synthesised here."""
+    from model.demo import NOTE, demo
+
+    report = demo(Path(options.folder), _pipelines([], _local_threads()), lambda line: print(f"\n{line}", flush=True))
+    print(f"\n{NOTE}\nreport: {report}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="spectroshard",
+        description="Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them.",
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    config = ("config", {"metavar": "CONFIG", "help": "a YAML configuration"})
+    dataset = ("--dataset", {"metavar": "D", "required": True, "help": "a dataset that build made"})
+    bundle = ("bundle", {"metavar": "BUNDLE", "help": "a bundle that train made"})
+    settings = ("--set", {"metavar": "KEY=VALUE", "action": "append", "default": [], "help": "set a key of CONFIG"})
+    table: list[tuple[Callable[[Options], int], list[tuple[str, dict[str, Any]]]]] = [
+        (
+            demo,
+            [("folder", {"metavar": "DIR", "nargs": "?", "default": "demo", "help": "a new folder (default: demo)"})],
+        ),
+        (
+            build,
+            [
+                config,
+                ("--input", {"metavar": "URL", "help": "the corpus, in place of corpus.input"}),
+                ("--output", {"metavar": "D", "required": True, "help": "the dataset's folder"}),
+                settings,
+            ],
+        ),
+        (
+            inspect,
+            [
+                ("dataset", {"metavar": "DATASET"}),
+                ("song", {"metavar": "SONG", "nargs": "?", "help": "a song's id, or its end"}),
+                (
+                    "--output",
+                    {"metavar": "PNG", "default": "song.png", "help": "the song's picture (default: song.png)"},
+                ),
+            ],
+        ),
+        (train, [config, dataset, ("--output", {"metavar": "BUNDLE", "required": True}), settings]),
+        (evaluate, [bundle, dataset]),
+        (
+            crossval,
+            [
+                config,
+                dataset,
+                ("--output", {"metavar": "DIR", "default": "crossval", "help": "a folder (default: crossval)"}),
+                settings,
+            ],
+        ),
+        (
+            predict,
+            [
+                bundle,
+                ("audio", {"metavar": "AUDIO", "nargs": "+", "help": "audio files, folders or globs"}),
+                ("--output", {"metavar": "P", "help": "a .json, .csv or .parquet file"}),
+            ],
+        ),
+    ]
+    for run, arguments in table:
+        about = str(run.__doc__)
+        note = " After --, any option of Apache Beam." if run in (build, predict) else ""
+        command = commands.add_parser(run.__name__, help=about, description=about + note)
+        command.set_defaults(run=run)
+        command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
+        for name, keywords in arguments:
+            command.add_argument(name, **keywords)
+    return parser
+
+
+def _before_beam(arguments: Sequence[str]) -> Sequence[str]:
+    return arguments[: arguments.index("--")] if "--" in arguments else arguments
+
+
+def _config(url: str, overrides: Sequence[str]) -> "Config":
+    from model.config import Config
+    from pipelines.config import load
+
+    return load(url, overrides, Config)
+
+
+def _pipelines(flags: Sequence[str], local_flags: Sequence[str]) -> Callable[[], Any]:
+    """A maker of pipelines: by Beam's options, or on this machine where they name no runner."""
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    if not any(flag.startswith("--runner") for flag in flags):
+        # In this process: Beam's own choice would first look for another runner's binary on the network.
+        flags = ["--runner=FnApiRunner", *local_flags, *flags]
+    return lambda: beam.Pipeline(options=PipelineOptions(list(flags)))
+
+
+def _local_threads() -> list[str]:
+    return ["--direct_running_mode=multi_threading", f"--direct_num_workers={len(os.sched_getaffinity(0))}"]
+
+
+def _print_metrics(metrics: dict[str, Any]) -> None:
+    low, high = metrics["song_accuracy_interval"]
+    print(
+        f"song accuracy {metrics['song_accuracy']:.1%} of {metrics['songs']} unseen songs"
+        f" (95 % interval {low:.1%} to {high:.1%}), macro-F1 {metrics['macro_f1']:.3f},"
+        f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']}"
+    )
+
+
+def _quieten(options: Options) -> None:
+    """Keeps the libraries' own chatter from the terminal."""
+    if options.verbose:
+        logging.basicConfig(level=logging.INFO)
+        return
+    logging.basicConfig(level=logging.ERROR)
+    warnings.simplefilter("ignore")
+    if options.run in (demo, train, evaluate, crossval, predict):
+        with _no_native_output():
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
+            tf.zeros(1)
+
+
+@contextlib.contextmanager
+def _no_native_output() -> Iterator[None]:
+    """Sends standard error nowhere: TensorFlow's native library writes there while it is loaded, past all settings."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
