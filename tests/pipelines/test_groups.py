@@ -1,0 +1,50 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.groups import with_groups
+from pipelines.ledger import Song
+
+names = st.sampled_from(["", "one", "two", "three", "four"])
+songs = st.lists(st.builds(Song, st.uuids().map(str), st.just(""), st.just("g"), names, names), max_size=20)
+
+
+def groups_of(*rows, by="artist"):
+    given = [Song(song_id, "", "g", song, artist) for song_id, song, artist in rows]
+    return [song.group for song in with_groups(given, by)]
+
+
+def test_files_of_one_song_share_a_group():
+    assert groups_of(("a", "s", ""), ("b", "s", ""), ("c", "t", "")) == ["song:s", "song:s", "song:t"]
+
+
+def test_a_file_that_names_no_song_is_a_song_of_its_own():
+    assert groups_of(("a", "", ""), ("b", "", "")) == ["file:a", "file:b"]
+
+
+def test_artists_join_songs_only_when_asked_for():
+    rows = [("a", "s", "Ann"), ("b", "t", "ann"), ("c", "u", "Bob")]
+    assert groups_of(*rows, by="song") == ["song:s", "song:t", "song:u"]
+    assert groups_of(*rows) == ["artist:ann", "artist:ann", "artist:bob"]
+
+
+def test_ties_reach_through_others():
+    rows = [("a", "s", "ann"), ("b", "s", "bob"), ("c", "", "bob"), ("d", "", "")]
+    assert groups_of(*rows) == ["artist:ann"] * 3 + ["file:d"]
+
+
+def test_a_song_and_an_artist_of_one_name_are_not_tied():
+    assert groups_of(("a", "x", ""), ("b", "", "x")) == ["song:x", "artist:x"]
+
+
+@given(songs)
+def test_order_does_not_matter(songs):
+    forwards = {song.song_id: song.group for song in with_groups(songs, "artist")}
+    assert forwards == {song.song_id: song.group for song in with_groups(songs[::-1], "artist")}
+
+
+@given(songs)
+def test_what_is_shared_is_never_parted(songs):
+    grouped = with_groups(songs, "artist")
+    for kind in ("song", "artist"):
+        for name in {getattr(song, kind) for song in grouped} - {""}:
+            assert len({song.group for song in grouped if getattr(song, kind) == name}) == 1

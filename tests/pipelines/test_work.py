@@ -1,0 +1,84 @@
+import pytest
+
+from pipelines import storage, work
+from tests.pipelines.conftest import in_process
+
+ORDERS = [{"number": number} for number in range(5)]
+
+
+class Square(work.Fulfil):
+    """Squares a number; refuses one below zero, and breaks at 13."""
+
+    def fulfil(self, order):
+        if order["number"] == 13:
+            raise RuntimeError("thirteen")
+        return {"square": order["number"] ** 2, "rejected": order["number"] < 0}
+
+
+def run(folder, orders):
+    names = work.place(str(folder), "square", orders)
+    receipts = work.run(in_process(), str(folder), dict.fromkeys(names, 1), "Square", Square(str(folder)))
+    return [receipt["square"] for receipt in receipts]
+
+
+def receipts_of(folder):
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.receipt.json")}
+
+
+def test_receipts_come_in_the_order_of_the_orders(tmp_path):
+    assert run(tmp_path, ORDERS[::-1]) == [16, 9, 4, 1, 0]
+
+
+def test_equal_orders_are_each_done(tmp_path):
+    assert run(tmp_path, [{"number": 3}] * 40) == [9] * 40
+
+
+def test_what_is_done_is_not_done_again(tmp_path):
+    run(tmp_path, ORDERS)
+    before = receipts_of(tmp_path)
+    gone = sorted(before)[2]
+    (tmp_path / gone).unlink()
+    assert run(tmp_path, ORDERS) == [0, 1, 4, 9, 16]
+    after = receipts_of(tmp_path)
+    assert [name for name in before if before[name] != after[name]] == [gone]
+
+
+def test_work_that_breaks_keeps_what_was_done(tmp_path):
+    with pytest.raises(RuntimeError, match="thirteen"):
+        run(tmp_path, [*ORDERS, {"number": 13}])
+    assert len(receipts_of(tmp_path)) <= len(ORDERS)
+    assert run(tmp_path, ORDERS) == [0, 1, 4, 9, 16]
+
+
+def test_a_receipt_with_rejects_does_not_last(tmp_path):
+    orders = [{"number": 2}, {"number": -2}]
+    run(tmp_path, orders)
+    before = receipts_of(tmp_path)
+    run(tmp_path, orders)
+    after = receipts_of(tmp_path)
+    assert sum(before[name] != after[name] for name in before) == 1
+
+
+def test_orders_that_are_no_more_take_their_receipts_along(tmp_path):
+    run(tmp_path, ORDERS)
+    work.place(str(tmp_path), "other", [{}])
+    work.place(str(tmp_path), "square", ORDERS[:2])
+    assert [name[:12] for name in storage.names(str(tmp_path))] == ["other-00000-"] + ["square-00000"] * 2 + [
+        "square-00001"
+    ] * 2
+
+
+def test_forgetting_leaves_orders_and_other_kinds(tmp_path):
+    run(tmp_path, ORDERS)
+    work.forget(str(tmp_path), "other")
+    assert len(receipts_of(tmp_path)) == len(ORDERS)
+    work.forget(str(tmp_path), "square")
+    assert not receipts_of(tmp_path)
+    assert len(storage.names(str(tmp_path))) == len(ORDERS)
+
+
+@pytest.mark.parametrize(("items", "sizes"), [(0, []), (16, [16]), (17, [16, 1]), (16_001, [17] * 941 + [4])])
+def test_parts_are_few_and_hold_everything_once(items, sizes):
+    parts = work.parts(range(items))
+    assert [len(part) for part in parts] == sizes
+    assert [item for part in parts for item in part] == list(range(items))
