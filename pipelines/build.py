@@ -7,7 +7,7 @@ groups, folds, shards. The second writes each shard in one worker. `dataset.json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -188,12 +188,17 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _refuse_other_songs(existing: Dataset, songs: Sequence[Song]) -> None:
     if existing.plan == digest_of(songs):
         return
-    before, after = ({s.song_id: replace(s, uri="") for s in shown} for shown in (existing.ledger(), songs))
-    changed = sum(before[song_id] != after[song_id] for song_id in before.keys() & after.keys())
+    before, after = ({song.song_id: song for song in shown} for shown in (existing.ledger(), songs))
+
+    def differing(*keys: str) -> int:
+        both = before.keys() & after.keys()
+        return sum(any(getattr(before[i], key) != getattr(after[i], key) for key in keys) for i in both)
+
     storage.remove(storage.join(existing.url, WORK_NAME))
     raise UsageError(
         f"{existing.url}: is a dataset of another corpus ({len(after.keys() - before.keys())} files more,"
-        f" {len(before.keys() - after.keys())} fewer, {changed} changed); give a new --output"
+        f" {len(before.keys() - after.keys())} fewer, {differing('status', 'genre', 'group', 'content_hash')} changed,"
+        f" {differing('fold')} in another fold); give a new --output"
     )
 
 

@@ -1,6 +1,7 @@
 """What the tests of builds share: one small corpus, and one dataset built of it."""
 
 import functools
+from collections import Counter
 from pathlib import Path
 
 import apache_beam as beam
@@ -21,11 +22,28 @@ VALUES = {
 
 def in_process(*options):
     """Gives pipelines of Beam's in-process runner."""
-    return functools.partial(new_pipeline, options)
+    return functools.partial(beam.Pipeline, options=PipelineOptions(["--runner=FnApiRunner", *options]))
 
 
-def new_pipeline(options):
-    return beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *options]))
+class Pipelines:
+    """Gives pipelines and keeps them; does something before it gives the second, which writes the shards."""
+
+    def __init__(self, before_shards=lambda: None):
+        self.before_shards = before_shards
+        self.given = []
+
+    def __call__(self):
+        if len(self.given) == 1:
+            self.before_shards()
+        self.given.append(in_process()())
+        return self.given[-1]
+
+    def counters(self):
+        """The project's Beam counters, over all pipelines that ran to their end."""
+        total = Counter()
+        for pipeline in self.given:
+            total.update({c.key.metric.name: c.committed for c in pipeline.result.metrics().query()["counters"]})
+        return total
 
 
 def config_of(source, **sections):
