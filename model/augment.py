@@ -37,7 +37,7 @@ def mask(window: Batch, training: Training) -> Batch:
 
 
 def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch, Any]:
-    """Mixes each window of a batch, and its label, with the next one's, in a random proportion.
+    """Mixes each window of a batch, and its label, with the next one's; its own share is a half at least.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch
     if not training.mixup:
         return batch, labels
     gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], seed, alpha=training.mixup) + 1e-9
-    share = gammas[0] / (gammas[0] + gammas[1])
+    share = tf.reduce_max(gammas, axis=0) / tf.reduce_sum(gammas, axis=0)
 
     def mixed(values: Any) -> Any:
         own = tf.reshape(share, [-1] + [1] * (len(values.shape) - 1))

@@ -24,7 +24,7 @@ WORK_NAME = "_training"
 """The folder, in the bundle's, of a training that is not finished."""
 
 _STATE_NAME, _BEST_NAME = "state.json", "best.weights.h5"
-_WARM_UP_SHARE = 0.05
+_WARM_UP_SHARE = 0.1
 
 Row = dict[str, float]
 
@@ -46,7 +46,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     Returns
     -------
     Bundle
-        With the weights of the epoch with the least validation loss, or the last ones where nothing is held out.
+        With the weights of `kept_row`.
 
     Raises
     ------
@@ -66,8 +66,8 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     rows = _resume(model, folder)
     if not _is_over(rows, config.training):
         _fit(model, rows, dataset, splits, windows, config.training, folder, task)
-    best = best_row(rows)
-    if (folder / _BEST_NAME).exists():
+    kept = kept_row(rows, config.training)
+    if kept is not rows[-1]:
         model.load_weights(folder / _BEST_NAME)
     with storage.writing(storage.join(output, MODEL_NAME)) as path:
         model.save(path.with_suffix(".keras"))
@@ -81,7 +81,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         windows=windows.to_json(),
         splits=splits,
         dataset=dataset.fingerprint,
-        validation={key: best[key] for key in ("epoch", "validation_loss", "validation_accuracy") if key in best},
+        validation={key: kept[key] for key in ("epoch", "validation_loss", "validation_accuracy") if key in kept},
     )
     bundle.save()
     storage.remove(str(folder))
@@ -96,9 +96,8 @@ def compiled(training: Training, windows: Windows, genres: int, steps: int) -> A
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warm_up), warmup_target=training.learning_rate, warmup_steps=warm_up
     )
-    averaging = {"use_ema": True, "ema_momentum": training.average} if training.average else {}
     model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=training.weight_decay, **averaging),
+        optimizer=keras.optimizers.AdamW(rate, weight_decay=training.weight_decay),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # on a CPU many times slower
@@ -107,15 +106,20 @@ def compiled(training: Training, windows: Windows, genres: int, steps: int) -> A
     return model
 
 
-def best_row(rows: Sequence[Row]) -> Row:
-    """The epoch whose weights are kept: the first of least validation loss, or the last where nothing is held out."""
+def kept_row(rows: Sequence[Row], training: Training) -> Row:
+    """The epoch whose weights are kept: the last of a whole training, the best of one that was stopped early."""
+    return rows[-1] if len(rows) == training.epochs else _best_row(rows)
+
+
+def _best_row(rows: Sequence[Row]) -> Row:
+    """The first epoch of lowest validation loss, or the last where nothing is held out."""
     return min(rows, key=lambda row: row["validation_loss"]) if "validation_loss" in rows[0] else rows[-1]
 
 
 def _is_over(rows: Sequence[Row], training: Training) -> bool:
-    if not rows or len(rows) >= training.epochs:
-        return len(rows) >= training.epochs
-    return len(rows) - 1 - best_row(rows)["epoch"] >= training.patience
+    if len(rows) == training.epochs:
+        return True
+    return bool(rows) and rows[-1]["epoch"] - _best_row(rows)["epoch"] >= training.patience
 
 
 def _task(training: Training, dataset: Dataset, splits: Mapping[str, Sequence[str]]) -> str:
@@ -174,7 +178,6 @@ def _fit(
     held_out = any(dataset.songs_of(splits["validation"]).values())
     if not held_out:
         print("no validation songs: all epochs are trained, and the last weights are kept", file=sys.stderr)
-    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if training.average else []
     model.fit(
         stream.training_batches(dataset, splits["train"], windows, training, len(rows)),
         initial_epoch=len(rows),
@@ -183,10 +186,7 @@ def _fit(
         validation_data=stream.validation_batches(dataset, splits["validation"], windows, training)
         if held_out
         else None,
-        # In this order: the weights in training are saved, the average takes their place, it is judged and noted.
         callbacks=[
-            _SaveWeights(folder),
-            *averaging,
             _Note(rows, training, folder, task),
             keras.callbacks.TensorBoard(str(folder.parent / "logs"), profile_batch=0),
         ],
@@ -199,19 +199,8 @@ def _weights_name(epoch: int) -> str:
     return f"epoch-{epoch:04d}.weights.h5"
 
 
-class _SaveWeights(keras.callbacks.Callback):  # type: ignore[misc]
-    """Saves the weights in training, and the optimizer's state, after each epoch."""
-
-    def __init__(self, folder: Path):
-        super().__init__()
-        self.folder = folder
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        self.model.save_weights(self.folder / _weights_name(epoch))
-
-
 class _Note(keras.callbacks.Callback):  # type: ignore[misc]
-    """Notes each epoch, keeps the best weights, and stops when they do not get better."""
+    """Notes each epoch and saves its weights, and the optimizer's state; stops when the weights do not get better."""
 
     def __init__(self, rows: list[Row], training: Training, folder: Path, task: str):
         super().__init__()
@@ -224,7 +213,8 @@ class _Note(keras.callbacks.Callback):  # type: ignore[misc]
         values = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         elapsed_s = time.monotonic() - self.started_s
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
-        if best_row(self.rows) is self.rows[-1]:
+        self.model.save_weights(self.folder / _weights_name(epoch))
+        if _best_row(self.rows) is self.rows[-1]:
             self.model.save_weights(self.folder / _BEST_NAME)
         self._write_history()
         # Last, so that what it tells of is there.

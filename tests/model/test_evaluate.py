@@ -1,0 +1,89 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import crossval
+from model.evaluate import classify, evaluate, score_songs
+from model.report import worst_mistakes, write_report
+from pipelines.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def evaluated(bundle, dataset):
+    return evaluate(bundle, dataset)
+
+
+def test_all_test_songs_and_no_others_are_scored(evaluated, dataset):
+    metrics, scores = evaluated
+    ledger = {song.song_id: song for song in dataset.ledger()}
+    assert {score.song_id for score in scores} == {name for name, song in ledger.items() if song.fold == "fold-00"}
+    assert all(score.genre == ledger[score.song_id].genre for score in scores)
+    assert metrics["songs"] == len(scores) and metrics["segments"] == 3 * len(scores)
+
+
+def test_metrics_are_kept_in_the_bundle(evaluated, bundle):
+    kept = json.loads(Path(bundle.url, "metrics.json").read_text())
+    assert kept["song_accuracy"] == evaluated[0]["song_accuracy"]
+    assert kept["dataset"] == bundle.dataset and kept["folds"] == ["fold-00"]
+
+
+def test_another_dataset_is_refused(bundle, dataset):
+    with pytest.raises(UsageError, match="is not the dataset that"):
+        evaluate(bundle, dataset.model_copy(update={"plan": "another"}))
+
+
+def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
+    windows, model = bundle.cutting(), bundle.network()
+    together = {score.song_id: score.segments for score in score_songs(model, dataset, list(dataset.folds), windows)}
+    rng = np.random.default_rng(0)
+    shape = windows.shapes["log_mel"]
+    songs = [(n, {"log_mel": rng.normal(size=(n, *shape)).astype(np.float32)}) for n in (1, 70, 3)]
+    for key, probabilities in classify(model, iter(songs)):
+        alone = model.predict(dict(songs)[key], verbose=0)
+        np.testing.assert_allclose(probabilities, alone, atol=1e-5)
+    assert len(together) == dataset.songs
+
+
+def test_report_is_one_file_with_its_pictures(evaluated, bundle, dataset):
+    metrics, scores = evaluated
+    page = Path(write_report(bundle.url, "A <title>", metrics, scores, dataset, "a note")).read_text()
+    assert "A &lt;title&gt;" in page and "a note" in page
+    assert f"{100 * metrics['song_accuracy']:.1f} %" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert page.count('<img src="data:image/png;base64,') == page.count("<img") >= 2 + len(dataset.genres)
+    assert page.count("alt=") == page.count("<img")
+
+
+def test_mistakes_come_surest_first(evaluated, dataset):
+    mistakes = worst_mistakes(evaluated[1], dataset.genres)
+    assert all(mistake["genre"] != mistake["said"] for mistake in mistakes)
+    assert [m["probability"] for m in mistakes] == sorted((m["probability"] for m in mistakes), reverse=True)
+
+
+def test_rounds_test_each_fold_once_and_never_train_on_it():
+    rounds = list(crossval.rounds(["fold-00", "fold-01", "fold-02", "fold-03"]))
+    assert [splits["test"] for splits in rounds] == [(f"fold-{n:02d}",) for n in range(4)]
+    for splits in rounds:
+        assert sorted(sum(splits.values(), ())) == ["fold-00", "fold-01", "fold-02", "fold-03"]
+
+
+def test_rounds_need_numbered_folds_and_three_of_them():
+    with pytest.raises(UsageError, match="corpus's own split"):
+        list(crossval.rounds(["test", "train", "validation"]))
+    with pytest.raises(UsageError, match="at least 3 folds"):
+        list(crossval.rounds(["fold-00", "fold-01"]))
+
+
+def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset, tmp_path):
+    quick = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
+    metrics, scores = crossval.crossval(quick, dataset, str(tmp_path))
+    assert sorted(score.song_id for score in scores) == sorted(song.song_id for song in dataset.ledger())
+    assert metrics["songs"] == dataset.songs and len(metrics["rounds"]) == 4
+    for fold in dataset.folds:
+        splits = json.loads((tmp_path / fold / "bundle.json").read_text())["splits"]
+        assert splits["test"] == [fold] and fold not in splits["train"] + splits["validation"]
+    before = (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns
+    assert crossval.crossval(quick, dataset, str(tmp_path))[0] == metrics
+    assert (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns == before

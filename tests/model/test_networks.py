@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+
+from model import networks
+from model.networks import NETWORKS
+
+SECONDS = 5
+SHAPES = {
+    "log_mel": (215, 128), "harmonic_mel": (215, 128), "percussive_mel": (215, 128), "mfcc": (215, 20),
+    "chroma": (215, 12), "spectral_centroid": (215, 1), "spectral_rolloff": (215, 1), "onset_strength": (215, 1),
+    "tempogram": (215, 384),
+}  # fmt: skip
+
+
+def test_seed_cnn_is_the_original_layer_for_layer():
+    model = networks.seed_cnn(SHAPES, 10)
+    layers = [layer for layer in model.layers if layer.name == "stack" or layer.count_params() or "pool" in layer.name]
+    assert [(type(layer).__name__, layer.output.shape[1:], layer.count_params()) for layer in layers] == [
+        ("Concatenate", (288, 432, 9), 0),
+        ("Conv2D", (286, 430, 16), 1_312),
+        ("MaxPooling2D", (143, 215, 16), 0),
+        ("Conv2D", (141, 213, 32), 4_640),
+        ("MaxPooling2D", (70, 106, 32), 0),
+        ("Dense", (100,), 23_744_100),
+        ("Dense", (20,), 2_020),
+        ("Dense", (10,), 210),
+    ]
+    assert model.count_params() == 23_752_282
+    kinds = [type(layer).__name__ for layer in model.layers]
+    trunk = kinds[kinds.index("Concatenate") + 1 :]
+    convolution = ["Conv2D", "Dropout", "MaxPooling2D"]
+    assert trunk == [*convolution, *convolution, "Flatten", "Dense", "Dropout", "Dense", "Dropout", "Dense"]
+
+
+def test_seed_cnn_sees_bins_as_rows_and_frames_as_columns():
+    feature = keras.Input((10, 4))
+    picture = keras.Model(feature, networks._picture(feature))
+    rising = np.tile(np.arange(4.0), (10, 1))
+    shown = picture(rising[None]).numpy()[0, :, :, 0]
+    assert shown.shape == (288, 432)
+    assert shown[0, 0] == 0 and shown[-1, 0] == 3
+    late = np.tile(np.arange(10.0)[:, None], (1, 4))
+    assert picture(late[None]).numpy()[0, 0, -1, 0] == 9
+
+
+def test_default_is_compact():
+    model = NETWORKS["cnn"].build({"log_mel": (215, 128)}, 10)
+    assert model.count_params() < 1_000_000
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert "BatchNormalization" in kinds and any(kind.startswith("Global") for kind in kinds)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path):
+    shapes = {feature: SHAPES[feature] for feature in NETWORKS[name].features}
+    model = NETWORKS[name].build(shapes, 3)
+    windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
+    probabilities = model.predict(windows, verbose=0)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras", safe_mode=True)
+    np.testing.assert_allclose(loaded.predict(windows, verbose=0), probabilities, rtol=1e-5)
+
+
+def test_networks_take_windows_of_any_length():
+    for name, network in NETWORKS.items():
+        if name != "seed_cnn":
+            assert network.build({"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape == (None, 4)

@@ -1,0 +1,100 @@
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model import stream
+from model.config import Training
+from model.windows import Windows
+from pipelines import records
+from pipelines.errors import UsageError
+
+PLAIN = {"mixup": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
+
+
+@pytest.fixture(scope="module")
+def train_folds(dataset):
+    return dataset.splits()["train"]
+
+
+@pytest.fixture(scope="module")
+def windows(dataset, train_folds):
+    return Windows.of(dataset, ("log_mel", "chroma"), 2.0, train_folds)
+
+
+def batches(dataset, folds, windows, first_epoch=0, **settings):
+    training = Training(**(PLAIN | {"batch_size": 5, "epochs": 2, "windows_per_song": 3} | settings))
+    return list(stream.training_batches(dataset, folds, windows, training, first_epoch).as_numpy_iterator())
+
+
+def songs_of(dataset, folds):
+    for shard in dataset.shards_of(folds):
+        with Path(dataset.url, shard.name).open("rb") as file:
+            yield from map(records.decode, records.read_records(file))
+
+
+def test_an_epoch_has_its_windows_of_every_song(dataset, train_folds, windows):
+    songs = sum(dataset.songs_of(train_folds).values())
+    training = Training(**PLAIN, batch_size=5, windows_per_song=3)
+    found = batches(dataset, train_folds, windows, epochs=1)
+    assert len(found) == stream.steps(dataset, train_folds, training)
+    assert sum(len(labels) for _, labels, _ in found) == 3 * songs
+    assert {name: values.shape[1:] for name, values in found[0][0].items()} == {"log_mel": (86, 32), "chroma": (43, 12)}
+
+
+def test_windows_are_stretches_of_train_songs_aligned_over_features(dataset, train_folds, windows):
+    whole = [windows.normalise(song.features) for song in songs_of(dataset, train_folds)]
+    features, _, _ = batches(dataset, train_folds, windows)[0]
+    for mel, chroma in zip(features["log_mel"], features["chroma"], strict=True):
+        places = [
+            (song, first)
+            for song in whole
+            for first in range(len(song["log_mel"]) - 85)
+            if np.allclose(song["log_mel"][first : first + 86], mel, atol=1e-5)
+        ]
+        assert len(places) == 1
+        song, first = places[0]
+        offsets = [
+            o for o in range(len(song["chroma"]) - 42) if np.allclose(song["chroma"][o : o + 43], chroma, atol=1e-5)
+        ]
+        assert any(abs(offset - first / 2) <= 1 for offset in offsets)
+
+
+def test_same_seed_same_batches_other_seed_others(dataset, train_folds, windows):
+    first, again, other = (batches(dataset, train_folds, windows, seed=seed) for seed in (3, 3, 4))
+    for one, two in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one[0]["log_mel"], two[0]["log_mel"])
+    assert not np.array_equal(first[0][0]["log_mel"], other[0][0]["log_mel"])
+
+
+def test_epochs_differ_and_a_resumed_one_is_what_it_would_have_been(dataset, train_folds, windows):
+    steps = len(batches(dataset, train_folds, windows, epochs=1))
+    both = batches(dataset, train_folds, windows, mixup=0.4)
+    resumed = batches(dataset, train_folds, windows, first_epoch=1, mixup=0.4)
+    assert not np.array_equal(both[0][0]["log_mel"], both[steps][0]["log_mel"])
+    for expected, found in zip(both[steps:], resumed, strict=True):
+        np.testing.assert_array_equal(expected[0]["log_mel"], found[0]["log_mel"])
+        np.testing.assert_array_equal(expected[1], found[1])
+
+
+def test_validation_tiles_every_song_and_weighs_songs_alike(dataset, windows):
+    folds = dataset.splits()["validation"]
+    found = list(stream.validation_batches(dataset, folds, windows, Training(**PLAIN)).as_numpy_iterator())
+    songs = list(songs_of(dataset, folds))
+    assert sum(weights.sum() for _, _, weights in found) == pytest.approx(len(songs))
+    expected = np.concatenate([windows.tile(windows.normalise(song.features))["log_mel"] for song in songs])
+    np.testing.assert_allclose(np.concatenate([f["log_mel"] for f, _, _ in found]), expected, atol=1e-6)
+    labels = itertools.chain.from_iterable(labels.argmax(axis=1) for _, labels, _ in found)
+    assert {dataset.genres[label] for label in labels} == {song.genre for song in songs}
+
+
+def test_class_weights_make_genres_weigh_the_same():
+    weights = stream.genre_weights({"rare": 1, "frequent": 3, "absent": 0}, Training(class_weights=True))
+    assert weights == {"rare": 2.0, "frequent": pytest.approx(2 / 3), "absent": 0.0}
+    assert set(stream.genre_weights({"a": 1, "b": 9}, Training()).values()) == {1.0}
+
+
+def test_an_empty_split_is_named(dataset):
+    with pytest.raises(UsageError, match="no songs in fold-77"):
+        stream.local_paths(dataset, ["fold-77"])

@@ -1,0 +1,167 @@
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from model import train as training_room
+from model.bundle import Bundle
+from model.config import Training
+from model.train import kept_row, train
+from pipelines.errors import UsageError
+
+
+def weights_of(bundle):
+    return bundle.network().get_weights()
+
+
+def history(bundle):
+    with Path(bundle.url, "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def changed(config, **settings):
+    return config.model_copy(update={"training": config.training.model_copy(update=settings)})
+
+
+def test_a_bundle_has_what_its_user_needs(bundle, dataset):
+    names = {path.name for path in Path(bundle.url).iterdir()}
+    assert names - {"metrics.json", "report.html"} == {"bundle.json", "history.csv", "logs", "model.keras"}
+    again = Bundle.load(bundle.url)
+    assert again == bundle
+    assert (again.genres, again.dataset) == (dataset.genres, dataset.fingerprint)
+    assert list(again.features.chosen) == ["log_mel"]  # the network sees no other
+    assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
+    assert again.network().output_shape == (None, 3)
+
+
+def test_history_has_a_row_for_each_epoch(bundle, config):
+    rows = history(bundle)
+    assert [int(row["epoch"]) for row in rows] == list(range(config.training.epochs))
+    assert {"loss", "accuracy", "validation_loss", "validation_accuracy"} <= set(rows[0])
+    assert bundle.validation["epoch"] == float(rows[-1]["epoch"])
+
+
+def test_tensorboard_has_its_logs(bundle):
+    assert list(Path(bundle.url, "logs").rglob("events.out.tfevents*"))
+
+
+def test_nothing_is_pickled(bundle):
+    names = zipfile.ZipFile(Path(bundle.url, "model.keras")).namelist()
+    assert sorted(names) == ["config.json", "metadata.json", "model.weights.h5"]
+
+
+def test_the_same_training_gives_the_same_weights(config, dataset, bundle, tmp_path):
+    for one, two in zip(weights_of(bundle), weights_of(train(config, dataset, str(tmp_path / "b"))), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+KILLED = """
+import os, sys
+from model import train
+from model.config import Config
+from pipelines.dataset import Dataset
+note = train._Note.on_epoch_end
+def killed_in_the_third_epoch(self, epoch, logs=None):
+    if epoch == 2:
+        os._exit(9)
+    note(self, epoch, logs)
+train._Note.on_epoch_end = killed_in_the_third_epoch
+config = Config.model_validate_json(open(sys.argv[1]).read())
+train.train(config, Dataset.load(sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(config, dataset, tmp_path):
+    undisturbed = train(config, dataset, str(tmp_path / "undisturbed"))
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    arguments = [str(tmp_path / "config.json"), dataset.url, str(tmp_path / "killed")]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True)
+    assert killed.returncode == 9, killed.stderr.decode()[-2000:]
+    assert not (tmp_path / "killed" / "bundle.json").exists()
+    assert len(json.loads((tmp_path / "killed" / "_training" / "state.json").read_text())["rows"]) == 2
+    resumed = train(config, dataset, str(tmp_path / "killed"))
+    for one, two in zip(weights_of(undisturbed), weights_of(resumed), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+    before, after = history(undisturbed), history(resumed)
+    assert [row["epoch"] for row in before] == [row["epoch"] for row in after]
+    for row, other in zip(before, after, strict=True):
+        assert float(row["validation_loss"]) == pytest.approx(float(other["validation_loss"]), abs=1e-4)
+
+
+def test_a_finished_training_is_not_done_again(config, dataset, bundle, monkeypatch):
+    monkeypatch.setattr(training_room, "_fit", lambda *_: pytest.fail("trained again"))
+    assert train(config, dataset, bundle.url) == bundle
+
+
+def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
+    with pytest.raises(UsageError, match="another dataset or configuration"):
+        train(changed(config, seed=7), dataset, bundle.url)
+    assert Bundle.load(bundle.url) == bundle
+
+
+def test_a_stopped_training_of_another_configuration_stays(config, dataset, tmp_path):
+    (tmp_path / "_training").mkdir()
+    (tmp_path / "_training" / "state.json").write_text('{"task": "another", "rows": []}')
+    with pytest.raises(UsageError, match="stopped training of another"):
+        train(config, dataset, str(tmp_path))
+
+
+def test_files_of_the_user_stay(config, dataset, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"no training wrote \(thesis.txt"):
+        train(config, dataset, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_early_stopping():
+    rows = [{"epoch": n, "validation_loss": loss} for n, loss in enumerate([3.0, 1.0, 2.0, 1.0, 1.5])]
+    assert training_room._is_over(rows, Training(patience=3, epochs=50))
+    assert not training_room._is_over(rows, Training(patience=4, epochs=50))
+    assert training_room._is_over(rows, Training(patience=4, epochs=5))
+    assert kept_row(rows, Training(epochs=50))["epoch"] == 1
+    assert kept_row(rows, Training(epochs=5))["epoch"] == 4
+    assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(epochs=50))["epoch"] == 1
+
+
+def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, dataset, tmp_path):
+    bundle = train(changed(config, epochs=30, patience=1, learning_rate=0.5), dataset, str(tmp_path / "b"))
+    rows = history(bundle)
+    assert len(rows) < 30
+    best = min(rows, key=lambda row: float(row["validation_loss"]))
+    assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
+
+
+def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp_path, capsys):
+    splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
+    bundle = train(changed(config, epochs=1), dataset, str(tmp_path / "b"), splits)
+    assert bundle.validation == {"epoch": 0}
+    assert "no validation songs" in capsys.readouterr().err
+
+
+def test_it_learns(config, dataset, tmp_path):
+    """Windows of three very different styles: if this is not learned, nothing is."""
+    bundle = train(changed(config, epochs=15, mixup=0), dataset, str(tmp_path / "b"))
+    assert bundle.validation["validation_accuracy"] > 0.6
+
+
+def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
+    with pytest.raises(ValueError, match="unknown network 'resnet'; allowed: cnn, seed_cnn"):
+        Training(network="resnet")
+    with pytest.raises(UsageError, match="has no feature stft_db"):
+        train(changed(config, features=("stft_db",)), dataset, str(tmp_path / "b"))
+
+
+def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
+    asked = {}
+    load = keras.models.load_model
+    monkeypatch.setattr(
+        keras.models, "load_model", lambda path, **options: asked.update(options) or load(path, **options)
+    )
+    bundle.network()
+    assert asked["safe_mode"] is True
