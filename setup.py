@@ -27,6 +27,7 @@ setup(
         "s3fs>=2026.9",  # an unpinned one resolves to 0.4.2 beside other AWS packages
         "soundfile>=0.13",
         "soxr>=1.0",
+        "threadpoolctl>=3.5",
     ],
     extras_require={
         # Build workers never import TensorFlow, so they need not install it.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import apache_beam as beam
+import threadpoolctl
 from apache_beam.pvalue import PCollection
 
 from pipelines import storage
@@ -74,6 +75,12 @@ class Fulfil(beam.DoFn):
 
     def __init__(self, folder: str):
         self.folder = folder
+
+    def setup(self) -> None:
+        import scipy.linalg  # noqa: F401 - only libraries that are loaded can be limited
+
+        # The runner shares out the cores: threads of BLAS's own would fight for them, and round by their number.
+        threadpoolctl.threadpool_limits(1, "blas")
 
     def fulfil(self, order: Json) -> Json:
         """Does what an order says, and returns what its receipt shall say; `rejected` is part of it."""

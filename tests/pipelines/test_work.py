@@ -1,4 +1,5 @@
 import pytest
+import threadpoolctl
 
 from pipelines import storage, work
 from tests.pipelines.conftest import in_process
@@ -23,6 +24,25 @@ def run(folder, orders):
 
 def receipts_of(folder):
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("*.receipt.json")}
+
+
+class CountThreads(work.Fulfil):
+    """Tells how many threads each BLAS has."""
+
+    def fulfil(self, order):
+        return {
+            "threads": [
+                library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"
+            ],
+            "rejected": 0,
+        }
+
+
+def test_blas_has_one_thread_so_that_sums_do_not_depend_on_the_machine(tmp_path):
+    with threadpoolctl.threadpool_limits(2, "blas"):
+        names = work.place(str(tmp_path), "count", [{}])
+        (receipt,) = work.run(in_process(), str(tmp_path), {names[0]: 1}, "Count", CountThreads(str(tmp_path)))
+    assert set(receipt["threads"]) == {1}
 
 
 def test_receipts_come_in_the_order_of_the_orders(tmp_path):
