@@ -24,7 +24,11 @@ def filesystem(url: str) -> tuple[Any, str]:
     """The fsspec file system of a URL or a path, and the path within it: of a local file, absolute and plain."""
     if member := _MEMBER.fullmatch(url):
         return zip_archive(member[2]), member[1]
-    fs, path = fsspec.core.url_to_fs(url) if "://" in url else (LocalFileSystem(), url)
+    if "://" in url:
+        # A remembered listing would hide what other processes have written since.
+        fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    else:
+        fs, path = LocalFileSystem(), url
     if isinstance(fs, LocalFileSystem):
         path = os.path.normpath(Path(path).expanduser().absolute())
     return fs, path
@@ -76,7 +80,6 @@ def find(folder: str) -> dict[str, str]:
     fs, root = filesystem(folder)
     if isinstance(fs, LocalFileSystem):
         return {path: _local_version(path) for path in _walk(root)}
-    fs.invalidate_cache()
     return {path: _listed_version(info) for path, info in fs.find(root, detail=True).items()}
 
 
@@ -86,7 +89,6 @@ def find_glob(pattern: str) -> dict[str, str]:
     if isinstance(fs, LocalFileSystem):
         matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's `**` follows no links
         return {path: _local_version(path) for path in matches if not Path(path).is_dir()}
-    fs.invalidate_cache()
     matched = fs.glob(pattern, detail=True).items()
     return {path: _listed_version(info) for path, info in matched if info["type"] == "file"}
 
@@ -111,10 +113,9 @@ def _walk(root: str) -> Iterator[str]:
 def names(folder: str) -> list[str]:
     """The sorted names directly in a folder; none where there is no folder."""
     fs, path = filesystem(folder)
-    # Object stores cache listings, and other processes write here.
-    fs.invalidate_cache()
     try:
-        return sorted(PurePosixPath(found).name for found in fs.ls(path, detail=False))
+        # A bucket's folder that was made by hand is an empty object of its name.
+        return sorted(PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/")
     except FileNotFoundError:
         return []
 

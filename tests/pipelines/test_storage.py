@@ -49,6 +49,16 @@ def test_removing_what_is_not_there_is_no_error(folder):
     assert storage.names(folder) == []
 
 
+def test_listings_are_not_remembered_as_other_processes_write_too():
+    assert not storage.filesystem("s3://bucket/a")[0].dircache.use_listings_cache
+
+
+def test_the_object_that_marks_a_bucket_s_folder_is_none_of_its_files(monkeypatch):
+    fs, path = storage.filesystem("memory://marked")
+    monkeypatch.setattr(type(fs), "ls", lambda *args, **keys: [f"{path}/", f"{path}/a.wav"])
+    assert storage.names("memory://marked") == ["a.wav"]
+
+
 def test_a_version_changes_when_a_file_does(folder):
     url = storage.join(folder, "a.bin")
     assert storage.version(url) == ""
