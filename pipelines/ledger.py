@@ -21,7 +21,7 @@ REASONS = {
     "no_channels": "the header says zero channels",
     "no_genre": "nothing says what the genre is",
     "not_audio": "no decoder knows the format",
-    "not_finite": "the samples hold NaN or infinity",
+    "not_finite": "the samples hold NaN or infinity, or a feature does, or more than float16 can",
     "outside_root": "the path leads out of the corpus's root",
     "repeated": "an earlier row of the manifest names the same path",
     "silent": "digital silence",

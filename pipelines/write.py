@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 from apache_beam.metrics.metric import Metrics
 
 from pipelines import audio, features, records, storage, work
@@ -39,6 +40,7 @@ def shard_orders(songs: Sequence[Song], location_of: Mapping[str, str], config: 
     ]
 
 
+_LARGEST = float(np.finfo(np.float16).max)
 _DECIDING = ("audio", "features", "shards")
 
 
@@ -90,7 +92,11 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
         recording = audio.load(song["location"], config.audio)
         if recording.content_hash != song["content_hash"]:
             raise SongError("changed", "the file holds other audio than when the build read it first; build again")
-        arrays = features.compute(recording.samples, config.audio.sample_rate_hz, config.features)
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            arrays = features.compute(recording.samples, config.audio.sample_rate_hz, config.features)
+        for name, values in arrays.items():
+            if not np.abs(values).max() <= _LARGEST:  # nor is NaN
+                raise SongError("not_finite", f"{name} reaches {np.abs(values).max()}, expected at most {_LARGEST}")
     except SongError:
         raise
     except Exception as error:

@@ -72,3 +72,36 @@ def write_songs(folder: Path, genres=("blues", "jazz", "metal"), songs=6, durati
             samples = tone(duration_s, 8_000, frequency_hz=200 * (number + 1) + 10 * song)
             write(folder / genre / f"{genre}.{song:05d}.wav", samples, 8_000)
     return folder
+
+
+def write_bad_corpus(folder: Path):
+    """Every bad input at once beside good songs: gives the manifest, and for each of its rows song_id and reason."""
+    write_songs(folder)
+    rows = [(f"{g}/{g}.{n:05d}.wav", g, "", "", "") for g in ("blues", "jazz", "metal") for n in range(6)]
+    for reason, make in BAD.items():
+        make(folder / f"{reason}.wav")
+        rows.append((f"{reason}.wav", "blues", "", "", reason))
+    cut(write(folder / "cut.wav"), 0.6)
+    write(folder / "loud.wav", tone() * 1e30, subtype="FLOAT")
+    (folder / "folder.wav").mkdir()
+    for number, name in enumerate(("lone", "train", "test", "no_genre", "twice", "both")):
+        write(folder / f"{name}.wav", tone(frequency_hz=700 + 10 * number))
+    rows += [
+        ("cut.wav", "blues", "", "", "truncated"),
+        ("loud.wav", "blues", "", "", "not_finite"),
+        ("folder.wav", "blues", "", "", "unreadable"),
+        ("gone.wav", "blues", "", "", "unreadable"),
+        ("../up.wav", "blues", "", "", "outside_root"),
+        ("", "blues", "", "", "outside_root"),
+        ("no_genre.wav", "", "", "", "no_genre"),
+        ("lone.wav", "polka", "", "", "lone_genre"),
+        ("train.wav", "jazz", "one song", "train", "crosses_folds"),
+        ("test.wav", "jazz", "one song", "test", ""),
+        ("twice.wav", "jazz", "", "", ""),
+        ("twice.wav", "jazz", "", "", "repeated"),
+        ("both.wav", "jazz", "", "", "contradicted"),
+        ("both.wav", "metal", "", "", "contradicted"),
+    ]
+    lines = ["path,genre,song,split", *(",".join(row[:4]) for row in rows)]
+    (folder / "m.csv").write_text("\n".join(lines))
+    return folder / "m.csv", [(path, reason) for path, *_, reason in rows]

@@ -1,3 +1,5 @@
+import os
+
 import librosa
 import numpy as np
 import pytest
@@ -106,8 +108,9 @@ def test_absurd_size_in_the_header_gives_what_is_there(tmp_path):
     assert len(recording.samples) == pytest.approx(3 * 22_050, abs=2)
 
 
-def test_vanished_and_directories_are_unreadable(tmp_path):
-    for path in (tmp_path / "gone.wav", tmp_path):
+def test_vanished_files_directories_and_pipes_are_unreadable(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "gone.wav", tmp_path, tmp_path / "pipe.wav"):
         with pytest.raises(SongError) as rejected:
             audio.load(str(path), CONFIG)
         assert rejected.value.reason == "unreadable"
