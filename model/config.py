@@ -22,9 +22,10 @@ class Training(Section):
     windows_per_song : int
         How many windows, at random places, an epoch draws from each song.
     batch_size, epochs : int
-    patience : int
+    patience : int or None
         Training stops early after this many epochs without a lower validation loss, and keeps the weights of the
-        lowest. A training that runs to its end keeps its last weights: a small validation split picks an epoch by luck.
+        lowest. None trains to the end of the schedule and keeps the last weights, which did better: a validation split
+        of a few dozen songs picks an epoch by luck.
     learning_rate, weight_decay : float
         Of AdamW; the rate rises for a tenth of the training, then falls along a cosine to zero.
     label_smoothing : float
@@ -43,7 +44,7 @@ class Training(Section):
     windows_per_song: int = Field(2, ge=1)
     batch_size: int = Field(16, ge=1)
     epochs: int = Field(40, ge=1)
-    patience: int = Field(25, ge=1)
+    patience: int | None = Field(None, ge=1)
     learning_rate: float = Field(2e-3, gt=0)
     weight_decay: float = Field(1e-3, ge=0)
     label_smoothing: float = Field(0.1, ge=0, lt=1)

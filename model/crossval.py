@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from model import evaluate
-from model.config import Config
+from model.config import Config, Training
 from model.metrics import SongScore, measure
 from model.train import train
 from pipelines import storage
@@ -14,13 +14,16 @@ from pipelines.errors import UsageError
 from pipelines.folds import OWN_SPLITS
 
 
-def rounds(folds: Sequence[str]) -> Iterator[dict[str, tuple[str, ...]]]:
-    """The splits of each round: one fold is test, the next one validation, the others train.
+def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
+    """The splits of each round: one fold is test, the others train.
+
+    Where `training.patience` lets validation decide when to stop, the fold after the test fold is validation.
 
     Parameters
     ----------
     folds : sequence of str
         The names of the folds that hold songs.
+    training : Training
 
     Raises
     ------
@@ -32,9 +35,9 @@ def rounds(folds: Sequence[str]) -> Iterator[dict[str, tuple[str, ...]]]:
     if len(folds) < 3:
         raise UsageError(f"crossval needs at least 3 folds with songs, found {len(folds)}; build with more folds.count")
     for index, test in enumerate(folds):
-        validation = folds[(index + 1) % len(folds)]
-        train_folds = tuple(fold for fold in folds if fold not in (test, validation))
-        yield {"train": train_folds, "validation": (validation,), "test": (test,)}
+        validation = (folds[(index + 1) % len(folds)],) if training.patience else ()
+        train_folds = tuple(fold for fold in folds if fold not in (test, *validation))
+        yield {"train": train_folds, "validation": validation, "test": (test,)}
 
 
 def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, Any], list[SongScore]]:
@@ -58,9 +61,9 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
     """
     scores: list[SongScore] = []
     each: list[dict[str, Any]] = []
-    for splits in rounds([fold for fold in dataset.folds if dataset.folds[fold].songs]):
+    for splits in rounds([fold for fold in dataset.folds if dataset.folds[fold].songs], config.training):
         fold = splits["test"][0]
-        print(f"round {len(each) + 1}: {fold} is test, {splits['validation'][0]} validation", file=sys.stderr)
+        print(f"round {len(each) + 1}: {fold} is test", file=sys.stderr)
         bundle = train(config, dataset, storage.join(output, fold), splits)
         metrics, of_round = evaluate.evaluate(bundle, dataset)
         each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})

@@ -75,16 +75,14 @@ def find_files(urls: Sequence[str]) -> list[str]:
     for url in urls:
         fs, path = storage.filesystem(url)
         is_glob = not fs.exists(path) and any(sign in path for sign in "*?[")
-        if fs.isdir(path) or is_glob:
-            members = fs.glob(path, detail=True) if is_glob else fs.find(path, detail=True)
-            songs = [
-                m for m, info in members.items() if info["type"] == "file" and corpus.is_song(m.rpartition("/")[2])
-            ]
-            if not songs:
-                raise UsageError(f"{url}: no audio there; give audio files, folders of them, or globs")
-            found.update(songs if storage.is_local(url) else map(fs.unstrip_protocol, songs))
-        else:
-            found.add(url)
+        if not is_glob and not storage.is_folder(url):
+            found.add(storage.absolute(url))
+            continue
+        members = storage.find_glob(url) if is_glob else storage.find(url)
+        songs = [storage.url_of(fs, member) for member in members if corpus.is_song(member.rpartition("/")[2])]
+        if not songs:
+            raise UsageError(f"{url}: no audio there; give audio files, folders of them, or globs")
+        found.update(songs)
     return sorted(found)
 
 
@@ -134,6 +132,7 @@ class PredictSongs(work.Fulfil):
         self.bundle_url = bundle_url
 
     def setup(self) -> None:
+        super().setup()
         self.bundle = Bundle.load(self.bundle_url)
         self.network = self.bundle.network()
         self.windows = self.bundle.cutting()

@@ -20,18 +20,18 @@ REPORT_NAME = "report.html"
 _MISTAKES = 10
 _DRAWN_MISTAKES = 3
 _EXAMPLES = 10
-_DRAWN_S = 15.0
+_DRAWN_S = 10.0
 
 
 def write_report(
     url: str, title: str, metrics: Mapping[str, Any], scores: Sequence[SongScore], dataset: Dataset, note: str = ""
 ) -> str:
-    """Writes `report.html` into a folder, which may hold a `history.csv`.
+    """Writes `report.html` into a folder.
 
     Parameters
     ----------
     url : str
-        The folder.
+        The folder: a bundle, or what a cross-validation left.
     title : str
     metrics : dict
         As `model.metrics.measure` gives them.
@@ -56,7 +56,7 @@ def write_report(
         dataset=dataset,
         genres=dataset.genres,
         confusion=_embed(_draw_confusion(metrics["confusion"], dataset.genres)),
-        curves=_curves(url),
+        curves=_curves(url, metrics.get("rounds", ())),
         examples=_examples(scores, dataset),
         mistakes=mistakes,
         drawn=[_song_picture(dataset, mistake["song_id"]) for mistake in mistakes[:_DRAWN_MISTAKES]],
@@ -101,22 +101,25 @@ def _song_picture(dataset: Dataset, song_id: str) -> str:
     return _embed(draw_features({name: values}, {name: info.frame_rate_hz}, ""))
 
 
-def _curves(url: str) -> str:
-    if HISTORY_NAME not in storage.names(url):
-        return ""
-    rows = list(csv.DictReader(io.StringIO(storage.read_bytes(storage.join(url, HISTORY_NAME)).decode())))
-    return _embed(_draw_curves(rows))
+def _curves(url: str, rounds: Sequence[Mapping[str, Any]]) -> str:
+    """The history of a bundle, or those of a cross-validation's rounds."""
+    folders = [storage.join(url, row["fold"]) for row in rounds] or [url]
+    texts = [storage.read_bytes(storage.join(folder, HISTORY_NAME)).decode() for folder in folders]
+    return _embed(_draw_curves([list(csv.DictReader(io.StringIO(text))) for text in texts]))
 
 
-def _draw_curves(rows: Sequence[Mapping[str, str]]) -> bytes:
+def _draw_curves(histories: Sequence[Sequence[Mapping[str, str]]]) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure((10, 3.2), layout="constrained")
-    epochs = [int(row["epoch"]) + 1 for row in rows]
     for axis, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for key, label in ((name, "train (augmented windows)"), (f"validation_{name}", "validation (unseen songs)")):
-            if key in rows[0]:
-                axis.plot(epochs, [float(row[key]) for row in rows], label=label)
+        for key, colour in ((name, "tab:blue"), (f"validation_{name}", "tab:orange")):
+            label = "validation (unseen songs)" if key.startswith("validation") else "train (augmented windows)"
+            for rows in histories:
+                if key in rows[0]:
+                    epochs = [int(row["epoch"]) + 1 for row in rows]
+                    axis.plot(epochs, [float(row[key]) for row in rows], color=colour, label=label)
+                    label = ""  # once for all rounds
         axis.set_xlabel("epoch")
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)

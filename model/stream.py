@@ -122,7 +122,7 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any
 
 
 def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> Any:
-    """Batches of all windows of some folds' songs, each song weighing the same whatever its length.
+    """Batches of all windows of some folds' songs; each song weighs the same, whatever its length.
 
     Returns
     -------
@@ -131,10 +131,15 @@ def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows,
     """
     import tensorflow as tf
 
+    duration_s = sum(dataset.folds[fold].duration_s for fold in folds)
+    mean_count = duration_s / sum(dataset.songs_of(folds).values()) / windows.window_s
+
     def labelled(song: Any) -> Any:
         count = tf.shape(next(iter(song["windows"].values())))[0]
         labels = tf.repeat(_label(song["genre"], dataset)[None, :], count, axis=0)
-        return song["windows"], labels, tf.ones(count) / tf.cast(count, tf.float32)
+        # About 1, so that the loss is comparable with that of training.
+        weight = tf.cast(mean_count, tf.float32) / tf.cast(count, tf.float32)
+        return song["windows"], labels, tf.fill([count], weight)
 
     return whole_songs(dataset, folds, windows).map(labelled).unbatch().batch(training.batch_size).prefetch(2)
 

@@ -23,7 +23,7 @@ from pipelines.errors import UsageError
 WORK_NAME = "_training"
 """The folder, in the bundle's, of a training that is not finished."""
 
-_STATE_NAME, _BEST_NAME = "state.json", "best.weights.h5"
+_STATE_NAME, _KEPT_NAME = "state.json", "kept.weights.h5"
 _WARM_UP_SHARE = 0.1
 
 Row = dict[str, float]
@@ -67,8 +67,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if not _is_over(rows, config.training):
         _fit(model, rows, dataset, splits, windows, config.training, folder, task)
     kept = kept_row(rows, config.training)
-    if kept is not rows[-1]:
-        model.load_weights(folder / _BEST_NAME)
+    model.load_weights(folder / _KEPT_NAME)
     with storage.writing(storage.join(output, MODEL_NAME)) as path:
         model.save(path.with_suffix(".keras"))
         path.with_suffix(".keras").rename(path)
@@ -107,19 +106,15 @@ def compiled(training: Training, windows: Windows, genres: int, steps: int) -> A
 
 
 def kept_row(rows: Sequence[Row], training: Training) -> Row:
-    """The epoch whose weights are kept: the last of a whole training, the best of one that was stopped early."""
-    return rows[-1] if len(rows) == training.epochs else _best_row(rows)
-
-
-def _best_row(rows: Sequence[Row]) -> Row:
-    """The first epoch of lowest validation loss, or the last where nothing is held out."""
-    return min(rows, key=lambda row: row["validation_loss"]) if "validation_loss" in rows[0] else rows[-1]
+    """The epoch whose weights are kept: that of lowest validation loss where it decides, or else the last."""
+    decides = training.patience is not None and "validation_loss" in rows[0]
+    return min(rows, key=lambda row: row["validation_loss"]) if decides else rows[-1]
 
 
 def _is_over(rows: Sequence[Row], training: Training) -> bool:
-    if len(rows) == training.epochs:
-        return True
-    return bool(rows) and rows[-1]["epoch"] - _best_row(rows)["epoch"] >= training.patience
+    if not rows or len(rows) == training.epochs:
+        return bool(rows)
+    return training.patience is not None and rows[-1]["epoch"] - kept_row(rows, training)["epoch"] >= training.patience
 
 
 def _task(training: Training, dataset: Dataset, splits: Mapping[str, Sequence[str]]) -> str:
@@ -214,8 +209,8 @@ class _Note(keras.callbacks.Callback):  # type: ignore[misc]
         elapsed_s = time.monotonic() - self.started_s
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
         self.model.save_weights(self.folder / _weights_name(epoch))
-        if _best_row(self.rows) is self.rows[-1]:
-            self.model.save_weights(self.folder / _BEST_NAME)
+        if kept_row(self.rows, self.training) is self.rows[-1]:
+            self.model.save_weights(self.folder / _KEPT_NAME)
         self._write_history()
         # Last, so that what it tells of is there.
         state = {"task": self.task, "weights": _weights_name(epoch), "rows": self.rows}

@@ -50,5 +50,5 @@ def png(figure: Any) -> bytes:
     """A matplotlib figure as a PNG picture."""
     sink = io.BytesIO()
     # Without the version of matplotlib in it, equal pictures are equal bytes.
-    figure.savefig(sink, format="png", dpi=90, metadata={"Software": None})
+    figure.savefig(sink, format="png", dpi=80, metadata={"Software": None})
     return sink.getvalue()

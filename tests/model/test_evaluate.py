@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from model import crossval
+from model.config import Training
 from model.evaluate import classify, evaluate, score_songs
 from model.report import worst_mistakes, write_report
 from pipelines.errors import UsageError
@@ -62,18 +63,23 @@ def test_mistakes_come_surest_first(evaluated, dataset):
     assert [m["probability"] for m in mistakes] == sorted((m["probability"] for m in mistakes), reverse=True)
 
 
-def test_rounds_test_each_fold_once_and_never_train_on_it():
-    rounds = list(crossval.rounds(["fold-00", "fold-01", "fold-02", "fold-03"]))
-    assert [splits["test"] for splits in rounds] == [(f"fold-{n:02d}",) for n in range(4)]
+FOLDS = ["fold-00", "fold-01", "fold-02", "fold-03"]
+
+
+@pytest.mark.parametrize("patience", [None, 5])
+def test_rounds_test_each_fold_once_and_never_train_on_it(patience):
+    rounds = list(crossval.rounds(FOLDS, Training(patience=patience)))
+    assert [splits["test"] for splits in rounds] == [(fold,) for fold in FOLDS]
     for splits in rounds:
-        assert sorted(sum(splits.values(), ())) == ["fold-00", "fold-01", "fold-02", "fold-03"]
+        assert sorted(sum(splits.values(), ())) == FOLDS
+        assert len(splits["validation"]) == (1 if patience else 0)
 
 
 def test_rounds_need_numbered_folds_and_three_of_them():
     with pytest.raises(UsageError, match="corpus's own split"):
-        list(crossval.rounds(["test", "train", "validation"]))
+        list(crossval.rounds(["test", "train", "validation"], Training()))
     with pytest.raises(UsageError, match="at least 3 folds"):
-        list(crossval.rounds(["fold-00", "fold-01"]))
+        list(crossval.rounds(FOLDS[:2], Training()))
 
 
 def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset, tmp_path):

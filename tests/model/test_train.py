@@ -121,12 +121,13 @@ def test_files_of_the_user_stay(config, dataset, tmp_path):
 
 def test_early_stopping():
     rows = [{"epoch": n, "validation_loss": loss} for n, loss in enumerate([3.0, 1.0, 2.0, 1.0, 1.5])]
-    assert training_room._is_over(rows, Training(patience=3, epochs=50))
-    assert not training_room._is_over(rows, Training(patience=4, epochs=50))
+    assert training_room._is_over(rows, Training(patience=3))
+    assert not training_room._is_over(rows, Training(patience=4))
     assert training_room._is_over(rows, Training(patience=4, epochs=5))
-    assert kept_row(rows, Training(epochs=50))["epoch"] == 1
-    assert kept_row(rows, Training(epochs=5))["epoch"] == 4
-    assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(epochs=50))["epoch"] == 1
+    assert not training_room._is_over(rows, Training())
+    assert kept_row(rows, Training(patience=3))["epoch"] == 1
+    assert kept_row(rows, Training())["epoch"] == 4
+    assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(patience=3))["epoch"] == 1
 
 
 def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, dataset, tmp_path):
