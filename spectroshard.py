@@ -251,6 +251,7 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     print(
         f"song accuracy {metrics['song_accuracy']:.1%} of {metrics['songs']} unseen songs"
         f" (95 % interval {low:.1%} to {high:.1%}), macro-F1 {metrics['macro_f1']:.3f},"
+        f" file accuracy {metrics['file_accuracy']:.1%} of {metrics['files']},"
         f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']}"
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from model import evaluate
 from model.config import Config, Training
-from model.metrics import SongScore, measure
+from model.metrics import FileScore, measure
 from model.train import train
 from pipelines import storage
 from pipelines.dataset import Dataset
@@ -40,7 +40,7 @@ def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple
         yield {"train": train_folds, "validation": validation, "test": (test,)}
 
 
-def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, Any], list[SongScore]]:
+def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, Any], list[FileScore]]:
     """Trains and evaluates a model for each fold, and measures all songs together.
 
     A round that is done is not done again, and one that was stopped goes on.
@@ -57,9 +57,9 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
     -------
     metrics : dict
         Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy.
-    scores : list of SongScore
+    scores : list of FileScore
     """
-    scores: list[SongScore] = []
+    scores: list[FileScore] = []
     each: list[dict[str, Any]] = []
     for splits in rounds([fold for fold in dataset.folds if dataset.folds[fold].songs], config.training):
         fold = splits["test"][0]

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model import stream
 from model.bundle import Bundle
-from model.metrics import SongScore, measure
+from model.metrics import FileScore, measure
 from model.windows import Windows
 from pipelines import storage
 from pipelines.dataset import Dataset
@@ -21,14 +21,14 @@ _WINDOWS_AT_ONCE = 64
 Key = TypeVar("Key")
 
 
-def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[SongScore]]:
+def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[FileScore]]:
     """Scores a bundle on its test songs and writes `metrics.json` into it.
 
     Returns
     -------
     metrics : dict
         As `model.metrics.measure` gives them, and the dataset's fingerprint and the test folds.
-    scores : list of SongScore
+    scores : list of FileScore
 
     Raises
     ------
@@ -40,7 +40,7 @@ def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[Son
             f"{dataset.url}: is not the dataset that {bundle.url} was trained on (fingerprint"
             f" {dataset.fingerprint[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
         )
-    scores = list(score_songs(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
+    scores = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
     write_metrics(bundle.url, metrics)
     return metrics, scores
@@ -51,14 +51,15 @@ def write_metrics(url: str, metrics: dict[str, Any]) -> None:
     storage.write_bytes(storage.join(url, METRICS_NAME), json.dumps(metrics, indent=1).encode())
 
 
-def score_songs(model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows) -> Iterator[SongScore]:
-    """Scores every song of some folds, in the order of the shards."""
+def score_files(model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows) -> Iterator[FileScore]:
+    """Scores every file of some folds, in the order of the shards."""
+    song_of = {row.song_id: row.song or row.song_id for row in dataset.ledger()}
     songs = (
         ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
         for song in stream.whole_songs(dataset, folds, windows).as_numpy_iterator()
     )
     for (song_id, genre, group), probabilities in classify(model, songs):
-        yield SongScore(song_id, genre, group, probabilities)
+        yield FileScore(song_id, genre, group, song_of[song_id], probabilities)
 
 
 def classify(

@@ -1,7 +1,7 @@
 """Scores: what a model's probabilities over songs it never saw are worth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,15 @@ _RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
-class SongScore:
-    """A song as a model heard it.
+class FileScore:
+    """A file as a model heard it.
 
     Attributes
     ----------
     song_id, genre, group : str
         What it is; its own genre, not the model's.
+    song : str
+        The song that it is of; files of one song are judged together.
     segments : array, shape (windows, genres)
         Each window's probabilities.
     """
@@ -25,21 +27,24 @@ class SongScore:
     song_id: str
     genre: str
     group: str
+    song: str
     segments: NDArray[np.float32]
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """The song's distribution over genres: the mean of its windows', shape (genres,)."""
+        """The file's distribution over genres: the mean of its windows', shape (genres,)."""
         mean: NDArray[np.float32] = self.segments.mean(axis=0)
         return mean
 
 
-def measure(scores: Sequence[SongScore], genres: Sequence[str], seed: int = 0) -> dict[str, Any]:
+def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """All figures over some songs, as plain values.
+
+    A song's distribution is the mean over its windows, in whichever of its files they are.
 
     Parameters
     ----------
-    scores : sequence of SongScore
+    scores : sequence of FileScore
     genres : sequence of str
         In the order of the probabilities.
     seed : int
@@ -48,26 +53,37 @@ def measure(scores: Sequence[SongScore], genres: Sequence[str], seed: int = 0) -
     Returns
     -------
     dict
-        `songs`, `segments`, `song_accuracy` and its 95 % interval `song_accuracy_interval`, `segment_accuracy`,
-        `macro_f1` (of songs, over the genres that occur), `per_genre`, and `confusion`, a row for each true genre.
+        `songs`, `files`, `segments`; `song_accuracy` and its 95 % interval `song_accuracy_interval`; `file_accuracy`,
+        `segment_accuracy`; `macro_f1` (of songs, over the genres that occur), `per_genre`, and `confusion`, a row for
+        each true genre, of songs.
     """
-    true = np.array([genres.index(score.genre) for score in scores])
-    said = np.array([int(np.argmax(score.probabilities)) for score in scores])
-    segments_right = sum(int((s.segments.argmax(axis=1) == t).sum()) for s, t in zip(scores, true, strict=True))
-    segments = sum(len(score.segments) for score in scores)
+    songs = _songs(scores)
+    true = np.array([genres.index(song.genre) for song in songs])
+    said = np.array([int(np.argmax(song.probabilities)) for song in songs])
     confusion = np.zeros((len(genres), len(genres)), int)
     np.add.at(confusion, (true, said), 1)
     per_genre = [_genre_figures(genre, confusion, index) for index, genre in enumerate(genres)]
+    own = np.concatenate([np.full(len(score.segments), genres.index(score.genre)) for score in scores])
     return {
-        "songs": len(scores),
-        "segments": segments,
+        "songs": len(songs),
+        "files": len(scores),
+        "segments": len(own),
         "song_accuracy": float((true == said).mean()),
-        "song_accuracy_interval": _interval(true == said, [score.group for score in scores], seed),
-        "segment_accuracy": segments_right / segments,
+        "song_accuracy_interval": _interval(true == said, [song.group for song in songs], seed),
+        "file_accuracy": float(np.mean([genres[int(s.probabilities.argmax())] == s.genre for s in scores])),
+        "segment_accuracy": float((np.concatenate([s.segments for s in scores]).argmax(axis=1) == own).mean()),
         "macro_f1": float(np.mean([row["f1"] for row in per_genre if row["songs"]])),
         "per_genre": per_genre,
         "confusion": confusion.tolist(),
     }
+
+
+def _songs(files: Sequence[FileScore]) -> list[FileScore]:
+    """Files of one song and genre as one, in the order of their first files."""
+    members: dict[tuple[str, str], list[FileScore]] = {}
+    for score in files:
+        members.setdefault((score.song, score.genre), []).append(score)
+    return [replace(some[0], segments=np.concatenate([s.segments for s in some])) for some in members.values()]
 
 
 def _genre_figures(genre: str, confusion: NDArray[Any], index: int) -> dict[str, Any]:
@@ -84,7 +100,7 @@ def _genre_figures(genre: str, confusion: NDArray[Any], index: int) -> dict[str,
 def _interval(right: NDArray[np.bool_], groups: Sequence[str], seed: int) -> tuple[float, float]:
     """The 95 % bootstrap interval of the share of right songs.
 
-    Songs of a group are drawn together: three excerpts of one recording are not three independent songs.
+    Songs of a group are drawn together: those of one artist are not independent of each other.
     Source: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles).
     """
     _, member_of = np.unique(groups, return_inverse=True)

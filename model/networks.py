@@ -59,11 +59,12 @@ def _picture(feature: Any) -> Any:
 
 
 def cnn(shapes: Shapes, genres: int) -> Any:
-    """A compact network: four convolutions over time that see all bins at once, batch norm, global average.
+    """A compact network: convolutions over time and bins, then over time alone, batch norm, global average.
 
-    Bins are channels, features lie side by side, and each block pools before it activates, so a step takes
-    milliseconds on a CPU. On a corpus set aside for such choices (535 excerpts of eleven game soundtracks, none of
-    them in the README's corpus) it did at least as well as two-dimensional networks of up to four times its cost.
+    Three blocks see local patterns; then what they found at every height becomes the channels of three blocks over
+    time. Blocks pool before they activate, which costs a CPU least. Features lie side by side along the bins. On a
+    corpus set aside for such choices (535 excerpts of eleven game soundtracks, none of them in the README's corpus) it
+    did better than convolutions over time alone and than convolutions over both to the end.
     """
     from keras import Model, layers
 
@@ -72,12 +73,24 @@ def cnn(shapes: Shapes, genres: int) -> Any:
     if len({tensor.shape[1] for tensor in tensors}) > 1:
         raise UsageError(f"cnn lays features side by side; {', '.join(inputs)} differ in hop_length, give them one")
     x = layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
-    for filters, pool in ((96, 2), (96, 2), (128, 2), (128, 1)):
-        x = layers.Conv1D(filters, 3, padding="same", use_bias=False)(x)
-        x = layers.MaxPooling1D(pool, padding="same")(x) if pool > 1 else x
-        x = layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
+    x = layers.Reshape((*x.shape[1:], 1))(x)
+    x = _activate(layers.Conv2D(24, 5, strides=2, padding="same", use_bias=False)(x))
+    for filters, pool in ((32, (2, 2)), (48, (1, 2))):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = _activate(layers.MaxPooling2D(pool, padding="same")(x))
+    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)
+    x = _activate(layers.Conv1D(96, 1, use_bias=False)(x))
+    x = layers.Conv1D(128, 3, padding="same", use_bias=False)(x)
+    x = _activate(layers.MaxPooling1D(2, padding="same")(x))
+    x = _activate(layers.Conv1D(128, 3, padding="same", use_bias=False)(x))
     x = layers.GlobalAveragePooling1D()(x)
     return Model(inputs, layers.Dense(genres, activation="softmax")(x), name="cnn")
+
+
+def _activate(x: Any) -> Any:
+    from keras import layers
+
+    return layers.ReLU()(layers.BatchNormalization(momentum=0.95)(x))
 
 
 _NINE = (

@@ -11,7 +11,7 @@ import jinja2
 import numpy as np
 
 from model.bundle import HISTORY_NAME
-from model.metrics import SongScore
+from model.metrics import FileScore
 from pipelines import show, storage
 from pipelines.dataset import Dataset
 from pipelines.pictures import draw_features, png
@@ -24,7 +24,7 @@ _DRAWN_S = 10.0
 
 
 def write_report(
-    url: str, title: str, metrics: Mapping[str, Any], scores: Sequence[SongScore], dataset: Dataset, note: str = ""
+    url: str, title: str, metrics: Mapping[str, Any], scores: Sequence[FileScore], dataset: Dataset, note: str = ""
 ) -> str:
     """Writes `report.html` into a folder.
 
@@ -35,7 +35,7 @@ def write_report(
     title : str
     metrics : dict
         As `model.metrics.measure` gives them.
-    scores : sequence of SongScore
+    scores : sequence of FileScore
     dataset : Dataset
         For the pictures of its songs.
     note : str
@@ -66,8 +66,8 @@ def write_report(
     return target
 
 
-def worst_mistakes(scores: Sequence[SongScore], genres: Sequence[str]) -> list[dict[str, Any]]:
-    """The songs of which the model was surest while it was wrong, the surest first."""
+def worst_mistakes(scores: Sequence[FileScore], genres: Sequence[str]) -> list[dict[str, Any]]:
+    """The files of which the model was surest while it was wrong, the surest first."""
     wrong = [score for score in scores if genres[int(score.probabilities.argmax())] != score.genre]
     wrong.sort(key=lambda score: (-score.probabilities.max(), score.song_id))
     return [
@@ -82,7 +82,7 @@ def worst_mistakes(scores: Sequence[SongScore], genres: Sequence[str]) -> list[d
     ]
 
 
-def _examples(scores: Sequence[SongScore], dataset: Dataset) -> list[dict[str, str]]:
+def _examples(scores: Sequence[FileScore], dataset: Dataset) -> list[dict[str, str]]:
     """A picture of the first scored song of each genre."""
     first: dict[str, str] = {}
     for score in scores:

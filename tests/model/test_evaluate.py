@@ -6,7 +6,7 @@ import pytest
 
 from model import crossval
 from model.config import Training
-from model.evaluate import classify, evaluate, score_songs
+from model.evaluate import classify, evaluate, score_files
 from model.report import worst_mistakes, write_report
 from pipelines.errors import UsageError
 
@@ -37,7 +37,7 @@ def test_another_dataset_is_refused(bundle, dataset):
 
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
     windows, model = bundle.cutting(), bundle.network()
-    together = {score.song_id: score.segments for score in score_songs(model, dataset, list(dataset.folds), windows)}
+    together = {score.song_id: score.segments for score in score_files(model, dataset, list(dataset.folds), windows)}
     rng = np.random.default_rng(0)
     shape = windows.shapes["log_mel"]
     songs = [(n, {"log_mel": rng.normal(size=(n, *shape)).astype(np.float32)}) for n in (1, 70, 3)]

@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from model.metrics import SongScore, measure
+from model.metrics import FileScore, measure
 
 GENRES = ("blues", "jazz", "rock")
 
 
-def score(name, genre, *segments, group=None):
-    return SongScore(name, genre, group or name, np.array(segments, np.float32))
+def score(name, genre, *segments, group=None, song=None):
+    return FileScore(name, genre, group or name, song or name, np.array(segments, np.float32))
 
 
 SURE_BLUES, SURE_JAZZ, SLIGHTLY_ROCK = (0.9, 0.1, 0.0), (0.1, 0.9, 0.0), (0.3, 0.3, 0.4)
@@ -60,3 +60,11 @@ def test_interval_knows_that_files_of_a_group_are_no_independent_songs():
 
 def test_a_genre_without_songs_does_not_lower_macro_f1():
     assert measure([score("a", "blues", SURE_BLUES)], GENRES)["macro_f1"] == 1.0
+
+
+def test_files_of_a_song_are_judged_together():
+    files = [score("a1", "blues", SURE_BLUES, song="a"), score("a2", "blues", SLIGHTLY_ROCK, song="a")]
+    metrics = measure(files, GENRES)
+    assert (metrics["songs"], metrics["files"], metrics["segments"]) == (1, 2, 2)
+    assert (metrics["song_accuracy"], metrics["file_accuracy"], metrics["segment_accuracy"]) == (1.0, 0.5, 0.5)
+    assert metrics["confusion"][0] == [1, 0, 0]

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from model.evaluate import score_songs
+from model.evaluate import score_files
 from model.predict import Prediction, find_files, predict, show, write_predictions
 from pipelines.errors import UsageError
 from tests.audio_files import BAD, ffmpeg, tone, write
@@ -53,7 +53,7 @@ def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
 
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
-    scores = {s.song_id: s for s in score_songs(bundle.network(), dataset, bundle.splits["test"], bundle.cutting())}
+    scores = {s.song_id: s for s in score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting())}
     uri_of = {song.uri: song.song_id for song in dataset.ledger() if song.song_id in scores}
     for prediction in predict(bundle, list(uri_of), None, new_pipeline):
         expected = scores[uri_of[prediction.path]].probabilities
