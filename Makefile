@@ -1,5 +1,5 @@
 # `make demo` and `make test` do everything on a machine that has Python 3.11 and nothing else.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
 .PHONY: demo test lint lock clean

@@ -56,8 +56,9 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     splits = {name: tuple(folds) for name, folds in (splits or dataset.splits(config.folds)).items()}
     if Bundle.json_name() in storage.names(output):
         return _finished(output, config.training, dataset, splits)
-    folder = _begin(output, task := _task(config.training, dataset, splits))
+    stream.local_paths(dataset, splits["train"])  # which are not empty
     windows = Windows.of(dataset, config.training.inputs, config.training.window_s, splits["train"])
+    folder = _begin(output, task := _task(config.training, dataset, splits))
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(config.training.seed + 1)
     model = compiled(
@@ -112,8 +113,10 @@ def kept_row(rows: Sequence[Row], training: Training) -> Row:
 
 
 def _is_over(rows: Sequence[Row], training: Training) -> bool:
-    if not rows or len(rows) == training.epochs:
-        return bool(rows)
+    if not rows:
+        return False
+    if len(rows) == training.epochs:
+        return True
     return training.patience is not None and rows[-1]["epoch"] - kept_row(rows, training)["epoch"] >= training.patience
 
 

@@ -147,7 +147,7 @@ def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp
 
 def test_it_learns(config, dataset, tmp_path):
     """Windows of three very different styles: if this is not learned, nothing is."""
-    bundle = train(changed(config, epochs=15, mixup=0), dataset, str(tmp_path / "b"))
+    bundle = train(changed(config, epochs=15, windows_per_song=8, mixup=0), dataset, str(tmp_path / "b"))
     assert bundle.validation["validation_accuracy"] > 0.6
 
 
@@ -156,6 +156,9 @@ def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
         Training(network="resnet")
     with pytest.raises(UsageError, match="has no feature stft_db"):
         train(changed(config, features=("stft_db",)), dataset, str(tmp_path / "b"))
+    with pytest.raises(UsageError, match="no songs in no fold"):
+        train(config, dataset, str(tmp_path / "b"), {"train": [], "validation": [], "test": ["fold-00"]})
+    assert not (tmp_path / "b").exists()
 
 
 def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
