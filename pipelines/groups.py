@@ -6,12 +6,15 @@ from typing import Literal
 
 from pipelines.ledger import Song
 
+_CONTENT = "content:"
+
 
 def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> list[Song]:
     """Songs with their groups.
 
-    Files of the same `song` share a group; by artist, so do songs of the same artist. What is shared joins whatever
-    it touches: an artist with one song in two files, one of them credited to a second artist, makes one group.
+    Files of the same `song`, or of the same decoded samples, share a group; by artist, so do songs of the same artist.
+    What is shared joins whatever it touches: an artist with one song in two files, one of them credited to a second
+    artist, makes one group.
 
     Parameters
     ----------
@@ -21,7 +24,7 @@ def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> l
     Returns
     -------
     list of Song
-        In the same order; a group is called after the smallest name in it, so that it does not depend on the order.
+        In the same order; a group is called after the first name in it, in alphabetical order.
     """
     keys = [_keys(song, group_by) for song in songs]
     name_of = _join(keys)
@@ -30,13 +33,15 @@ def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> l
 
 def _keys(song: Song, group_by: str) -> list[str]:
     keys = [f"song:{song.song}" if song.song else f"file:{song.song_id}"]
+    if song.content_hash:
+        keys.append(f"{_CONTENT}{song.content_hash}")
     if group_by == "artist" and song.artist:
         keys.append(f"artist:{song.artist.casefold()}")
     return keys
 
 
 def _join(tied: Iterable[Sequence[str]]) -> dict[str, str]:
-    """The smallest key that each key is tied to, directly or through others (union-find)."""
+    """The first key that each key is tied to, directly or through others (union-find)."""
     parent: dict[str, str] = {}
 
     def root(key: str) -> str:
@@ -48,6 +53,10 @@ def _join(tied: Iterable[Sequence[str]]) -> dict[str, str]:
 
     for keys in tied:
         for key in keys:
-            first, other = sorted((root(keys[0]), root(key)))
+            first, other = sorted((root(keys[0]), root(key)), key=_readable_first)
             parent[other] = first
     return {key: root(key) for key in parent}
+
+
+def _readable_first(key: str) -> tuple[bool, str]:
+    return key.startswith(_CONTENT), key

@@ -48,3 +48,15 @@ def test_what_is_shared_is_never_parted(songs):
     for kind in ("song", "artist"):
         for name in {getattr(song, kind) for song in grouped} - {""}:
             assert len({song.group for song in grouped if getattr(song, kind) == name}) == 1
+
+
+def test_copies_share_a_group_whatever_their_names_say():
+    songs = [
+        Song("a.wav", "", content_hash="1"),
+        Song("b.flac", "", song="other name", content_hash="1"),
+        Song("c.wav", "", content_hash="2"),
+        Song("d.wav", "", content_hash=""),
+        Song("e.wav", "", content_hash=""),
+    ]
+    groups = [song.group for song in with_groups(songs, "song")]
+    assert groups == ["file:a.wav", "file:a.wav", "file:c.wav", "file:d.wav", "file:e.wav"]
