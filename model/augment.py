@@ -22,7 +22,8 @@ def _audio_ops() -> Any:
 def mask(window: Batch, training: Training) -> Batch:
     """Hides a band of bins and a stretch of frames of each feature, at random: they become 0, the mean.
 
-    The band is narrower than `mask_bins`, the stretch shorter than `mask_frames`, and either may be empty.
+    The band is narrower than `mask_bins`, the stretch shorter than `mask_frames`, and either may be empty. They are
+    drawn by TensorFlow's global seed: the same training draws the same, but one that is resumed draws others.
     Source: D. S. Park et al., "SpecAugment", Interspeech 2019, https://arxiv.org/abs/1904.08779.
     """
     masked = {}

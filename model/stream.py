@@ -1,5 +1,7 @@
 """Shards to batches: `tf.data` streams whose memory does not grow with the corpus."""
 
+import functools
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,8 +13,8 @@ from model import augment
 from model.config import Training
 from model.windows import Windows
 from pipelines import records, storage
-from pipelines.dataset import Dataset
-from pipelines.errors import UsageError
+from pipelines.dataset import Dataset, Shard
+from pipelines.errors import SpectroshardError, UsageError
 
 _SHUFFLED_SONGS = 256
 _SHARDS_AT_ONCE = 4
@@ -21,22 +23,47 @@ _CACHE = Path("~/.cache/spectroshard").expanduser()
 
 
 def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
-    """Paths of some folds' shards; those of a remote dataset are fetched once and kept.
+    """Paths of some folds' shards, each of them intact; those of a remote dataset are fetched once and kept.
 
     Raises
     ------
     UsageError
         The folds hold no song.
+    SpectroshardError
+        A shard is not what the dataset says.
     """
-    urls = [storage.join(dataset.url, shard.name) for shard in dataset.shards_of(folds) if shard.songs]
-    if not urls:
+    shards = [shard for shard in dataset.shards_of(folds) if shard.songs]
+    if not shards:
         raise UsageError(
-            f"{dataset.url}: no songs in {', '.join(folds) or 'no fold'}; choose other folds for the split"
+            f"{dataset.url}: no songs in {', '.join(folds) or 'no fold'};"
+            " folds.test and folds.validation say which folds a split has"
         )
-    if storage.is_local(dataset.url):
-        return [storage.filesystem(url)[1] for url in urls]
+    paths = [_local_path(storage.join(dataset.url, shard.name)) for shard in shards]
+    for shard, path in zip(shards, paths, strict=True):
+        _check(shard, path, storage.version(path))
+    return paths
+
+
+def _local_path(url: str) -> str:
+    if storage.is_local(url):
+        return str(storage.filesystem(url)[1])
     keep = {"cache_storage": str(_CACHE), "check_files": True}
-    return [fsspec.open_local(f"filecache::{url}", filecache=keep) for url in urls]
+    return str(fsspec.open_local(f"filecache::{url}", filecache=keep))
+
+
+@functools.cache
+def _check(shard: Shard, path: str, version: str) -> None:
+    """Refuses a file that is not the shard; each version of it is read for that once."""
+    try:
+        with Path(path).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise SpectroshardError(f"{path}: cannot be read ({error.strerror}); build the dataset again") from error
+    if found != shard.sha256:
+        raise SpectroshardError(
+            f"{path}: is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {shard.sha256[:12]});"
+            " build the dataset again, in a new folder"
+        )
 
 
 def steps(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
@@ -60,7 +87,7 @@ def training_batches(
 
     An epoch reads every song `windows_per_song` times, in another order each, and cuts one window each time. Where it
     is cut depends on the seed, the epoch and the place in the stream, so a resumed training is given what it would
-    have been given.
+    have been given, but for masks.
 
     Returns
     -------
@@ -131,14 +158,16 @@ def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows,
     """
     import tensorflow as tf
 
-    duration_s = sum(dataset.folds[fold].duration_s for fold in folds)
-    mean_count = duration_s / sum(dataset.songs_of(folds).values()) / windows.window_s
+    rate_hz = dataset.features[next(iter(windows.frames))].frame_rate_hz
+    durations_s = [song.duration_s for song in dataset.ledger() if song.fold in folds]
+    counts = windows.count(tf.constant([1 + int(duration_s * rate_hz) for duration_s in durations_s]))
+    mean_count = tf.reduce_mean(tf.cast(counts, tf.float32))
 
     def labelled(song: Any) -> Any:
         count = tf.shape(next(iter(song["windows"].values())))[0]
         labels = tf.repeat(_label(song["genre"], dataset)[None, :], count, axis=0)
-        # About 1, so that the loss is comparable with that of training.
-        weight = tf.cast(mean_count, tf.float32) / tf.cast(count, tf.float32)
+        # 1 in the mean, so that the loss is comparable with that of training.
+        weight = mean_count / tf.cast(count, tf.float32)
         return song["windows"], labels, tf.fill([count], weight)
 
     return whole_songs(dataset, folds, windows).map(labelled).unbatch().batch(training.batch_size).prefetch(2)

@@ -1,4 +1,5 @@
 import itertools
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from model import stream
 from model.config import Training
 from model.windows import Windows
 from pipelines import records
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 
 PLAIN = {"mixup": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
 
@@ -98,3 +99,38 @@ def test_class_weights_make_genres_weigh_the_same():
 def test_an_empty_split_is_named(dataset):
     with pytest.raises(UsageError, match="no songs in fold-77"):
         stream.local_paths(dataset, ["fold-77"])
+
+
+@pytest.mark.parametrize("window_s", [0.5, 1.7, 4.0, 60.0])
+def test_validation_weights_are_1_in_the_mean_whatever_the_window(dataset, window_s):
+    windows = Windows.of(dataset, ("log_mel",), window_s, ["fold-00"])
+    found = stream.validation_batches(dataset, ["fold-01"], windows, Training(**PLAIN)).as_numpy_iterator()
+    assert np.concatenate([weights for _, _, weights in found]).mean() == pytest.approx(1)
+
+
+def flip_a_bit(path, other):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+DAMAGES = {
+    "a flipped bit": (flip_a_bit, "is damaged, or of another build"),
+    "cut short": (lambda path, other: path.write_bytes(path.read_bytes()[:-9]), "is damaged, or of another build"),
+    "emptied": (lambda path, other: path.write_bytes(b""), "is damaged, or of another build"),
+    "another fold's shard": (lambda path, other: shutil.copy(other, path), "is damaged, or of another build"),
+    "missing": (lambda path, other: path.unlink(), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_shards_that_are_not_what_the_dataset_says_are_refused(dataset, tmp_path, damage):
+    shutil.copytree(dataset.url, tmp_path / "d")
+    copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
+    ours, other = (tmp_path / "d" / dataset.shards_of([fold])[0].name for fold in ("fold-02", "fold-00"))
+    assert stream.local_paths(copied, ["fold-02"]) == [str(ours)]
+    harm, message = DAMAGES[damage]
+    harm(ours, other)
+    with pytest.raises(SpectroshardError, match=f"{ours}: {message}"):
+        stream.local_paths(copied, ["fold-02"])
+    assert stream.local_paths(copied, ["fold-00"]) == [str(other)]
