@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipelines import records, storage
 from pipelines.dataset import Dataset
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import WRITTEN, Song
 from pipelines.records import Record
 
@@ -72,15 +72,26 @@ def find_song(dataset: Dataset, name: str) -> Song:
 
 
 def read_song(dataset: Dataset, song: Song) -> Record | None:
-    """A song's record, or None of a song that was rejected."""
+    """A song's record, or None of a song that was rejected.
+
+    Raises
+    ------
+    SpectroshardError
+        Its shard is missing or damaged.
+    """
     if song.status != WRITTEN:
         return None
-    with storage.local_copy(storage.join(dataset.url, song.shard)) as path, path.open("rb") as file:
-        for content in records.read_records(file):
-            record = records.decode(content)
-            if record.song_id == song.song_id:
-                return record
-    raise UsageError(f"{dataset.url}: {song.shard} does not hold {song.song_id}; build the dataset again")
+    url = storage.join(dataset.url, song.shard)
+    try:
+        with storage.local_copy(url) as path, path.open("rb") as file:
+            for record in map(records.decode, records.read_records(file)):
+                if record.song_id == song.song_id:
+                    return record
+    except FileNotFoundError as error:
+        raise SpectroshardError(f"{url}: is missing; build the dataset again") from error
+    except SpectroshardError as error:
+        raise SpectroshardError(f"{url}: {error}") from error
+    raise SpectroshardError(f"{url}: does not hold {song.song_id}; build the dataset again")
 
 
 def describe_song(song: Song) -> str:
