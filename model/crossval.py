@@ -7,6 +7,7 @@ from typing import Any
 from model import evaluate
 from model.config import Config, Training
 from model.metrics import FileScore, measure
+from model.report import REPORT_NAME
 from model.train import train
 from pipelines import storage
 from pipelines.dataset import Dataset
@@ -51,19 +52,27 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
         Its `training`; the folds of each split are the rounds'.
     dataset : Dataset
     output : str
-        A local folder; each round's bundle goes below it.
+        A local folder, new or left by this very cross-validation; each round's bundle goes below it.
 
     Returns
     -------
     metrics : dict
         Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy.
     scores : list of FileScore
+
+    Raises
+    ------
+    UsageError
+        The output holds something else.
     """
+    folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
+    each_splits = list(rounds(folds, config.training))
+    _refuse_other_files(output, folds)
     scores: list[FileScore] = []
     each: list[dict[str, Any]] = []
-    for splits in rounds([fold for fold in dataset.folds if dataset.folds[fold].songs], config.training):
+    for splits in each_splits:
         fold = splits["test"][0]
-        print(f"round {len(each) + 1}: {fold} is test", file=sys.stderr)
+        print(f"round {len(each) + 1} of {len(folds)}: {fold} is test", file=sys.stderr)
         bundle = train(config, dataset, storage.join(output, fold), splits)
         metrics, of_round = evaluate.evaluate(bundle, dataset)
         each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
@@ -71,3 +80,9 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
     evaluate.write_metrics(output, metrics)
     return metrics, scores
+
+
+def _refuse_other_files(output: str, folds: Sequence[str]) -> None:
+    own = {*folds, evaluate.METRICS_NAME, REPORT_NAME}
+    if others := [name for name in storage.names(output) if name not in own and not storage.is_unfinished(name)]:
+        raise UsageError(f"{output}: holds files that no crossval wrote ({others[0]}, ...); give a folder of its own")

@@ -14,6 +14,7 @@ from model.bundle import HISTORY_NAME
 from model.metrics import FileScore
 from pipelines import show, storage
 from pipelines.dataset import Dataset
+from pipelines.errors import SpectroshardError
 from pipelines.pictures import draw_features, png
 
 REPORT_NAME = "report.html"
@@ -83,7 +84,7 @@ def worst_mistakes(scores: Sequence[FileScore], genres: Sequence[str]) -> list[d
 
 
 def _examples(scores: Sequence[FileScore], dataset: Dataset) -> list[dict[str, str]]:
-    """A picture of the first scored song of each genre."""
+    """A picture of the first scored song of each genre, of the first genres."""
     first: dict[str, str] = {}
     for score in scores:
         first.setdefault(score.genre, score.song_id)
@@ -104,11 +105,21 @@ def _song_picture(dataset: Dataset, song_id: str) -> str:
 def _curves(url: str, rounds: Sequence[Mapping[str, Any]]) -> str:
     """The history of a bundle, or those of a cross-validation's rounds."""
     folders = [storage.join(url, row["fold"]) for row in rounds] or [url]
-    texts = [storage.read_bytes(storage.join(folder, HISTORY_NAME)).decode() for folder in folders]
-    return _embed(_draw_curves([list(csv.DictReader(io.StringIO(text))) for text in texts]))
+    return _embed(_draw_curves([_history(storage.join(folder, HISTORY_NAME)) for folder in folders]))
 
 
-def _draw_curves(histories: Sequence[Sequence[Mapping[str, str]]]) -> bytes:
+def _history(url: str) -> list[dict[str, float]]:
+    try:
+        text = storage.read_bytes(url).decode()
+        rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
+    except (FileNotFoundError, TypeError, ValueError) as error:
+        raise SpectroshardError(f"{url}: is missing or damaged ({error}); copy or train the bundle again") from error
+    if not rows:
+        raise SpectroshardError(f"{url}: has no epoch; copy or train the bundle again")
+    return rows
+
+
+def _draw_curves(histories: Sequence[Sequence[Mapping[str, float]]]) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure((10, 3.2), layout="constrained")
@@ -117,10 +128,10 @@ def _draw_curves(histories: Sequence[Sequence[Mapping[str, str]]]) -> bytes:
             label = "validation (unseen songs)" if key.startswith("validation") else "train (augmented windows)"
             for rows in histories:
                 if key in rows[0]:
-                    epochs = [int(row["epoch"]) + 1 for row in rows]
-                    axis.plot(epochs, [float(row[key]) for row in rows], color=colour, label=label)
+                    axis.plot([row["epoch"] + 1 for row in rows], [row[key] for row in rows], color=colour, label=label)
                     label = ""  # once for all rounds
         axis.set_xlabel("epoch")
+        axis.xaxis.get_major_locator().set_params(integer=True)
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
         axis.legend()

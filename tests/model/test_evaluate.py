@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from model import crossval
 from model.config import Training
 from model.evaluate import classify, evaluate, score_files
 from model.report import worst_mistakes, write_report
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,14 @@ def test_report_is_one_file_with_its_pictures(evaluated, bundle, dataset):
     assert page.count("alt=") == page.count("<img")
 
 
+@pytest.mark.parametrize("content", [None, "", "epoch,loss,accuracy\n0,1.5,0.2\n1,0.", "epoch,loss\n0,high"])
+def test_a_damaged_history_is_named(evaluated, bundle, dataset, tmp_path, content):
+    if content is not None:
+        (tmp_path / "history.csv").write_text(content)
+    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/history.csv: "):
+        write_report(str(tmp_path), "A title", *evaluated, dataset)
+
+
 def test_mistakes_come_surest_first(evaluated, dataset):
     mistakes = worst_mistakes(evaluated[1], dataset.genres)
     assert all(mistake["genre"] != mistake["said"] for mistake in mistakes)
@@ -93,3 +102,10 @@ def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset
     before = (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns
     assert crossval.crossval(quick, dataset, str(tmp_path))[0] == metrics
     assert (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns == before
+
+
+def test_crossval_overwrites_nothing_that_it_did_not_write(config, dataset, bundle, tmp_path):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    with pytest.raises(UsageError, match=r"holds files that no crossval wrote \(bundle.json, ...\)"):
+        crossval.crossval(config, dataset, str(tmp_path / "b"))
+    assert not (tmp_path / "b" / "fold-00").exists()
