@@ -34,9 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if options.verbose:
             traceback.print_exc()
-        known = isinstance(error, SpectroshardError)
-        line = str(error) if known else f"{type(error).__name__}: {' '.join(str(error).split())} (-v shows where)"
-        print(f"spectroshard {options.command}: {line}", file=sys.stderr)
+        print(f"spectroshard {options.command}: {_in_a_line(error)}", file=sys.stderr)
         return error.exit_code if isinstance(error, SpectroshardError) else 1
 
 
@@ -87,8 +85,10 @@ def train(options: Options) -> int:
     from pipelines.dataset import Dataset
 
     bundle = train(_config(options.config, options.set), Dataset.load(options.dataset), options.output)
-    kept = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in bundle.validation.items())
-    print(f"{options.output}: {bundle.training.network} for {len(bundle.genres)} genres; kept {kept}")
+    kept = dict(bundle.validation)
+    epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
+    figures = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
+    print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *figures])}")
     return 0
 
 
@@ -181,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         (
             inspect,
             [
-                ("dataset", {"metavar": "DATASET"}),
+                ("dataset", {"metavar": "DATASET", "help": "a dataset that build made"}),
                 ("song", {"metavar": "SONG", "nargs": "?", "help": "a song's id, or its end"}),
                 (
                     "--output",
@@ -189,7 +189,15 @@ def _parser() -> argparse.ArgumentParser:
                 ),
             ],
         ),
-        (train, [config, dataset, ("--output", {"metavar": "BUNDLE", "required": True}), settings]),
+        (
+            train,
+            [
+                config,
+                dataset,
+                ("--output", {"metavar": "BUNDLE", "required": True, "help": "the bundle's folder"}),
+                settings,
+            ],
+        ),
         (evaluate, [bundle, dataset]),
         (
             crossval,
@@ -218,6 +226,14 @@ def _parser() -> argparse.ArgumentParser:
         for name, keywords in arguments:
             command.add_argument(name, **keywords)
     return parser
+
+
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, SpectroshardError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())} (-v shows where)"
 
 
 def _before_beam(arguments: Sequence[str]) -> Sequence[str]:

@@ -15,6 +15,7 @@ from model.windows import Windows
 from pipelines import storage
 from pipelines.config import AudioConfig
 from pipelines.described import Described
+from pipelines.errors import SpectroshardError
 from pipelines.features import Features
 
 FORMAT: Final = 1
@@ -41,7 +42,7 @@ class Bundle(Described):
     dataset : str
         The fingerprint of the dataset that it was trained on.
     validation : dict
-        The kept epoch, its loss and accuracy on validation; empty where there was none.
+        The kept epoch, counted from 0 as in `history.csv`, and its loss and accuracy on validation, if there was any.
     """
 
     KIND = "bundle"
@@ -62,8 +63,19 @@ class Bundle(Described):
         return Windows.from_json(self.windows)
 
     def network(self) -> Any:
-        """The Keras model, loaded in safe mode."""
+        """The Keras model, loaded in safe mode.
+
+        Raises
+        ------
+        SpectroshardError
+            The file is missing or damaged.
+        """
         import keras
 
-        with storage.local_copy(storage.join(self.url, MODEL_NAME)) as path:
-            return keras.models.load_model(path, compile=False, safe_mode=True)
+        url = storage.join(self.url, MODEL_NAME)
+        try:
+            with storage.local_copy(url) as path:
+                return keras.models.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras has no one kind for it
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error

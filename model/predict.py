@@ -110,6 +110,7 @@ def predict(
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return predict(bundle, urls, temporary, new_pipeline)
+    bundle.network()  # so that a damaged bundle is told of here, and not by every worker
     orders = [{"bundle": bundle.fingerprint, "paths": part} for part in work.parts(find_files(urls))]
     names = work.place(folder, "predict", orders)
     sizes = {name: len(order["paths"]) for name, order in zip(names, orders, strict=True)}

@@ -55,15 +55,17 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     """
     splits = {name: tuple(folds) for name, folds in (splits or dataset.splits(config.folds)).items()}
     if Bundle.json_name() in storage.names(output):
-        return _finished(output, config.training, dataset, splits)
-    stream.local_paths(dataset, splits["train"])  # which are not empty
+        bundle = _finished(output, config.training, dataset, splits)
+        storage.remove(storage.join(output, WORK_NAME))  # where it was killed before it could itself
+        return bundle
+    stream.local_paths(dataset, splits["train"])  # which are there
     windows = Windows.of(dataset, config.training.inputs, config.training.window_s, splits["train"])
-    folder = _begin(output, task := _task(config.training, dataset, splits))
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(config.training.seed + 1)
     model = compiled(
         config.training, windows, len(dataset.genres), stream.steps(dataset, splits["train"], config.training)
     )
+    folder = _begin(output, task := _task(config.training, dataset, splits))
     rows = _resume(model, folder)
     if not _is_over(rows, config.training):
         _fit(model, rows, dataset, splits, windows, config.training, folder, task)
@@ -174,8 +176,8 @@ def _fit(
     task: str,
 ) -> None:
     held_out = any(dataset.songs_of(splits["validation"]).values())
-    if not held_out:
-        print("no validation songs: all epochs are trained, and the last weights are kept", file=sys.stderr)
+    if training.patience and not held_out:
+        print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
     model.fit(
         stream.training_batches(dataset, splits["train"], windows, training, len(rows)),
         initial_epoch=len(rows),

@@ -92,6 +92,19 @@ def test_evaluate_and_predict(trained, built, chain, capsys, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
 
 
+def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
+    code, out, _ = run(capsys, "train", chain / "c.yaml", "--dataset", built, "--output", trained)
+    assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
+
+
+def test_a_damaged_bundle_is_told_of_in_a_line(trained, chain, capsys, tmp_path):
+    shutil.copytree(trained, tmp_path / "b")
+    (tmp_path / "b" / "model.keras").write_bytes(b"PK")
+    code, out, err = run(capsys, "predict", tmp_path / "b", chain / "corpus" / "low" / "1.wav")
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1 and f"{tmp_path}/b/model.keras: cannot be loaded" in err
+
+
 def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys, tmp_path):
     shutil.copy(chain / "corpus" / "low" / "1.wav", tmp_path / "good.wav")
     BAD["not_audio"](tmp_path / "bad.wav")
@@ -136,6 +149,8 @@ def test_crossval(chain, built, capsys, tmp_path):
             2,
             "allowed: cnn,",
         ),
+        (["train", "{c}", "--dataset", "{d}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
+        (["crossval", "{c}", "--dataset", "{d}", "--output", "{d}"], 2, "no crossval wrote"),
         (["evaluate", "{t}/gone", "--dataset", "{d}"], 2, "no bundle there"),
         (["inspect", "{d}", "no such song"], 2, "0 songs end in 'no such song'"),
         (["predict", "{t}/gone", "a.wav"], 2, "no bundle there"),

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -13,7 +14,7 @@ from model import train as training_room
 from model.bundle import Bundle
 from model.config import Training
 from model.train import kept_row, train
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 
 
 def weights_of(bundle):
@@ -138,11 +139,20 @@ def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, data
     assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
 
 
-def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp_path, capsys):
+@pytest.mark.parametrize("patience", [None, 1])
+def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp_path, capsys, patience):
     splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
-    bundle = train(changed(config, epochs=1), dataset, str(tmp_path / "b"), splits)
-    assert bundle.validation == {"epoch": 0}
-    assert "no validation songs" in capsys.readouterr().err
+    bundle = train(changed(config, epochs=3, patience=patience), dataset, str(tmp_path / "b"), splits)
+    assert bundle.validation == {"epoch": 2}
+    assert ("no validation songs" in capsys.readouterr().err) == (patience is not None)
+
+
+def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, tmp_path):
+    quick = changed(config, epochs=1)
+    bundle = train(quick, dataset, str(tmp_path / "b"))
+    (tmp_path / "b" / "_training").mkdir()
+    assert train(quick, dataset, str(tmp_path / "b")) == bundle
+    assert not (tmp_path / "b" / "_training").exists()
 
 
 def test_it_learns(config, dataset, tmp_path):
@@ -156,9 +166,25 @@ def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
         Training(network="resnet")
     with pytest.raises(UsageError, match="has no feature stft_db"):
         train(changed(config, features=("stft_db",)), dataset, str(tmp_path / "b"))
+    with pytest.raises(UsageError, match="log_mel, chroma differ in hop_length"):
+        train(changed(config, features=("log_mel", "chroma")), dataset, str(tmp_path / "b"))
     with pytest.raises(UsageError, match="no songs in no fold"):
         train(config, dataset, str(tmp_path / "b"), {"train": [], "validation": [], "test": ["fold-00"]})
     assert not (tmp_path / "b").exists()
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-99])])
+def test_a_damaged_network_is_named(bundle, tmp_path, damage):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    damage(tmp_path / "b" / "model.keras")
+    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/b/model.keras: cannot be loaded"):
+        Bundle.load(str(tmp_path / "b")).network()
 
 
 def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
