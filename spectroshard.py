@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from model.config import Config
 
 Options = argparse.Namespace
+Argument = tuple[str, str, str, dict[str, Any]]
+"""A subcommand's argument: its name, metavar and help, and what else argparse is to know."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -45,7 +47,7 @@ def build(options: Options) -> int:
 
     sets = [f"corpus.input={options.input}"] if options.input else []
     config = _config(options.config, [*options.set, *sets])
-    built = build(config, options.output, _pipelines(options.beam, _local_threads()))
+    built = build(config, options.output, _pipelines(options.beam, _threads(_cores())))
     print(show.genres_by_folds(built.dataset), show.rejects(built.dataset), sep="\n\n")
     print()
     if built.is_new:
@@ -133,7 +135,7 @@ def predict(options: Options) -> int:
         raise UsageError(f"--output {output}: expected a file that ends in {', '.join(SUFFIXES)}")
     bundle = Bundle.load(options.bundle)
     folder = f"{output}.work" if output else None
-    predictions = predict(bundle, options.audio, folder, _pipelines(options.beam, []))
+    predictions = predict(bundle, options.audio, folder, _pipelines(options.beam, _threads(1)))
     if output and folder:
         write_predictions(output, predictions, bundle.genres)
         storage.remove(folder)
@@ -149,7 +151,7 @@ def demo(options: Options) -> int:
     """The whole chain on a corpus that is synthesised here."""
     from model.demo import NOTE, demo
 
-    report = demo(Path(options.folder), _pipelines([], _local_threads()), lambda line: print(f"\n{line}", flush=True))
+    report = demo(Path(options.folder), _pipelines([], _threads(_cores())), lambda line: print(f"\n{line}", flush=True))
     print(f"\n{NOTE}\nreport: {report}")
     return 0
 
@@ -160,72 +162,50 @@ def _parser() -> argparse.ArgumentParser:
         description="Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    config = ("config", {"metavar": "CONFIG", "help": "a YAML configuration"})
-    dataset = ("--dataset", {"metavar": "D", "required": True, "help": "a dataset that build made"})
-    bundle = ("bundle", {"metavar": "BUNDLE", "help": "a bundle that train made"})
-    settings = ("--set", {"metavar": "KEY=VALUE", "action": "append", "default": [], "help": "set a key of CONFIG"})
-    table: list[tuple[Callable[[Options], int], list[tuple[str, dict[str, Any]]]]] = [
-        (
-            demo,
-            [("folder", {"metavar": "DIR", "nargs": "?", "default": "demo", "help": "a new folder (default: demo)"})],
-        ),
-        (
-            build,
-            [
-                config,
-                ("--input", {"metavar": "URL", "help": "the corpus, in place of corpus.input"}),
-                ("--output", {"metavar": "D", "required": True, "help": "the dataset's folder"}),
-                settings,
-            ],
-        ),
-        (
-            inspect,
-            [
-                ("dataset", {"metavar": "DATASET", "help": "a dataset that build made"}),
-                ("song", {"metavar": "SONG", "nargs": "?", "help": "a song's id, or its end"}),
-                (
-                    "--output",
-                    {"metavar": "PNG", "default": "song.png", "help": "the song's picture (default: song.png)"},
-                ),
-            ],
-        ),
-        (
-            train,
-            [
-                config,
-                dataset,
-                ("--output", {"metavar": "BUNDLE", "required": True, "help": "the bundle's folder"}),
-                settings,
-            ],
-        ),
-        (evaluate, [bundle, dataset]),
-        (
-            crossval,
-            [
-                config,
-                dataset,
-                ("--output", {"metavar": "DIR", "default": "crossval", "help": "a folder (default: crossval)"}),
-                settings,
-            ],
-        ),
-        (
-            predict,
-            [
-                bundle,
-                ("audio", {"metavar": "AUDIO", "nargs": "+", "help": "audio files, folders or globs"}),
-                ("--output", {"metavar": "P", "help": "a .json, .csv or .parquet file"}),
-            ],
-        ),
-    ]
-    for run, arguments in table:
+    for run, arguments in _commands().items():
         about = str(run.__doc__)
         note = " After --, any option of Apache Beam." if run in (build, predict) else ""
         command = commands.add_parser(run.__name__, help=about, description=about + note)
         command.set_defaults(run=run)
         command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
-        for name, keywords in arguments:
-            command.add_argument(name, **keywords)
+        for name, metavar, about, how in arguments:
+            command.add_argument(name, metavar=metavar, help=about, **how)
     return parser
+
+
+def _commands() -> dict[Callable[[Options], int], list[Argument]]:
+    """The table of subcommands and their arguments."""
+    config: Argument = ("config", "CONFIG", "a YAML configuration", {})
+    dataset: Argument = ("--dataset", "D", "a dataset that build made", {"required": True})
+    bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
+    settings: Argument = ("--set", "KEY=VALUE", "set a key of CONFIG", {"action": "append", "default": []})
+    return {
+        demo: [("folder", "DIR", "a new folder (default: demo)", {"nargs": "?", "default": "demo"})],
+        build: [
+            config,
+            ("--input", "URL", "the corpus, in place of corpus.input", {}),
+            ("--output", "D", "the dataset's folder", {"required": True}),
+            settings,
+        ],
+        inspect: [
+            ("dataset", "DATASET", "a dataset that build made", {}),
+            ("song", "SONG", "a song's id, or its end", {"nargs": "?"}),
+            ("--output", "PNG", "the song's picture (default: song.png)", {"default": "song.png"}),
+        ],
+        train: [config, dataset, ("--output", "BUNDLE", "the bundle's folder", {"required": True}), settings],
+        evaluate: [bundle, dataset],
+        crossval: [
+            config,
+            dataset,
+            ("--output", "DIR", "the rounds' folder (default: crossval)", {"default": "crossval"}),
+            settings,
+        ],
+        predict: [
+            bundle,
+            ("audio", "AUDIO", "audio files, folders or globs", {"nargs": "+"}),
+            ("--output", "P", "a .json, .csv or .parquet file", {}),
+        ],
+    }
 
 
 def _in_a_line(error: Exception) -> str:
@@ -258,8 +238,13 @@ def _pipelines(flags: Sequence[str], local_flags: Sequence[str]) -> Callable[[],
     return lambda: beam.Pipeline(options=PipelineOptions(list(flags)))
 
 
-def _local_threads() -> list[str]:
-    return ["--direct_running_mode=multi_threading", f"--direct_num_workers={len(os.sched_getaffinity(0))}"]
+def _threads(count: int) -> list[str]:
+    """Beam's options for work in so many threads beside the main one, which is left to be interrupted."""
+    return ["--direct_running_mode=multi_threading", f"--direct_num_workers={count}"]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import yaml
 
 import spectroshard
 from model.config import Config
+from pipelines import features
 from pipelines.config import load
 from tests.audio_files import BAD, tone, write
 
@@ -112,6 +115,19 @@ def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys
     assert code == 1
     assert "good.wav" in out and "█" in out
     assert f"cannot use {tmp_path}/bad.wav: not_audio" in err
+
+
+def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, capsys, monkeypatch, tmp_path):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1)  # for the main thread to be told
+        raise OSError("interrupted")
+
+    monkeypatch.setattr(features, "compute", interrupted)
+    song = chain / "corpus" / "low" / "1.wav"
+    code, out, err = run(capsys, "predict", trained, song, "--output", tmp_path / "p.json")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == ["stopped; the same command goes on where it was"]
 
 
 def test_crossval(chain, built, capsys, tmp_path):
