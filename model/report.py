@@ -147,8 +147,8 @@ def _draw_confusion(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -
     figure = Figure((side, side), layout="constrained")
     axis = figure.subplots()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(genres)), genres, rotation=60, ha="right")
-    axis.set_yticks(range(len(genres)), genres)
+    axis.set_xticks(range(len(genres)), genres, rotation=60, ha="right", parse_math=False)  # a genre may hold a $
+    axis.set_yticks(range(len(genres)), genres, parse_math=False)
     axis.set_xlabel("said by the model")
     axis.set_ylabel("the song's genre")
     for (row, column), count in np.ndenumerate(counts):

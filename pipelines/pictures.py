@@ -33,7 +33,7 @@ def draw_features(features: Mapping[str, NDArray[np.float32]], frame_rate_hz: Ma
         draw_feature(axis, values, frame_rate_hz[name])
         axis.set_ylabel(name)
     axes[-1].set_xlabel("seconds")
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)  # a song's name may hold a $
     return png(figure)
 
 

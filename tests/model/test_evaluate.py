@@ -8,8 +8,11 @@ import pytest
 from model import crossval
 from model.config import Training
 from model.evaluate import classify, evaluate, score_files
-from model.report import worst_mistakes, write_report
+from model.report import _draw_confusion, worst_mistakes, write_report
 from pipelines.errors import SpectroshardError, UsageError
+from pipelines.pictures import draw_features
+
+PNG = b"\x89PNG"
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +59,12 @@ def test_report_is_one_file_with_its_pictures(evaluated, bundle, dataset):
     assert "http" not in page.replace("http-equiv", "")
     assert page.count('<img src="data:image/png;base64,') == page.count("<img") >= 2 + len(dataset.genres)
     assert page.count("alt=") == page.count("<img")
+
+
+def test_names_are_no_formulas():
+    assert _draw_confusion([[1, 0], [0, 1]], ["$\\b$", "$x_{$"]).startswith(PNG)
+    values = {"log_mel": np.zeros((4, 3), np.float32)}
+    assert draw_features(values, {"log_mel": 1.0}, "$\\b$/song.wav").startswith(PNG)
 
 
 @pytest.mark.parametrize("content", [None, "", "epoch,loss,accuracy\n0,1.5,0.2\n1,0.", "epoch,loss\n0,high"])
