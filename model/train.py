@@ -23,7 +23,7 @@ from pipelines.errors import UsageError
 WORK_NAME = "_training"
 """The folder, in the bundle's, of a training that is not finished."""
 
-_STATE_NAME, _KEPT_NAME = "state.json", "kept.weights.h5"
+_STATE_NAME = "state.json"
 _WARM_UP_SHARE = 0.1
 
 Row = dict[str, float]
@@ -70,7 +70,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if not _is_over(rows, config.training):
         _fit(model, rows, dataset, splits, windows, config.training, folder, task)
     kept = kept_row(rows, config.training)
-    model.load_weights(folder / _KEPT_NAME)
+    model.load_weights(folder / _weights_name(kept))
     with storage.writing(storage.join(output, MODEL_NAME)) as path:
         model.save(path.with_suffix(".keras"))
         path.with_suffix(".keras").rename(path)
@@ -159,9 +159,8 @@ def _resume(model: Any, folder: Path) -> list[Row]:
     """Loads the weights and the optimizer's state of the last finished epoch; gives the rows of all of them."""
     if not (folder / _STATE_NAME).exists():
         return []
-    state = json.loads((folder / _STATE_NAME).read_text())
-    model.load_weights(folder / state["weights"])
-    rows: list[Row] = state["rows"]
+    rows: list[Row] = json.loads((folder / _STATE_NAME).read_text())["rows"]
+    model.load_weights(folder / _weights_name(rows[-1]))
     return rows
 
 
@@ -195,8 +194,8 @@ def _fit(
     )
 
 
-def _weights_name(epoch: int) -> str:
-    return f"epoch-{epoch:04d}.weights.h5"
+def _weights_name(row: Row) -> str:
+    return f"epoch-{int(row['epoch']):04d}.weights.h5"
 
 
 class _Note(keras.callbacks.Callback):  # type: ignore[misc]
@@ -213,14 +212,15 @@ class _Note(keras.callbacks.Callback):  # type: ignore[misc]
         values = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         elapsed_s = time.monotonic() - self.started_s
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
-        self.model.save_weights(self.folder / _weights_name(epoch))
-        if kept_row(self.rows, self.training) is self.rows[-1]:
-            self.model.save_weights(self.folder / _KEPT_NAME)
+        self.model.save_weights(self.folder / _weights_name(self.rows[-1]))
         self._write_history()
-        # Last, so that what it tells of is there.
-        state = {"task": self.task, "weights": _weights_name(epoch), "rows": self.rows}
+        # After the weights that it tells of, before those are removed of which it tells no more.
+        state = {"task": self.task, "rows": self.rows}
         storage.write_bytes(str(self.folder / _STATE_NAME), json.dumps(state).encode())
-        (self.folder / _weights_name(epoch - 1)).unlink(missing_ok=True)
+        needed = {_weights_name(row) for row in (self.rows[-1], kept_row(self.rows, self.training))}
+        for path in self.folder.glob("*.weights.h5"):
+            if path.name not in needed:
+                path.unlink()
         shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
         print(f"epoch {epoch + 1} of {self.training.epochs}: {shown} ({elapsed_s:.0f} s)", file=sys.stderr, flush=True)
         self.model.stop_training = _is_over(self.rows, self.training)

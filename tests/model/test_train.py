@@ -14,6 +14,7 @@ from model import train as training_room
 from model.bundle import Bundle
 from model.config import Training
 from model.train import kept_row, train
+from pipelines import storage
 from pipelines.errors import SpectroshardError, UsageError
 
 
@@ -137,6 +138,23 @@ def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, data
     assert len(rows) < 30
     best = min(rows, key=lambda row: float(row["validation_loss"]))
     assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
+
+
+def test_the_weights_on_disk_are_those_that_the_state_tells_of(config, dataset, tmp_path, monkeypatch):
+    """However a kill falls between the files: each epoch has its own, and none is written twice."""
+    write, seen = storage.write_bytes, []
+
+    def watched(url, content):
+        write(url, content)
+        if url.endswith("state.json"):
+            rows, names = json.loads(content)["rows"], {path.name for path in Path(url).parent.glob("*.h5")}
+            needed = {f"epoch-{row['epoch']:04d}.weights.h5" for row in (rows[-1], kept_row(rows, training))}
+            seen.append(needed <= names and len(names) <= 3)
+
+    training = config.training.model_copy(update={"epochs": 30, "patience": 2, "learning_rate": 0.5})
+    monkeypatch.setattr(storage, "write_bytes", watched)
+    train(config.model_copy(update={"training": training}), dataset, str(tmp_path / "b"))
+    assert len(seen) >= 3 and all(seen)
 
 
 @pytest.mark.parametrize("patience", [None, 1])
