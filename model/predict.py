@@ -207,7 +207,7 @@ def _row(prediction: Prediction, genres: Sequence[str]) -> dict[str, Any]:
 def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
     sink = io.StringIO(newline="")
     rows = [
-        _row(p, genres) | {"course": " ".join(f"{moment.start_s:g}:{moment.genre}" for moment in p.course)}
+        _row(p, genres) | {"course": "; ".join(f"{moment.start_s:g} {moment.genre}" for moment in p.course)}
         for p in predictions
     ]
     writer = csv.DictWriter(sink, list(rows[0]))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.config import FoldsConfig
-from pipelines.errors import SpectroshardError
+from pipelines.errors import UsageError
 from pipelines.ledger import REJECTED, Song, fold_name, written
 
 OWN_SPLITS = ("train", "validation", "test")
@@ -17,7 +17,7 @@ def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, str]:
 
     Raises
     ------
-    SpectroshardError
+    UsageError
         The configuration names a fold that is not there.
     """
     if set(folds) & set(OWN_SPLITS):
@@ -26,9 +26,7 @@ def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, str]:
     for split in ("validation", "test"):
         for number in getattr(config, split):
             if fold_name(number) not in splits:
-                raise SpectroshardError(
-                    f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}"
-                )
+                raise UsageError(f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}")
             splits[fold_name(number)] = split
     return splits
 

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines import storage
+from pipelines.errors import SpectroshardError
 
 REASONS = {
     "absurd_header": "the header's rate, channels or size cannot be true",
@@ -127,8 +128,17 @@ def write(url: str, songs: Iterable[Song]) -> None:
 
 
 def read(url: str) -> list[Song]:
-    """The rows of a ledger, in its order."""
-    return [Song(**row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
+    """The rows of a ledger, in its order.
+
+    Raises
+    ------
+    SpectroshardError
+        It is missing or damaged.
+    """
+    try:
+        return [Song(**row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
+    except (OSError, pa.ArrowException, TypeError) as error:
+        raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error
 
 
 def written(songs: Sequence[Song]) -> list[Song]:

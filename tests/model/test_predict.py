@@ -78,7 +78,7 @@ def test_csv(predictions, bundle, tmp_path):
     rows = list(csv.DictReader((tmp_path / "p.csv").open()))
     song = predictions["b.m4a"]
     assert float(rows[1]["p_metal"]) == song.probabilities["metal"]
-    assert rows[1]["course"].startswith(f"0:{song.course[0].genre} ")
+    assert rows[1]["course"].startswith(f"0 {song.course[0].genre}; ")
     assert rows[4]["reason"] == "not_audio" and rows[4]["p_metal"] == ""
 
 

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from pipelines import records, storage
+from pipelines import ledger, records, storage
 from pipelines.config import FoldsConfig
 from pipelines.dataset import Dataset, Sums
 from pipelines.errors import SpectroshardError, UsageError
@@ -38,7 +38,7 @@ def test_splits_are_the_dataset_s_own_or_as_asked(built):
     assert built.dataset.splits() == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     asked = built.dataset.splits(FoldsConfig(test=(3,), validation=(0, 1)))
     assert asked == {"train": ("fold-02",), "validation": ("fold-00", "fold-01"), "test": ("fold-03",)}
-    with pytest.raises(SpectroshardError, match=r"folds\.test names fold 9"):
+    with pytest.raises(UsageError, match=r"folds\.test names fold 9"):
         built.dataset.splits(FoldsConfig(test=(9,)))
 
 
@@ -80,3 +80,9 @@ def test_what_is_no_dataset_is_refused(tmp_path, built, content, message):
     with pytest.raises(UsageError, match=message) as refused:
         Dataset.load(str(tmp_path))
     assert str(tmp_path) in str(refused.value)
+
+
+def test_a_damaged_ledger_is_named(tmp_path):
+    (tmp_path / "songs.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(SpectroshardError, match=r"songs\.parquet: cannot be read .*build the dataset again"):
+        ledger.read(str(tmp_path / "songs.parquet"))

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.config import FoldsConfig
-from pipelines.errors import SpectroshardError
+from pipelines.errors import UsageError
 from pipelines.folds import split_of_folds, with_folds
 from pipelines.ledger import Song, written
 
@@ -153,5 +153,5 @@ def test_the_corpus_s_own_splits_need_no_configuration():
 
 
 def test_a_split_of_folds_that_are_not_there_is_refused():
-    with pytest.raises(SpectroshardError, match=r"folds\.test names fold 0; there are fold-01, fold-02"):
+    with pytest.raises(UsageError, match=r"folds\.test names fold 0; there are fold-01, fold-02"):
         split_of_folds(FoldsConfig(), ["fold-01", "fold-02"])
