@@ -117,6 +117,15 @@ def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys
     assert f"cannot use {tmp_path}/bad.wav: not_audio" in err
 
 
+@pytest.fixture
+def interruptible():
+    """Lets SIGINT interrupt, as at a terminal; a shell starts what runs in the background deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, capsys, monkeypatch, tmp_path):
     def interrupted(*_):
         signal.raise_signal(signal.SIGINT)
