@@ -64,7 +64,7 @@ def cnn(shapes: Shapes, genres: int) -> Any:
     Three blocks see local patterns; then what they found at every height becomes the channels of three blocks over
     time. Blocks pool before they activate, which costs a CPU least. Features lie side by side along the bins. On a
     corpus set aside for such choices (535 excerpts of eleven game soundtracks, none of them in the README's corpus) it
-    did better than convolutions over time alone and than convolutions over both to the end, in the rounds that were run.
+    did better than convolutions over time alone and than convolutions over both to the end, in the rounds run.
     """
     from keras import Model, layers
 
