@@ -20,6 +20,7 @@ setup(
         "jinja2>=3.1",
         "librosa>=0.11,<0.12",
         "matplotlib>=3.10",
+        "mutagen>=1.47",
         "numpy>=2.2",
         "pyarrow>=22",
         "pydantic>=2.11",

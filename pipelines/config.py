@@ -31,12 +31,15 @@ class CorpusConfig(Section):
         belong to the corpus then.
     artists : str
         An index of lines `file ::: artist ::: title`, as B. L. Sturm's of GTZAN.
+    artist_tags : bool
+        Whether a file's own tags say the artist where nothing else does.
     """
 
     input: str = ""
     root: str = ""
     splits: dict[SplitName, str] = Field(default_factory=dict)
     artists: str = ""
+    artist_tags: bool = False
 
 
 class AudioConfig(Section):
@@ -65,12 +68,20 @@ class FoldsConfig(Section):
     seed : int
         Another seed deals otherwise.
     group_by : 'song' or 'artist'
-        Whether files share a group by their `song` alone, or by their `artist` too.
+        Whether files share a group by their `song` alone, or, wherever it is known, by their `artist` too.
+    copies : 'keep' or 'drop'
+        Whether all copies of one recording are kept, in one group, or the best one alone.
+    unbalanced : 'warn' or 'fail'
+        Whether a build goes on where a group is so large that its genre cannot be dealt to the folds in equal parts.
+    test, validation : tuple of int
+        Numbers of the folds that are test and validation, where the corpus has no splits of its own.
     """
 
     count: int = Field(10, ge=2, le=100)
     seed: int = 0
-    group_by: Literal["song", "artist"] = "song"
+    group_by: Literal["song", "artist"] = "artist"
+    copies: Literal["keep", "drop"] = "keep"
+    unbalanced: Literal["warn", "fail"] = "warn"
     test: tuple[int, ...] = (0,)
     validation: tuple[int, ...] = (1,)
 
@@ -89,9 +100,18 @@ class ShardsConfig(Section):
 
 
 class BuildSection(Section):
-    """When a build refuses to publish."""
+    """When a build refuses to publish, and what it goes on from.
+
+    Attributes
+    ----------
+    max_reject_share : float
+        The largest share of the files that may be rejected.
+    previous : str
+        The folder of an earlier dataset of this corpus, by path or fsspec URL: its groups keep their folds.
+    """
 
     max_reject_share: float = Field(0.05, ge=0, le=1)
+    previous: str = ""
 
 
 class BuildConfig(Section):
@@ -107,9 +127,9 @@ class BuildConfig(Section):
     def deciding(self) -> dict[str, Any]:
         """The values that decide a dataset's bytes once its songs are given."""
         values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
-        # Which folds are test and validation is for the trainer to say: it moves no song.
-        for split in ("test", "validation"):
-            del values["folds"][split]
+        # Which folds are test and validation is for the trainer to say, and what is refused decides no bytes.
+        for key in ("test", "validation", "unbalanced"):
+            del values["folds"][key]
         return values
 
     def fingerprint(self) -> str:

@@ -16,6 +16,11 @@ def test_an_empty_file_is_the_default(tmp_path):
     assert load(tmp_path, "") == BuildConfig()
 
 
+def test_artists_stay_together_unless_told_otherwise(tmp_path):
+    assert load(tmp_path, "").folds.group_by == "artist"
+    assert load(tmp_path, "folds: {group_by: song}").folds.group_by == "song"
+
+
 def test_any_file_system():
     storage.write_bytes("memory://configs/c.yaml", b"folds: {count: 3}")
     assert config.load("memory://configs/c.yaml", [], BuildConfig).folds.count == 3
@@ -37,11 +42,15 @@ def test_overrides_are_yaml_and_win(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("folds: {cuont: 3}", r"c\.yaml: unknown key folds\.cuont; allowed: count, seed, group_by, test, validation"),
+        ("folds: {cuont: 3}", r"c\.yaml: unknown key folds\.cuont; allowed: count, seed, group_by, .*validation"),
         ("fold: {}", r"unknown key fold; allowed: corpus, audio, features, folds, shards, build"),
         ("features: {log_mel: {mels: 3}}", r"unknown key features\.log_mel\.mels; allowed: .*n_mels"),
         ("folds: {count: 1}", r"folds\.count: .*greater than or equal to 2, found 1"),
         ("folds: {group_by: album}", r"folds\.group_by: .*'song' or 'artist', found 'album'"),
+        ("folds: {copies: all}", r"folds\.copies: .*'keep' or 'drop', found 'all'"),
+        ("folds: {unbalanced: ok}", r"folds\.unbalanced: .*'warn' or 'fail', found 'ok'"),
+        ("corpus: {artist_tags: 3}", r"corpus\.artist_tags: .*valid boolean.*found 3"),
+        ("build: {previous: [a]}", r"build\.previous: .*valid string"),
         ("shards: {dtype: float64}", r"shards\.dtype: .*'float16' or 'uint8', found 'float64'"),
         ("folds: {test: [1]}", r"folds: fold 1 is in both test and validation"),
         ("audio: {sample_rate_hz: fast}", r"audio\.sample_rate_hz: .*valid integer.*found 'fast'"),
@@ -90,10 +99,20 @@ def test_the_fingerprint_is_of_what_decides_the_bytes():
     def fingerprint(**sections):
         return BuildConfig.model_validate(sections).fingerprint()
 
-    same = [{"corpus": {"input": "a"}}, {"folds": {"test": [3]}}, {"build": {"max_reject_share": 1}}]
-    other = [{"folds": {"seed": 1}}, {"features": {"mfcc": {}}}, {"audio": {"max_duration_s": 9}}]
+    same = [
+        {"corpus": {"input": "a", "artist_tags": True}},
+        {"folds": {"test": [3], "validation": [4], "unbalanced": "fail"}},
+        {"build": {"max_reject_share": 1, "previous": "old"}},
+    ]
+    other = [
+        {"folds": {"seed": 1}},
+        {"folds": {"copies": "drop"}},
+        {"folds": {"group_by": "song"}},
+        {"features": {"mfcc": {}}},
+        {"audio": {"max_duration_s": 9}},
+    ]
     assert {fingerprint(**sections) for sections in same} == {fingerprint()}
-    assert len({fingerprint(), *(fingerprint(**sections) for sections in other)}) == 4
+    assert len({fingerprint(), *(fingerprint(**sections) for sections in other)}) == 1 + len(other)
 
 
 def test_a_configuration_survives_json():
