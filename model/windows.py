@@ -64,12 +64,12 @@ class Windows:
         return {name: (features[name] - self.mean[name]) / self.deviation[name] for name in self.frames}
 
     def at(self, share: Any) -> Any:
-        """The rows of a window: gives, for a feature and its frames, the first and how many.
+        """The rows of windows: gives, for a feature and its frames, the first of each window and how many.
 
         Parameters
         ----------
-        share : tf.Tensor, float32, shape ()
-            Where in the song the window lies, from 0 (first) to 1 (last).
+        share : tf.Tensor, float32, shape () or (windows,)
+            Where in the song each window lies, from 0 (first) to 1 (last).
         """
         import tensorflow as tf
 
@@ -107,13 +107,13 @@ class Windows:
         import tensorflow as tf
 
         count = self.count(tf.shape(features[next(iter(self.frames))])[0])
-        shares = tf.linspace(0.0, 1.0, count)
+        rows_of = self.at(tf.linspace(0.0, 1.0, count))
         tiled = {}
         for name, (length, bins) in self.shapes.items():
             values = tf.convert_to_tensor(features[name])
-            spare = tf.cast(tf.maximum(tf.shape(values)[0] - length, 0), tf.float32)
-            first = tf.cast(tf.round(shares * spare), tf.int32)
-            rows = (first[:, None] + tf.range(length)[None, :]) % tf.shape(values)[0]
+            frames = tf.shape(values)[0]
+            first, _ = rows_of(name, frames)
+            rows = (first[:, None] + tf.range(length)[None, :]) % frames
             tiled[name] = tf.ensure_shape(tf.gather(values, rows), [None, length, bins])
         return tiled
 
