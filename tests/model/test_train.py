@@ -13,7 +13,8 @@ import pytest
 from model import train as training_room
 from model.bundle import Bundle
 from model.config import Training
-from model.train import kept_row, train
+from model.epochs import are_over, kept_row
+from model.train import train
 from pipelines import storage
 from pipelines.errors import SpectroshardError, UsageError
 
@@ -65,15 +66,15 @@ def test_the_same_training_gives_the_same_weights(config, dataset, bundle, tmp_p
 
 KILLED = """
 import os, sys
-from model import train
+from model import epochs, train
 from model.config import Config
 from pipelines.dataset import Dataset
-note = train._Note.on_epoch_end
+note = epochs.Epochs.on_epoch_end
 def killed_in_the_third_epoch(self, epoch, logs=None):
     if epoch == 2:
         os._exit(9)
     note(self, epoch, logs)
-train._Note.on_epoch_end = killed_in_the_third_epoch
+epochs.Epochs.on_epoch_end = killed_in_the_third_epoch
 config = Config.model_validate_json(open(sys.argv[1]).read())
 train.train(config, Dataset.load(sys.argv[2]), sys.argv[3])
 """
@@ -123,10 +124,10 @@ def test_files_of_the_user_stay(config, dataset, tmp_path):
 
 def test_early_stopping():
     rows = [{"epoch": n, "validation_loss": loss} for n, loss in enumerate([3.0, 1.0, 2.0, 1.0, 1.5])]
-    assert training_room._is_over(rows, Training(patience=3))
-    assert not training_room._is_over(rows, Training(patience=4))
-    assert training_room._is_over(rows, Training(patience=4, epochs=5))
-    assert not training_room._is_over(rows, Training())
+    assert are_over(rows, Training(patience=3))
+    assert not are_over(rows, Training(patience=4))
+    assert are_over(rows, Training(patience=4, epochs=5))
+    assert not are_over(rows, Training())
     assert kept_row(rows, Training(patience=3))["epoch"] == 1
     assert kept_row(rows, Training())["epoch"] == 4
     assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(patience=3))["epoch"] == 1
