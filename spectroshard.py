@@ -45,11 +45,11 @@ def build(options: Options) -> int:
     from pipelines import show
     from pipelines.build import build
 
-    sets = [f"corpus.input={options.input}"] if options.input else []
-    config = _config(options.config, [*options.set, *sets])
+    given = {"corpus.input": options.input, "build.previous": options.previous}
+    config = _config(options.config, [*options.set, *(f"{key}={url}" for key, url in given.items() if url)])
     built = build(config, options.output, _pipelines(options.beam, _threads(_cores())))
-    print(show.genres_by_folds(built.dataset), show.rejects(built.dataset), sep="\n\n")
-    print()
+    for part in (show.genres_by_folds(built.dataset), show.rejects(built.dataset), show.findings(built.dataset)):
+        print(part, end="\n\n" if part else "")
     if built.is_new:
         duration_s = sum(fold.duration_s for fold in built.dataset.folds.values())
         print(
@@ -185,6 +185,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             config,
             ("--input", "URL", "the corpus, in place of corpus.input", {}),
             ("--output", "D", "the dataset's folder", {"required": True}),
+            ("--previous", "D", "the dataset of an earlier build, whose folds stay as they are", {}),
             settings,
         ],
         inspect: [

@@ -1,7 +1,8 @@
-"""The build: a corpus to a dataset, in two pipelines, each of which can be stopped and goes on where it was.
+"""The build: a corpus to a dataset, in three pipelines; what was stopped goes on where it was.
 
-The first reads every song once and says what it is, or why it cannot be used. Then the plan is made, here and at once:
-groups, folds, shards. The second writes each shard in one worker. `dataset.json` comes last.
+The first reads every song once and says what it is, or why it cannot be used; the second compares their fingerprints.
+Then the plan is made, here and at once: groups, folds, shards. The third writes each shard in one worker.
+`dataset.json` comes last.
 """
 
 import time
@@ -12,11 +13,11 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipelines import corpus, ledger, shards, storage, work
+from pipelines import balance, corpus, history, ledger, shards, storage, work
 from pipelines.config import BuildConfig, digest
 from pipelines.dataset import LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.errors import SpectroshardError, UsageError
-from pipelines.ledger import Song
+from pipelines.ledger import DUPLICATE, Song
 from pipelines.plan import plan
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
@@ -51,7 +52,7 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     output : str
         The dataset's folder, by path or fsspec URL: new, empty, or left by a build that was stopped.
     new_pipeline : callable
-        Gives an empty pipeline; it is asked for two.
+        Gives an empty pipeline; it is asked for three.
 
     Raises
     ------
@@ -64,11 +65,12 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     output = storage.absolute(output)
     existing = _existing(output, config)
     folder = storage.join(output, WORK_NAME)
+    earlier = history.load(config.build.previous, config.folds)
     entries = corpus.list_songs(config.corpus, storage.join(folder, "unpacked"))
-    songs = plan(entries, config, folder, new_pipeline)
+    songs = plan(entries, earlier, config, folder, new_pipeline)
     orders = shard_orders(songs, {entry.song.song_id: entry.location for entry in entries}, config)
     if existing is None:
-        dataset = _write(songs, orders, config, output, new_pipeline)
+        dataset = _write(songs, earlier, orders, config, output, new_pipeline)
     else:
         _refuse_other_songs(existing, songs)
         dataset = existing
@@ -77,11 +79,17 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
 
 
 def _write(
-    songs: list[Song], orders: list[Json], config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]
+    songs: list[Song],
+    earlier: list[Song],
+    orders: list[Json],
+    config: BuildConfig,
+    output: str,
+    new_pipeline: Callable[[], beam.Pipeline],
 ) -> Dataset:
     folder, ledger_url = storage.join(output, WORK_NAME), storage.join(output, LEDGER_NAME)
     ledger.write(ledger_url, songs)
     _refuse_rejects(songs, config, ledger_url)
+    _refuse_unbalanced(songs, config, ledger_url)
     names = work.place(folder, "shard", orders)
     sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
     receipts = work.run(new_pipeline, folder, sizes, "Write shards", WriteShards(folder, output))
@@ -91,6 +99,7 @@ def _write(
     after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
+    history.save(output, earlier, after)
     dataset = describe(after, digest_of(songs), orders, receipts, config, output)
     _remove_strays(dataset)
     dataset.save()
@@ -153,6 +162,7 @@ def describe(
             for order, receipt in zip(orders, receipts, strict=True)
         ),
         shown=len(songs),
+        duplicates=sum(song.status == DUPLICATE for song in songs),
         rejected=ledger.count_rejects(songs),
     )
 
@@ -198,21 +208,31 @@ def _refuse_other_songs(existing: Dataset, songs: Sequence[Song]) -> None:
     raise UsageError(
         f"{existing.url}: is a dataset of another corpus ({len(after.keys() - before.keys())} files more,"
         f" {len(before.keys() - after.keys())} fewer, {differing('status', 'genre', 'group', 'content_hash')} changed,"
-        f" {differing('fold')} in another fold); give a new --output"
+        f" {differing('fold')} in another fold); give a new --output, and this one as --previous to keep its folds"
     )
 
 
 def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
     counts = ledger.count_rejects(songs)
-    rejected = sum(counts.values())
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-    if rejected == len(songs):
+    if sum(counts.values()) == len(songs):
         raise SpectroshardError(f"all {len(songs)} files were rejected ({reasons}); {ledger_url} has every error")
+    # Whether a genre of one group stops a build is for folds.unbalanced to say.
+    rejected = sum(count for reason, count in counts.items() if reason != "lone_genre")
     share, most = rejected / len(songs), config.build.max_reject_share
     if share > most:
         raise SpectroshardError(
             f"{rejected} of {len(songs)} files were rejected ({reasons}), {share:.1%} where build.max_reject_share"
             f" allows {most:.1%}; nothing is published, {ledger_url} has every error"
+        )
+
+
+def _refuse_unbalanced(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
+    groups = balance.oversized(songs, config.folds.count)
+    if groups and config.folds.unbalanced == "fail":
+        raise SpectroshardError(
+            f"{'; '.join(map(str, groups))}; nothing is published: fewer folds.count, folds.group_by: song or"
+            f" folds.unbalanced: warn would go on, {ledger_url} has every group"
         )
 
 

@@ -13,7 +13,7 @@ from pipelines.described import Described
 from pipelines.ledger import Song
 from pipelines.section import Section
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 LEDGER_NAME = "songs.parquet"
 
 
@@ -95,7 +95,9 @@ class Dataset(Described):
     folds : dict of Fold
     shards : tuple of Shard
     shown : int
-        How many files the build was shown: those in shards and those rejected.
+        How many files the build was shown: those in shards, the duplicates and those rejected.
+    duplicates : int
+        How many files were left out as copies of others.
     rejected : dict
         How many files were rejected for each reason.
     """
@@ -103,7 +105,7 @@ class Dataset(Described):
     KIND = "dataset"
     MADE_BY = "build"
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     config: BuildConfig
     plan: str
     genres: tuple[str, ...]
@@ -111,6 +113,7 @@ class Dataset(Described):
     folds: dict[str, Fold]
     shards: tuple[Shard, ...]
     shown: int
+    duplicates: int
     rejected: dict[str, int]
 
     @property

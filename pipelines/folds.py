@@ -2,49 +2,65 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.config import FoldsConfig
 from pipelines.errors import UsageError
-from pipelines.ledger import REJECTED, Song, fold_name, written
+from pipelines.ledger import REJECTED, Song, SplitName, fold_name, written
 
 OWN_SPLITS = ("train", "validation", "test")
+"""The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
 
 
-def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, str]:
-    """Which split each fold is in: the corpus's own by their names, numbered ones by the configuration.
+def split_of(fold: str, config: FoldsConfig) -> SplitName:
+    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration."""
+    if fold == "test" or fold in map(fold_name, config.test):
+        return "test"
+    if fold == "validation" or fold in map(fold_name, config.validation):
+        return "validation"
+    return "train"
+
+
+def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, SplitName]:
+    """Which split each fold is in.
 
     Raises
     ------
     UsageError
         The configuration names a fold that is not there.
     """
-    if set(folds) & set(OWN_SPLITS):
-        return {fold: fold if fold in OWN_SPLITS else "train" for fold in folds}
-    splits = dict.fromkeys(folds, "train")
     for split in ("validation", "test"):
         for number in getattr(config, split):
-            if fold_name(number) not in splits:
+            if not set(folds) & {fold_name(number), *OWN_SPLITS}:
                 raise UsageError(f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}")
-            splits[fold_name(number)] = split
-    return splits
+    return {fold: split_of(fold, config) for fold in folds}
 
 
-def with_folds(songs: Sequence[Song], config: FoldsConfig) -> list[Song]:
+def with_folds(
+    songs: Sequence[Song],
+    config: FoldsConfig,
+    earlier: Sequence[Song] = (),
+    earlier_folds: Mapping[str, Collection[str]] | None = None,
+) -> list[Song]:
     """Songs with their folds; those that no fold can take are rejected.
 
-    A fold that the corpus gives wins. Where it puts a group into several, the group stays in the most protected one
-    (test, then validation, then train; of numbered ones, each of which is a test fold in its turn, the first), and
-    its songs elsewhere are rejected as `crosses_folds`. The other groups
-    are dealt, the largest first, each to the fold that has least of its genres; ties go to the fold with least in
-    all, then by a hash of seed, group and fold. So each genre is balanced, and order plays no part.
+    A fold that the corpus gives wins, and so does one that an earlier build gave. Where these put a group into several,
+    it stays in the most protected one, and its songs elsewhere are rejected: as `withdrawn` where an earlier build had
+    them there, as `crosses_folds` where the corpus says so. The other groups are dealt, the largest first, each to the
+    fold that has least of its genres; ties go to the fold with least in all, then by a hash of seed, group and fold. So
+    each genre is balanced, and order plays no part: a fold that was dealt a group has, of that group's genres, no more
+    than any other fold and that group.
 
     Parameters
     ----------
     songs : sequence of Song
         With groups. Rejected ones pass unchanged.
     config : FoldsConfig
+    earlier : sequence of Song
+        Of earlier builds, with their folds then and their groups now.
+    earlier_folds : dict
+        By song_id, the folds in which earlier builds had a song's content.
     """
     usable = written(songs)
     lone = _lone_genres(usable)
@@ -52,17 +68,24 @@ def with_folds(songs: Sequence[Song], config: FoldsConfig) -> list[Song]:
     for song in usable:
         if song.genre not in lone:
             groups[song.group].append(song)
-    fold_of = _own_folds(groups)
-    _deal(groups, fold_of, config)
-    return [_placed(song, lone, fold_of) for song in songs]
+    own = [song for group in groups.values() for song in group if song.fold]
+    fold_of = _given_folds([*earlier, *own], config)
+    dealt = {fold_name(number) for number in range(config.count)}
+    given = set(fold_of.values())
+    _deal(groups, fold_of, sorted(given if own or not given <= dealt else dealt), config.seed)
+    return [_placed(song, lone, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs]
 
 
-def _placed(song: Song, lone: set[str], fold_of: Mapping[str, str]) -> Song:
+def _placed(song: Song, lone: set[str], fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
     if song.status == REJECTED:
         return song
     if song.genre in lone:
-        return song.rejected("lone_genre", f"genre {song.genre!r} has one group of songs, a split needs at least 2")
+        error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
+        return song.rejected("lone_genre", error)
     fold = fold_of[song.group]
+    if earlier and fold not in earlier:
+        error = f"an earlier build had it in {', '.join(sorted(earlier))}; its group {song.group!r} is in {fold} now"
+        return song.rejected("withdrawn", error)
     if song.fold and song.fold != fold:
         error = f"its group {song.group!r} is in {fold} too, which keeps it"
         return song.rejected("crosses_folds", f"the corpus says {song.fold}; {error}")
@@ -76,16 +99,18 @@ def _lone_genres(songs: Sequence[Song]) -> set[str]:
     return {genre for genre, members in groups.items() if len(members) == 1}
 
 
-def _own_folds(groups: Mapping[str, Sequence[Song]]) -> dict[str, str]:
-    def protection(fold: str) -> tuple[int, str]:
-        return (-OWN_SPLITS.index(fold) if fold in OWN_SPLITS else 0, fold)
+def _given_folds(songs: Sequence[Song], config: FoldsConfig) -> dict[str, str]:
+    """The fold of each group that has one already: of several the most protected, then the first."""
+    given: dict[str, set[str]] = defaultdict(set)
+    for song in songs:
+        given[song.group].add(song.fold)
+    return {
+        group: min(folds, key=lambda fold: (-OWN_SPLITS.index(split_of(fold, config)), fold))
+        for group, folds in given.items()
+    }
 
-    given = {group: {song.fold for song in songs if song.fold} for group, songs in groups.items()}
-    return {group: min(folds, key=protection) for group, folds in given.items() if folds}
 
-
-def _deal(groups: Mapping[str, Sequence[Song]], fold_of: dict[str, str], config: FoldsConfig) -> None:
-    names = sorted(set(fold_of.values())) or [fold_name(number) for number in range(config.count)]
+def _deal(groups: Mapping[str, Sequence[Song]], fold_of: dict[str, str], names: Sequence[str], seed: int) -> None:
     load: dict[str, Counter[str]] = {name: Counter() for name in names}
     total: Counter[str] = Counter()
     genres = {group: Counter(song.genre for song in songs) for group, songs in groups.items()}
@@ -95,12 +120,12 @@ def _deal(groups: Mapping[str, Sequence[Song]], fold_of: dict[str, str], config:
         load[fold].update(genres[group])
         total[fold] += genres[group].total()
 
-    for group in sorted(fold_of):
+    for group in sorted(groups.keys() & fold_of.keys()):
         put(group, fold_of[group])
     undealt = sorted(groups.keys() - fold_of.keys())
-    for group in sorted(undealt, key=lambda group: (-genres[group].total(), _hash(config.seed, group))):
+    for group in sorted(undealt, key=lambda group: (-genres[group].total(), _hash(seed, group))):
         crowd = {name: sum(load[name][genre] * count for genre, count in genres[group].items()) for name in names}
-        put(group, min(names, key=lambda name: (crowd[name], total[name], _hash(config.seed, group, name))))
+        put(group, min(names, key=lambda name: (crowd[name], total[name], _hash(seed, group, name))))
 
 
 def _hash(*parts: object) -> bytes:

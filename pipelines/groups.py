@@ -4,22 +4,26 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from pipelines.artists import normalised
+from pipelines.copies import Copy
 from pipelines.ledger import Song
 
 _CONTENT = "content:"
 
 
-def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> list[Song]:
+def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"], copies: Sequence[Copy] = ()) -> list[Song]:
     """Songs with their groups.
 
-    Files of the same `song`, or of the same decoded samples, share a group; by artist, so do songs of the same artist.
-    What is shared joins whatever it touches: an artist with one song in two files, one of them credited to a second
-    artist, makes one group.
+    Files of the same `song`, of the same decoded samples, or that share a stretch of one recording, share a group; by
+    artist, so do songs of the same artist. What is shared joins whatever it touches: an artist with one song in two
+    files, one of them credited to a second artist, makes one group.
 
     Parameters
     ----------
     songs : sequence of Song
     group_by : 'song' or 'artist'
+    copies : sequence of Copy
+        By content hash.
 
     Returns
     -------
@@ -27,16 +31,20 @@ def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"]) -> l
         In the same order; a group is called after the first name in it, in alphabetical order.
     """
     keys = [_keys(song, group_by) for song in songs]
-    name_of = _join(keys)
+    name_of = _join([*keys, *([_CONTENT + copy.first, _CONTENT + copy.second] for copy in copies)])
     return [replace(song, group=name_of[own[0]]) for song, own in zip(songs, keys, strict=True)]
 
 
 def _keys(song: Song, group_by: str) -> list[str]:
-    keys = [f"song:{song.song}" if song.song else f"file:{song.song_id}"]
+    keys = []
+    if song.song:
+        keys.append(f"song:{song.song}")
+    elif song.song_id or not song.content_hash:
+        keys.append(f"file:{song.song_id}")
     if song.content_hash:
         keys.append(f"{_CONTENT}{song.content_hash}")
-    if group_by == "artist" and song.artist:
-        keys.append(f"artist:{song.artist.casefold()}")
+    if group_by == "artist" and (artist := normalised(song.artist)):
+        keys.append(f"artist:{artist}")
     return keys
 
 

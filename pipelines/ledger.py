@@ -29,11 +29,12 @@ REASONS = {
     "too_short": "shorter than audio.min_duration_s",
     "truncated": "the file ends early, and less than audio.min_duration_s can be decoded",
     "unreadable": "the file is missing or may not be read",
+    "withdrawn": "an earlier build had it in one split, and now it is tied to songs of a more protected one",
 }
 
 SplitName = Literal["train", "validation", "test"]
 
-WRITTEN, REJECTED = "written", "rejected"
+WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Song:
         The fold's name. Until the folds are dealt: the corpus's own, or empty.
     shard : str
         The file that holds its record.
-    status : 'written' or 'rejected'
+    status : 'written', 'duplicate' or 'rejected'
     reason : str
         Of a rejected song, one of `REASONS`; of a written one empty, or `truncated` where the file ends early.
     error : str
@@ -65,6 +66,10 @@ class Song:
         The file's own.
     content_hash : str
         SHA-256 of the decoded samples, as they are in the file.
+    fingerprint : bytes
+        As `pipelines.fingerprint.of_samples` gives it.
+    copy_of : str
+        The song_id of the best file of the recording, where this is another.
     """
 
     song_id: str
@@ -82,6 +87,8 @@ class Song:
     sample_rate_hz: int = 0
     channels: int = 0
     content_hash: str = ""
+    fingerprint: bytes = b""
+    copy_of: str = ""
 
     def rejected(self, reason: str, error: str) -> "Song":
         """This song, not to be used."""
@@ -114,7 +121,7 @@ def fold_name(number: int) -> str:
     return f"fold-{number:02d}"
 
 
-_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int32()}
+_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int32(), bytes: pa.binary()}
 _SCHEMA = pa.schema([(field.name, _TYPES[field.type]) for field in dataclasses.fields(Song)])  # type: ignore[index]
 
 
@@ -142,7 +149,7 @@ def read(url: str) -> list[Song]:
 
 
 def written(songs: Sequence[Song]) -> list[Song]:
-    """The songs that are not rejected."""
+    """The songs that are in shards, or are to be."""
     return [song for song in songs if song.status == WRITTEN]
 
 

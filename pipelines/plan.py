@@ -1,5 +1,6 @@
-"""The plan: every song read once, then grouped, dealt to folds and given a shard."""
+"""The plan: every song read once, then compared, grouped, dealt to folds and given a shard."""
 
+import base64
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,8 +9,10 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
 
-from pipelines import audio, work
+from pipelines import artists, audio, fingerprint, history, storage, work
 from pipelines.config import AudioConfig, BuildConfig
+from pipelines.copies import Copy, find_copies
+from pipelines.duplicates import with_copies
 from pipelines.errors import SongError, of_unforeseen
 from pipelines.folds import with_folds
 from pipelines.groups import with_groups
@@ -26,13 +29,19 @@ class Reading:
     sample_rate_hz: int = 0
     channels: int = 0
     content_hash: str = ""
+    fingerprint: str = ""  # in base 64, as a receipt is JSON
+    artist: str = ""
     reason: str = ""
     error: str = ""
     is_rejected: bool = False
 
 
 def plan(
-    entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: Callable[[], beam.Pipeline]
+    entries: Sequence[Entry],
+    earlier: Sequence[Song],
+    config: BuildConfig,
+    folder: str,
+    new_pipeline: Callable[[], beam.Pipeline],
 ) -> list[Song]:
     """The ledger of a build, but for what writing may still reject.
 
@@ -40,22 +49,52 @@ def plan(
     ----------
     entries : sequence of Entry
         The corpus.
+    earlier : sequence of Song
+        What earlier builds had in a fold.
     config : BuildConfig
     folder : str
         Where the build keeps its orders and receipts.
     new_pipeline : callable
         Gives an empty pipeline.
     """
-    orders = read_orders(entries, config.audio)
+    songs = read(entries, config, folder, new_pipeline)
+    fingerprints = {song.content_hash: song.fingerprint for song in [*songs, *earlier] if song.fingerprint}
+    copies = find_copies(fingerprints, storage.join(folder, "copies"), new_pipeline)
+    return assign(songs, earlier, copies, config)
+
+
+def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy], config: BuildConfig) -> list[Song]:
+    """Songs that were read, with their groups, folds, shards, and of what they are copies.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+    earlier : sequence of Song
+        What earlier builds had in a fold.
+    copies : sequence of Copy
+        By content hash, of both.
+    config : BuildConfig
+    """
+    everything = [*songs, *history.without_old_names(earlier, songs)]
+    grouped = with_groups(everything, config.folds.group_by, copies)
+    now, before = grouped[: len(songs)], grouped[len(songs) :]
+    dealt = with_folds(now, config.folds, before, history.earlier_folds(now, before, copies))
+    return with_shards(with_copies(dealt, copies, config.folds.copies == "drop"), config)
+
+
+def read(
+    entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: Callable[[], beam.Pipeline]
+) -> list[Song]:
+    """Songs with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
+    orders = read_orders(entries, config)
     names = work.place(folder, "read", orders)
     sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
     receipts = work.run(new_pipeline, folder, sizes, "Read songs", ReadSongs(folder))
     readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]
-    songs = [_with_reading(entry.song, reading) for entry, reading in zip(entries, readings, strict=True)]
-    return with_shards(with_folds(with_groups(songs, config.folds.group_by), config.folds), config)
+    return [_with_reading(entry.song, reading) for entry, reading in zip(entries, readings, strict=True)]
 
 
-def read_orders(entries: Sequence[Entry], config: AudioConfig) -> list[Json]:
+def read_orders(entries: Sequence[Entry], config: BuildConfig) -> list[Json]:
     """Orders to read some songs each."""
     songs = [
         {
@@ -63,10 +102,11 @@ def read_orders(entries: Sequence[Entry], config: AudioConfig) -> list[Json]:
             "version": entry.version,
             "reason": entry.song.reason,
             "error": entry.song.error,
+            "artist_tag": config.corpus.artist_tags and not entry.song.artist,
         }
         for entry in entries
     ]
-    return [{"audio": config.model_dump(mode="json"), "songs": part} for part in work.parts(songs)]
+    return [{"audio": config.audio.model_dump(mode="json"), "songs": part} for part in work.parts(songs)]
 
 
 class ReadSongs(work.Fulfil):
@@ -92,6 +132,8 @@ def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
         return Reading(reason=song["reason"], error=song["error"], is_rejected=True)
     try:
         recording = audio.load(song["location"], config)
+        values = fingerprint.of_samples(recording.samples, config.sample_rate_hz)
+        artist = _artist_tag(song["location"]) if song["artist_tag"] else ""
     except SongError as error:
         return Reading(reason=error.reason, error=error.detail, is_rejected=True)
     except Exception as error:
@@ -102,14 +144,29 @@ def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
         recording.sample_rate_hz,
         recording.channels,
         recording.content_hash,
+        base64.b64encode(values).decode(),
+        artist,
         "truncated" if recording.truncated else "",
         "the file ends early; what is there is used" if recording.truncated else "",
     )
 
 
+def _artist_tag(location: str) -> str:
+    with storage.local_copy(location) as path:
+        return artists.read_tag(path)
+
+
 def _with_reading(song: Song, reading: Reading) -> Song:
     if reading.is_rejected:
         return song if song.status == REJECTED else song.rejected(reading.reason, reading.error)
-    facts = dataclasses.asdict(reading)
-    del facts["is_rejected"]
-    return replace(song, **facts)
+    return replace(
+        song,
+        duration_s=reading.duration_s,
+        sample_rate_hz=reading.sample_rate_hz,
+        channels=reading.channels,
+        content_hash=reading.content_hash,
+        fingerprint=base64.b64decode(reading.fingerprint),
+        artist=song.artist or reading.artist,
+        reason=reading.reason,
+        error=reading.error,
+    )

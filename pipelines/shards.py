@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.config import BuildConfig
-from pipelines.ledger import REJECTED, Song
+from pipelines.ledger import WRITTEN, Song, written
 
 SUFFIX = ".tfrecord"
 _ITEM_BYTES = {"float16": 2, "uint8": 1}
@@ -37,13 +37,12 @@ def with_shards(songs: Sequence[Song], config: BuildConfig) -> list[Song]:
     Parameters
     ----------
     songs : sequence of Song
-        With folds. Rejected ones pass unchanged.
+        With folds. Those that are not to be written pass unchanged.
     config : BuildConfig
     """
     folds: dict[str, list[Song]] = defaultdict(list)
-    for song in songs:
-        if song.status != REJECTED:
-            folds[song.fold].append(song)
+    for song in written(songs):
+        folds[song.fold].append(song)
     shard_of: dict[str, str] = {}
     for fold, members in folds.items():
         total_s = sum(song.duration_s for song in members)
@@ -52,4 +51,4 @@ def with_shards(songs: Sequence[Song], config: BuildConfig) -> list[Song]:
         for song in in_record_order(members):
             shard_of[song.song_id] = shard_name(fold, min(int(before_s / total_s * count), count - 1), count)
             before_s += song.duration_s
-    return [song if song.status == REJECTED else replace(song, shard=shard_of[song.song_id]) for song in songs]
+    return [replace(song, shard=shard_of[song.song_id]) if song.status == WRITTEN else song for song in songs]

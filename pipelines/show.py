@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
-from pipelines import records, storage
+from pipelines import balance, duplicates, records, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import WRITTEN, Song
 from pipelines.records import Record
+
+_MOST_FINDINGS = 30
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
@@ -37,8 +39,23 @@ def rejects(dataset: Dataset) -> str:
     """How many files were rejected for each reason, and the sum that must hold."""
     rows = [[reason, count] for reason, count in dataset.rejected.items()]
     rejected = sum(dataset.rejected.values())
-    line = f"shown {dataset.shown} = written {dataset.songs} + rejected {rejected}"
+    line = f"shown {dataset.shown} = written {dataset.songs} + duplicate {dataset.duplicates} + rejected {rejected}"
     return f"{table(['rejected', 'files'], rows)}\n{line}" if rows else line
+
+
+def findings(dataset: Dataset) -> str:
+    """What a user should know of a dataset's groups, a line each: which are too large, torn apart or contradictory."""
+    songs, folds = dataset.ledger(), dataset.config.folds
+    lines = [f"unbalanced: {group}" for group in balance.oversized(songs, folds.count)]
+    lines += [
+        f"copies disagree: {song.song_id} is {song.genre}, {original.song_id} is {original.genre}"
+        for song, original in duplicates.conflicts(songs)
+    ]
+    lines += [f"withdrawn: {song.song_id}: {song.error}" for song in songs if song.reason == "withdrawn"]
+    copies = sum(bool(song.copy_of) for song in songs)
+    lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []
+    more = [f"... and {len(lines) - _MOST_FINDINGS} lines more"] if len(lines) > _MOST_FINDINGS else []
+    return "\n".join([*lines[:_MOST_FINDINGS], *more])
 
 
 def describe(dataset: Dataset) -> str:
@@ -52,7 +69,8 @@ def describe(dataset: Dataset) -> str:
     features = table(["feature", "bins", "frames/s", "dtype", "train mean", "train deviation"], rows)
     size_mb = sum(shard.bytes for shard in dataset.shards) / 1e6
     shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, fingerprint {dataset.fingerprint[:12]}"
-    return "\n\n".join([genres_by_folds(dataset), rejects(dataset), features, shards])
+    parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards]
+    return "\n\n".join(part for part in parts if part)
 
 
 def find_song(dataset: Dataset, name: str) -> Song:
@@ -72,7 +90,7 @@ def find_song(dataset: Dataset, name: str) -> Song:
 
 
 def read_song(dataset: Dataset, song: Song) -> Record | None:
-    """A song's record, or None of a song that was rejected.
+    """A song's record, or None of a song that is in no shard.
 
     Raises
     ------
@@ -97,4 +115,5 @@ def read_song(dataset: Dataset, song: Song) -> Record | None:
 def describe_song(song: Song) -> str:
     """A song's row of the ledger, a line each column."""
     width = max(map(len, vars(song)))
-    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in vars(song).items())
+    plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(song).items()}
+    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in plain.items())

@@ -13,7 +13,7 @@ from pipelines import audio, features, records, storage, work
 from pipelines.config import BuildConfig
 from pipelines.dataset import Sums
 from pipelines.errors import SongError, of_unforeseen
-from pipelines.ledger import REJECTED, Song
+from pipelines.ledger import Song, written
 from pipelines.records import Record
 from pipelines.shards import in_record_order
 from pipelines.work import Json
@@ -22,9 +22,8 @@ from pipelines.work import Json
 def shard_orders(songs: Sequence[Song], location_of: Mapping[str, str], config: BuildConfig) -> list[Json]:
     """An order for each shard, sorted by its name: all that its bytes depend on, and where to read it."""
     members: dict[str, list[Song]] = defaultdict(list)
-    for song in songs:
-        if song.status != REJECTED:
-            members[song.shard].append(song)
+    for song in written(songs):
+        members[song.shard].append(song)
     return [
         {
             "shard": shard,

@@ -26,14 +26,14 @@ def in_process(*options):
 
 
 class Pipelines:
-    """Gives pipelines and keeps them; does something before it gives the second, which writes the shards."""
+    """Gives pipelines and keeps them; does something before it gives the third, which writes the shards."""
 
     def __init__(self, before_shards=lambda: None):
         self.before_shards = before_shards
         self.given = []
 
     def __call__(self):
-        if len(self.given) == 1:
+        if len(self.given) == 2:
             self.before_shards()
         self.given.append(in_process()())
         return self.given[-1]

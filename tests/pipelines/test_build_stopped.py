@@ -76,9 +76,16 @@ def test_stopped_at_any_step(built, songs_folder, tmp_path, monkeypatch, stop, o
     assert finish(config, output, built.dataset.url).is_new
 
 
-def test_stopped_before_it_tidies_up(built, songs_folder, tmp_path, monkeypatch, stop):
+def test_stopped_before_it_tidies_up(built, songs_folder, tmp_path, monkeypatch):
     config, output = config_of(songs_folder), str(tmp_path / "out")
-    stop(storage, "remove", 0)
+    remove = storage.remove
+
+    def failing(url):
+        if url.endswith(building.WORK_NAME):
+            raise RuntimeError("stopped")
+        remove(url)
+
+    monkeypatch.setattr(storage, "remove", failing)
     with pytest.raises(RuntimeError, match="stopped"):
         build(config, output, in_process())
     assert {"_build", "dataset.json"} <= set(storage.names(output))

@@ -66,7 +66,7 @@ def test_the_fingerprint_changes_with_any_record(built):
     ("content", "message"),
     [
         (None, r"no dataset there \(no dataset\.json\); spectroshard build makes one"),
-        ({"format": 2}, r"dataset\.json is not what this version reads \(format: "),
+        ({"format": 1}, r"dataset\.json is not what this version reads \(format: "),
         ({"shards": "none"}, r"\(shards: "),
         ({"surprise": 1}, r"\(surprise: "),
         ("{", r"\(the file: Invalid JSON"),

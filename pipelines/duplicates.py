@@ -1,0 +1,68 @@
+"""Duplicates: which of the files of one recording is the best, and which are copies of it."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from pipelines.copies import Copy
+from pipelines.ledger import DUPLICATE, Song, written
+
+_LEAST_SHARE = 0.5
+_LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64", ".wav", ".wave", ".wv"})
+
+
+def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> list[Song]:
+    """Songs, each duplicate naming the song that it copies.
+
+    A song is a duplicate where a better file of the same fold holds at least half of it, at the same tempo. Better is,
+    in this order: longer by a second, of a higher rate, of more channels, lossless, first by name.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        With folds. Rejected ones pass unchanged.
+    copies : sequence of Copy
+        By content hash.
+    drop : bool
+        Whether duplicates are taken out of the dataset: status `duplicate`.
+    """
+    seconds_of: dict[str, dict[str, float]] = defaultdict(dict)
+    for copy in copies:
+        if copy.tempo == 1.0:
+            seconds_of[copy.first][copy.second] = seconds_of[copy.second][copy.first] = copy.duration_s
+    originals: dict[str, list[Song]] = defaultdict(list)
+    original_of: dict[str, Song] = {}
+    for song in sorted(written(songs), key=_best_first):
+        original = _original(song, originals[song.group], seconds_of[song.content_hash])
+        if original is None:
+            originals[song.group].append(song)
+        else:
+            original_of[song.song_id] = original
+    return [_named(song, original_of.get(song.song_id), drop) for song in songs]
+
+
+def conflicts(songs: Sequence[Song]) -> list[tuple[Song, Song]]:
+    """The duplicates whose genre is not that of the song that they copy, each with that song."""
+    by_id = {song.song_id: song for song in songs}
+    pairs = [(song, by_id[song.copy_of]) for song in songs if song.copy_of]
+    return [(song, original) for song, original in pairs if song.genre != original.genre]
+
+
+def _original(song: Song, originals: Sequence[Song], seconds_of: Mapping[str, float]) -> Song | None:
+    for original in originals:
+        is_same = original.content_hash == song.content_hash
+        if is_same or seconds_of.get(original.content_hash, 0.0) >= _LEAST_SHARE * song.duration_s:
+            return original
+    return None
+
+
+def _named(song: Song, original: Song | None, drop: bool) -> Song:
+    if original is None:
+        return song
+    return replace(song, copy_of=original.song_id, status=DUPLICATE if drop else song.status)
+
+
+def _best_first(song: Song) -> tuple[float, int, int, bool, str]:
+    is_lossy = PurePosixPath(song.song_id).suffix.lower() not in _LOSSLESS
+    return -round(song.duration_s), -song.sample_rate_hz, -song.channels, is_lossy, song.song_id

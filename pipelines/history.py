@@ -1,0 +1,101 @@
+"""What earlier builds decided: content that was in a fold once stays with it in every later build."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipelines import ledger, storage
+from pipelines.config import FoldsConfig
+from pipelines.copies import Copy
+from pipelines.dataset import Dataset
+from pipelines.errors import UsageError
+from pipelines.folds import OWN_SPLITS, split_of
+from pipelines.ledger import Song
+
+HISTORY_NAME = "history.parquet"
+"""In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
+
+
+def load(url: str, config: FoldsConfig) -> list[Song]:
+    """All that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
+
+    Parameters
+    ----------
+    url : str
+        The earlier dataset's folder. Empty: there was none.
+    config : FoldsConfig
+        Of the build that is to go on from it.
+
+    Raises
+    ------
+    UsageError
+        There is no dataset, or with these folds something would leave a split that protects it.
+    """
+    if not url:
+        return []
+    dataset = Dataset.load(url)
+    earlier = [song for song in [*dataset.ledger(), *_older(url)] if song.fold]
+    folds = sorted({song.fold for song in earlier})
+    before = dataset.config.folds
+    if before.count != config.count and not set(folds) <= set(OWN_SPLITS):
+        raise UsageError(f"build.previous {url}: its folds.count is {before.count}, now it is {config.count}; keep it")
+    for fold in folds:
+        was, would_be = split_of(fold, before), split_of(fold, config)
+        if OWN_SPLITS.index(would_be) < OWN_SPLITS.index(was):
+            raise UsageError(
+                f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
+                " set folds.test and folds.validation as they were"
+            )
+    return earlier
+
+
+def _older(url: str) -> list[Song]:
+    return ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
+
+
+def save(url: str, earlier: Sequence[Song], songs: Sequence[Song]) -> None:
+    """Writes into a dataset's folder what its own ledger does not remember."""
+    target = storage.join(url, HISTORY_NAME)
+    remembered = {song.content_hash for song in songs if song.fold}
+    forgotten = [song for song in earlier if song.content_hash not in remembered]
+    if forgotten:
+        ledger.write(target, forgotten)
+    else:
+        storage.remove(target)
+
+
+def without_old_names(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+    """Earlier rows as they tie songs of now: what still is there goes by its names of now, and by its content."""
+    present = {song.content_hash for song in songs}
+    return [replace(song, song_id="", song="", artist="") if song.content_hash in present else song for song in earlier]
+
+
+def earlier_folds(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy]) -> dict[str, set[str]]:
+    """The folds in which a song's own content was, or else, of content that is new, that of which it is a copy.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        Of now.
+    earlier : sequence of Song
+    copies : sequence of Copy
+        By content hash, of both.
+
+    Returns
+    -------
+    dict
+        By song_id, of the songs that have any.
+    """
+    folds_of: dict[str, set[str]] = defaultdict(set)
+    for song in earlier:
+        folds_of[song.content_hash].add(song.fold)
+    folds_of_copies: dict[str, set[str]] = defaultdict(set)
+    for copy in copies:
+        for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
+            folds_of_copies[own] |= folds_of.get(other, set())
+    found = {song.song_id: _either(song.content_hash, folds_of, folds_of_copies) for song in songs}
+    return {song_id: folds for song_id, folds in found.items() if folds}
+
+
+def _either(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:
+    return next((folds[content_hash] for folds in folds_of if folds.get(content_hash)), set())
