@@ -8,7 +8,7 @@ setup(
     description="Songs to spectrogram TFRecords, sharded by song, and a genre CNN trained on them.",
     python_requires=">=3.11,<3.13",
     packages=["configs", "model", "pipelines"],
-    package_data={"configs": ["*.yaml"], "model": ["*.html"]},
+    package_data={"configs": ["*.yaml"], "model": ["*.html"], "pipelines": ["*.html"]},
     py_modules=["spectroshard"],
     entry_points={"console_scripts": ["spectroshard = spectroshard:main"]},
     install_requires=[

@@ -15,7 +15,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     path_of: dict[str, str] = {}
     for split, url in sorted(splits.items()):
         for line in storage.read_bytes(url).decode().splitlines():
-            if stem := _stem(line.strip()):
+            if stem := without_suffix(line.strip()):
                 if split_of.get(stem, split) != split:
                     raise SpectroshardError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
                 split_of[stem], path_of[stem] = split, line.strip()
@@ -38,7 +38,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     return listed + missing
 
 
-def _stem(path: str) -> str:
+def without_suffix(path: str) -> str:
     """A file's name without its suffix of audio, if it has one: `blues.00000` has none."""
     name = PurePosixPath(path)
     return name.stem if name.suffix.lower() in audio.SUFFIXES else name.name
@@ -48,7 +48,7 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
     """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
     found: dict[str, Entry] = {}
     for entry in entries:
-        stem = _stem(entry.song.song_id)
+        stem = without_suffix(entry.song.song_id)
         if stem in found:
             raise SpectroshardError(
                 f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
@@ -60,14 +60,7 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
 
 def with_artists(entries: list[Entry], url: str) -> list[Entry]:
     """Songs with the artists, and the titles as songs, of an index in the form of Sturm's of GTZAN."""
-    index: dict[str, tuple[str, str]] = {}
-    for line in storage.read_bytes(url).decode("latin-1").splitlines():
-        fields = [field.strip() for field in line.split(":::")]
-        if len(fields) >= 2 and not line.startswith("#"):
-            artist, title = fields[1], fields[2] if len(fields) > 2 else ""
-            index[_stem(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
-    if not index:
-        raise SpectroshardError(f"corpus.artists {url}: no line of the form 'file ::: artist ::: title'")
+    index = read_index(url)
     by_stem = _by_stem(entries)
     named = []
     for stem, entry in by_stem.items():
@@ -76,3 +69,16 @@ def with_artists(entries: list[Entry], url: str) -> list[Entry]:
             replace(entry, song=replace(entry.song, artist=entry.song.artist or artist, song=entry.song.song or song))
         )
     return named
+
+
+def read_index(url: str) -> dict[str, tuple[str, str]]:
+    """The artist and the song of each file that an index names, by its name without suffix."""
+    index: dict[str, tuple[str, str]] = {}
+    for line in storage.read_bytes(url).decode("latin-1").splitlines():
+        fields = [field.strip() for field in line.split(":::")]
+        if len(fields) >= 2 and not line.startswith("#"):
+            artist, title = fields[1], fields[2] if len(fields) > 2 else ""
+            index[without_suffix(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
+    if not index:
+        raise SpectroshardError(f"corpus.artists {url}: no line of the form 'file ::: artist ::: title'")
+    return index

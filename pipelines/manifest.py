@@ -12,11 +12,12 @@ from pipelines import storage
 from pipelines.errors import SpectroshardError
 from pipelines.ledger import Entry, Song, fold_name
 
-_SPLITS = {
+SPLITS = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
+"""What people call the splits, and what they are called here."""
 
 
 def entries(url: str, root: str) -> list[Entry]:
@@ -33,7 +34,7 @@ def entries(url: str, root: str) -> list[Entry]:
     SpectroshardError
         It is no table, a column is missing, or a split or fold is none.
     """
-    columns, rows = _read_table(url)
+    columns, rows = read_table(url)
     if missing := {"path", "genre"} - columns:
         raise SpectroshardError(
             f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
@@ -45,7 +46,7 @@ def entries(url: str, root: str) -> list[Entry]:
     return _judge_repeats([_row_entry(row, root, url) for row in rows])
 
 
-def _read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
+def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
     """A table's columns, in lower case, and its rows."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -84,7 +85,7 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
         row["genre"],
         row.get("song", ""),
         row.get("artist", ""),
-        fold=_own_fold(row, manifest),
+        fold=own_fold(row, manifest),
     )
     if outside:
         song = song.rejected("outside_root", f"path {path!r} is not below {root}; corpus.root says where songs may lie")
@@ -94,13 +95,14 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     return Entry(song, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
 
 
-def _own_fold(row: Mapping[str, str], manifest: str) -> str:
+def own_fold(row: Mapping[str, str], manifest: str) -> str:
+    """The fold or the split that a row gives its song; empty where it gives none."""
     if split := row.get("split", ""):
-        if split.lower() not in _SPLITS:
+        if split.lower() not in SPLITS:
             raise SpectroshardError(
-                f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(_SPLITS)}"
+                f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(SPLITS)}"
             )
-        return _SPLITS[split.lower()]
+        return SPLITS[split.lower()]
     if fold := row.get("fold", ""):
         number = re.fullmatch(r"(?:fold[-_ ]?)?(\d+)(?:\.0*)?", fold.lower())
         if number is None:
