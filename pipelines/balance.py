@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.folds import OWN_SPLITS
-from pipelines.ledger import Song, written
+from pipelines.ledger import WRITTEN, Song
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,8 @@ def oversized(songs: Sequence[Song], folds: int) -> list[Oversized]:
     Parameters
     ----------
     songs : sequence of Song
-        With groups. Only written ones count; a corpus with splits of its own is dealt to nothing, and has none.
+        With groups. Those count that are written, or rejected because one group is all of their genre. A corpus with
+        splits of its own is not dealt, and none is at fault.
     folds : int
         How many are dealt.
 
@@ -59,11 +60,11 @@ def oversized(songs: Sequence[Song], folds: int) -> list[Oversized]:
     list of Oversized
         The worst first: by how many even folds it fills, then by genre and group.
     """
-    usable = written(songs)
-    if any(song.fold in OWN_SPLITS for song in usable):
+    judged = [song for song in songs if song.status == WRITTEN or song.reason == "lone_genre"]
+    if any(song.fold in OWN_SPLITS for song in judged):
         return []
     held: dict[str, Counter[str]] = defaultdict(Counter)
-    for song in usable:
+    for song in judged:
         held[song.genre][song.group] += 1
     found = [one for genre, sizes in held.items() for one in _oversized_of_genre(genre, sizes, folds)]
     return sorted(found, key=lambda one: (-one.songs / one.even_songs, one.genre, one.group))

@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.balance import Oversized, oversized
+from pipelines.config import FoldsConfig
+from pipelines.folds import with_folds
 from pipelines.ledger import Song
 
 
@@ -31,6 +33,13 @@ def test_ten_blues_of_one_artist():
     assert str(found) == (
         "group 'artist:john lee hooker' holds 10 of the 10 songs of 'blues'; even folds have at most 1"
     )
+
+
+def test_a_genre_of_one_group_is_named_once_it_is_rejected_too():
+    songs = with_folds([*genre("blues", 10), *genre("jazz", *[1] * 20)], FoldsConfig(count=10))
+    assert {song.reason for song in songs if song.genre == "blues"} == {"lone_genre"}
+    assert at_fault(songs, 10) == [("blues 0", 10)]
+    assert at_fault(with_folds(genre("polka", 1), FoldsConfig()), 10) == []
 
 
 def test_an_artist_of_a_third_of_a_genre():
