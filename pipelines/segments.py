@@ -1,0 +1,176 @@
+"""The song that a file is a piece of, by its name: other people cut songs into numbered files and split those.
+
+A file's own name is its path, without the folders that are named as splits and without its suffix of audio. What marks
+it as a piece is taken off the end:
+
+* a word and a number, `x_seg3`, `x-chunk-12`, `x (clip 3)`: always;
+* a beginning and an end, `x_10.0_15.0`, `x-30-59`: where most such files of the corpus are equally long by it;
+* a number alone, `x.3`, `x_part3`, `x/3`: where the corpus shows that files of one name and several numbers are pieces.
+  Whole songs are numbered too (`blues.00000` in a class, `album_01` on an album). So pieces must be equally long, but
+  for a song's last, where their durations are known; and their names must be numbered themselves (`blues.00000.3`,
+  `000002_3`), or else have the same numbers or all begin with 0, and be no fewer than the numbers of one. A number
+  behind its folder's name (`blues/blues.00000`) and one alone in a folder of the first level (`blues/3`) are a class's.
+
+A name without words (`0001`, `track 1`) may be counted anew in each split. It names a song where it is that of pieces,
+and no two splits have pieces of the same numbers.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from statistics import median
+
+from pipelines.ledger import Song
+from pipelines.lists import without_suffix
+from pipelines.manifest import SPLITS
+
+_WORDS = "segment|seg|chunk|clip|slice|excerpt|piece|frame|window|sample|snippet|fragment"
+_GENERIC = f"audio|file|music|rec|recording|song|sound|track|{_WORDS}"
+_MARKED = re.compile(rf"(?P<base>.*?)(?<![a-z])(?:{_WORDS})s?[\s._#-]*\d+[\s)\]]*", re.IGNORECASE)
+_STRETCH = re.compile(
+    r"(?P<base>.*?)[\s._(\[-]+(?P<begin>\d+(?:\.\d+)?)s?(?:[\s_-]+|to)(?P<end>\d+(?:\.\d+)?)s?[\s)\]]*"
+)
+_NUMBERED = re.compile(r"(?P<base>.*?)(?:^|[\s._(\[#-]+)(?:(?:part|pt)[\s._-]*)?\d+[\s)\]]*", re.IGNORECASE)
+_WORDLESS = re.compile(rf"(?:{_GENERIC})?[\W_]*\d*", re.IGNORECASE)
+_MOST, _FEW = 0.8, 0.1
+_LENGTH_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a file is if it is a piece: of which song, its number, its length by its name or else by its audio."""
+
+    song: str
+    number: float
+    length_s: float
+
+
+def with_song_names(songs: Sequence[Song]) -> list[Song]:
+    """Songs with the names of the songs that they are, or are pieces of, where nothing else says them.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        The corpus, each with its split as its fold; durations count where they are known.
+
+    Returns
+    -------
+    list of Song
+        In the same order. `song` stays empty where a file's name says nothing.
+    """
+    paths = [_own_path(song.song_id) for song in songs]
+    pieces = _pieces(paths, [song.duration_s for song in songs])
+    wordless_pieces = {path for path, piece in pieces.items() if _is_wordless(piece)}
+    counted_anew = _share_in_several_splits(wordless_pieces, paths, songs) > _FEW
+    named = []
+    for song, path in zip(songs, paths, strict=True):
+        says_nothing = counted_anew if path in wordless_pieces else path not in pieces and _is_wordless(path)
+        named.append(song if song.song or says_nothing else replace(song, song=pieces.get(path, path)))
+    return named
+
+
+def _own_path(song_id: str) -> str:
+    path = PurePosixPath(song_id)
+    return str(
+        PurePosixPath(*(part for part in path.parent.parts if part.lower() not in SPLITS), without_suffix(path.name))
+    )
+
+
+def _is_wordless(path: str) -> bool:
+    return _WORDLESS.fullmatch(PurePosixPath(path).name) is not None
+
+
+def _share_in_several_splits(chosen: set[str], paths: Sequence[str], songs: Sequence[Song]) -> float:
+    splits = defaultdict(set)
+    for path, song in zip(paths, songs, strict=True):
+        if path in chosen:
+            splits[path].add(song.fold)
+    return sum(len(of_path) > 1 for of_path in splits.values()) / max(len(splits), 1)
+
+
+def _pieces(paths: Sequence[str], durations_s: Sequence[float]) -> dict[str, str]:
+    """The songs of those paths that are pieces."""
+    stretches = {path: piece for path in paths if (piece := _stretch(path))}
+    found = stretches if stretches and _are_equally_long(stretches.values()) else {}
+    by_kind: dict[str, dict[str, _Piece]] = defaultdict(dict)
+    for path, duration_s in zip(paths, durations_s, strict=True):
+        if path not in found:
+            kind, piece = _numbered(path, duration_s)
+            by_kind[kind][path] = piece
+    found = found | by_kind.pop("marked", {})
+    by_kind.pop("", None)
+    for kind, pieces in by_kind.items():
+        if _are_pieces(pieces.values(), kind == "numbered name"):
+            found |= pieces
+    return {path: piece.song for path, piece in found.items()}
+
+
+def _stretch(path: str) -> _Piece | None:
+    """The piece that a name calls by its beginning and end."""
+    match = _STRETCH.fullmatch(PurePosixPath(path).name)
+    if not match or not _base(match) or float(match["end"]) <= float(match["begin"]):
+        return None
+    return _Piece(_beside(path, _base(match)), float(match["begin"]), float(match["end"]) - float(match["begin"]))
+
+
+def _numbered(path: str, duration_s: float) -> tuple[str, _Piece]:
+    """The piece that a path may be, by the number at its end, and what kind of name that is; empty if of none."""
+    folder, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
+    if marked := _MARKED.fullmatch(name):
+        base, kind = _base(marked), "marked" if _base(marked) else "marked in folder"
+        is_of_class = not base and folder == "."
+    elif numbered := _NUMBERED.fullmatch(name):
+        base = _base(numbered)
+        kind = "numbered name" if base[-1:].isdigit() else "name"
+        is_of_class = _is_of_class(folder, base)
+    else:
+        return "", _Piece("", 0, 0)
+    number = float(re.findall(r"\d+", name)[-1])
+    return "" if is_of_class else kind, _Piece(_beside(path, base) if base else folder, number, duration_s)
+
+
+def _base(match: re.Match[str]) -> str:
+    return match["base"].rstrip(" ._-([#")
+
+
+def _beside(path: str, name: str) -> str:
+    return str(PurePosixPath(path).with_name(name))
+
+
+def _is_of_class(folder: str, base: str) -> bool:
+    """Whether files numbered so are the songs of a class: called after their folder, or in one of the first level."""
+    if base:
+        return base.lower() == PurePosixPath(folder).name.lower() and not base[-1].isdigit()
+    return folder == "." or ("/" not in folder and not folder[-1].isdigit())
+
+
+def _are_pieces(pieces: Iterable[_Piece], is_numbered: bool) -> bool:
+    of_song: dict[str, dict[float, float]] = defaultdict(dict)
+    for piece in pieces:
+        of_song[piece.song][piece.number] = piece.length_s
+    several = [numbers for numbers in of_song.values() if len(numbers) > 1]
+    if len(several) < 2:
+        return False
+    before_last = [
+        _Piece("", number, length_s)
+        for numbers in several
+        for number, length_s in numbers.items()
+        if length_s and number != max(numbers)
+    ]
+    if before_last and not _are_equally_long(before_last):
+        return False
+    every = {number for numbers in several for number in numbers}
+    is_same_set = sum(map(len, several)) >= _MOST * len(several) * len(every)
+    begins_with_0 = sum(0 in numbers for numbers in several) >= _MOST * len(several)
+    if is_numbered:
+        return bool(before_last) or is_same_set or begins_with_0
+    return (is_same_set or begins_with_0) and len(several) >= median(map(len, several))
+
+
+def _are_equally_long(pieces: Iterable[_Piece]) -> bool:
+    lengths = [piece.length_s for piece in pieces]
+    middle = median(lengths)
+    alike = sum(abs(length - middle) <= _LENGTH_TOLERANCE * middle for length in lengths)
+    return alike >= _MOST * len(lengths)

@@ -1,0 +1,96 @@
+import pytest
+
+from pipelines.ledger import Song
+from pipelines.segments import with_song_names
+
+
+def names_of(paths, durations_s=None, folds=None):
+    durations_s, folds = durations_s or [0.0] * len(paths), folds or ["train"] * len(paths)
+    songs = [Song(p, p, duration_s=d, fold=f) for p, d, f in zip(paths, durations_s, folds, strict=True)]
+    return [song.song for song in with_song_names(songs)]
+
+
+def numbered(form, songs, numbers):
+    return [form.format(song=song, n=number) for song in songs for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("path", "song"),
+    [
+        ("song-seg04.wav", "song"),
+        ("x_part_chunk_12.wav", "x_part"),
+        ("train/blues/x (clip 3).mp3", "blues/x"),
+        ("x.segment.0007.flac", "x"),
+        ("Valid/x_slice10.wav", "x"),
+        ("x_part2.wav", "x_part2"),
+        ("subsample3.wav", "subsample3"),
+        ("blues/blues.00000.wav", "blues/blues.00000"),
+        ("test/Ann/Live/intro.ogg", "Ann/Live/intro"),
+        ("01 - title.wav", "01 - title"),
+        ("track 1.wav", ""),
+        ("album/0001.wav", ""),
+        ("sample_3.wav", ""),
+    ],
+)
+def test_a_file_alone(path, song):
+    assert names_of([path]) == [song]
+
+
+SONGS = ["blues.00000", "blues.00001", "jazz.00007"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "songs"),
+    [
+        (numbered("train/{song}.{n}.wav", SONGS, range(6)), SONGS),
+        (numbered("{song}_{n}.wav", SONGS, (0, 3, 5)), SONGS),
+        (numbered("{song} ({n}).wav", SONGS, (1, 2)), SONGS),
+        (numbered("{song}/{n}.wav", SONGS, range(3)), SONGS),
+        (numbered("{song}/seg_{n}.wav", SONGS, range(3)), SONGS),
+        (numbered("{song}-part{n}.wav", ["a", "b", "c"], (1, 2, 3)), ["a", "b", "c"]),
+        (numbered("{song}_{n}.wav", ["a", "b", "c"], (0, 5000, 10000)), ["a", "b", "c"]),
+        (numbered("{song}_{n}.wav", ["000002", "000005"], range(3)), ["000002", "000005"]),
+        (["x_0.0_5.0.wav", "x_5.0_10.0.wav", "y 2_10.0_15.0.wav"], ["x", "x", "y 2"]),
+        (["bach-01-aria-0-29.mp3", "bach-01-aria-30-59.mp3", "bach-01-aria-59-88.mp3"], ["bach-01-aria"] * 3),
+    ],
+)
+def test_pieces_are_of_one_song(paths, songs):
+    songs = [song for song in songs for _ in range(len(paths) // len(songs))]
+    assert names_of(paths) == songs
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        numbered("{song}/{song}.{n:05d}.wav", ["blues", "jazz", "metal"], range(6)),
+        numbered("{song}.{n:05d}.wav", ["blues", "jazz", "metal"], range(6)),
+        numbered("{song}_{n:02d}.wav", ["first", "second", "third"], range(1, 13))[:-5],
+        [f"album{a}_{n:02d}.wav" for a, length in enumerate((6, 9, 14)) for n in range(1, length)],
+        [f"album{a}_{n}.mp3" for a in "abcdef" for n in range(1, 4 + 3 * "abcdef".index(a))],
+        ["one_1-2.wav", "one_1-3.wav", "one_1-9.wav", "two_1-5.wav"],
+        ["here - 1.wav", "here - 2.wav", "here - 3.wav"],
+        [f"U2 - {n:02d} - title{n}.wav" for n in range(9)],
+    ],
+)
+def test_whole_songs_are_not_pieces(paths):
+    assert len(set(names_of(paths))) == len(paths)
+
+
+def test_pieces_are_equally_long_but_for_the_last():
+    paths = numbered("disc{song}_{n}.wav", (1, 2), range(1, 4))
+    assert names_of(paths, [5.0, 5.0, 3.1, 5.0, 5.02, 1.2]) == ["disc1"] * 3 + ["disc2"] * 3
+    assert len(set(names_of(paths, [181.2, 240.0, 99.0, 305.3, 215.0, 260.0]))) == 6
+
+
+def test_numbers_that_are_counted_anew_in_each_split_name_nothing():
+    paths, folds = numbered("{song}/{n}_{n}.wav", ["train", "test"], range(4)), ["train"] * 4 + ["test"] * 4
+    assert names_of(paths, folds=folds)[0] == "0_0"  # one number each: no pieces
+    paths = numbered("{song}_{n}.wav", ["train/01", "train/02", "test/01"], range(3))
+    assert names_of(paths, folds=["train"] * 6 + ["test"] * 3) == [""] * 9
+    paths = ["train/01_0.wav", "train/01_2.wav", "train/02_0.wav", "train/02_1.wav", "test/01_1.wav", "test/02_2.wav"]
+    assert names_of(paths, folds=["train"] * 4 + ["test"] * 2) == ["01", "01", "02", "02", "01", "02"]
+
+
+def test_the_corpus_own_word_wins():
+    song = Song("x_seg3.wav", "x", song="another")
+    assert with_song_names([song]) == [song]
