@@ -99,7 +99,7 @@ def _write(
     after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
-    history.save(output, earlier, after)
+    history.save(output, history.forgotten(earlier, after))
     dataset = describe(after, digest_of(songs), orders, receipts, config, output)
     _remove_strays(dataset)
     dataset.save()

@@ -53,13 +53,17 @@ def _older(url: str) -> list[Song]:
     return ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
 
 
-def save(url: str, earlier: Sequence[Song], songs: Sequence[Song]) -> None:
+def forgotten(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+    """The earlier rows whose content a ledger has in no fold: not shown any more, or not used."""
+    remembered = {song.content_hash for song in songs if song.fold}
+    return [song for song in earlier if song.content_hash not in remembered]
+
+
+def save(url: str, rows: Sequence[Song]) -> None:
     """Writes into a dataset's folder what its own ledger does not remember."""
     target = storage.join(url, HISTORY_NAME)
-    remembered = {song.content_hash for song in songs if song.fold}
-    forgotten = [song for song in earlier if song.content_hash not in remembered]
-    if forgotten:
-        ledger.write(target, forgotten)
+    if rows:
+        ledger.write(target, rows)
     else:
         storage.remove(target)
 

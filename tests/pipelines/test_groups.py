@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.copies import Copy
 from pipelines.groups import with_groups
 from pipelines.ledger import Song
 
@@ -60,3 +61,15 @@ def test_copies_share_a_group_whatever_their_names_say():
     ]
     groups = [song.group for song in with_groups(songs, "song")]
     assert groups == ["file:a.wav", "file:a.wav", "file:c.wav", "file:d.wav", "file:e.wav"]
+
+
+def test_near_copies_share_a_group_through_others_too():
+    songs = [Song(name, "", content_hash=name) for name in "abcd"]
+    copies = [Copy("a", "c", 0, 0, 10, 1, 0), Copy("c", "d", 0, 0, 10, 1, 0)]
+    assert [song.group for song in with_groups(songs, "song", copies)] == ["file:a", "file:b", "file:a", "file:a"]
+
+
+def test_spellings_of_an_artist_are_one_artist():
+    names = ["Björk feat. Thom Yorke", "bjork", "BJÖRK", "Various Artists", "various artists"]
+    songs = [Song(str(number), "", artist=name) for number, name in enumerate(names)]
+    assert [song.group for song in with_groups(songs, "artist")] == ["artist:bjork"] * 3 + ["file:3", "file:4"]
