@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipelines.config import FoldsConfig
 from pipelines.errors import UsageError
-from pipelines.ledger import REJECTED, Song, SplitName, fold_name, written
+from pipelines.ledger import REJECTED, WRITTEN, Song, SplitName, fold_name, written
 
 OWN_SPLITS = ("train", "validation", "test")
 """The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
@@ -62,34 +62,34 @@ def with_folds(
     earlier_folds : dict
         By song_id, the folds in which earlier builds had a song's content.
     """
-    usable = written(songs)
-    lone = _lone_genres(usable)
-    groups: dict[str, list[Song]] = defaultdict(list)
-    for song in usable:
-        if song.genre not in lone:
-            groups[song.group].append(song)
-    own = [song for group in groups.values() for song in group if song.fold]
+    lone = _lone_genres(written(songs))
+    own = [song for song in written(songs) if song.fold and song.genre not in lone]
     fold_of = _given_folds([*earlier, *own], config)
+    judged = [_judged(song, lone, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs]
+    groups: dict[str, list[Song]] = defaultdict(list)
+    for song in written(judged):
+        groups[song.group].append(song)
     dealt = {fold_name(number) for number in range(config.count)}
     given = set(fold_of.values())
     _deal(groups, fold_of, sorted(given if own or not given <= dealt else dealt), config.seed)
-    return [_placed(song, lone, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs]
+    return [replace(song, fold=fold_of[song.group]) if song.status == WRITTEN else song for song in judged]
 
 
-def _placed(song: Song, lone: set[str], fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
+def _judged(song: Song, lone: set[str], fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
+    """The song, rejected where it cannot be in the fold that its group has."""
     if song.status == REJECTED:
         return song
     if song.genre in lone:
         error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
         return song.rejected("lone_genre", error)
-    fold = fold_of[song.group]
+    fold = fold_of.get(song.group, song.fold)
     if earlier and fold not in earlier:
         error = f"an earlier build had it in {', '.join(sorted(earlier))}; its group {song.group!r} is in {fold} now"
         return song.rejected("withdrawn", error)
     if song.fold and song.fold != fold:
         error = f"its group {song.group!r} is in {fold} too, which keeps it"
         return song.rejected("crosses_folds", f"the corpus says {song.fold}; {error}")
-    return replace(song, fold=fold)
+    return song
 
 
 def _lone_genres(songs: Sequence[Song]) -> set[str]:

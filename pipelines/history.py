@@ -69,9 +69,15 @@ def save(url: str, rows: Sequence[Song]) -> None:
 
 
 def without_old_names(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
-    """Earlier rows as they tie songs of now: what still is there goes by its names of now, and by its content."""
+    """Earlier rows as they tie songs of now: by their content, and what is gone also by its song and artist.
+
+    What is still there goes by its names of now. A path ties nothing: files are renumbered.
+    """
     present = {song.content_hash for song in songs}
-    return [replace(song, song_id="", song="", artist="") if song.content_hash in present else song for song in earlier]
+    return [
+        replace(song, song_id="", song="", artist="") if song.content_hash in present else replace(song, song_id="")
+        for song in earlier
+    ]
 
 
 def earlier_folds(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy]) -> dict[str, set[str]]:
