@@ -81,6 +81,31 @@ def inspect(options: Options) -> int:
     return 0
 
 
+def audit(options: Options) -> int:
+    """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
+    import json
+
+    from pipelines import audit, audit_page, foreign, storage
+    from pipelines.dataset import Dataset
+
+    folder, new_pipeline = storage.join(options.output, audit.WORK_NAME), _pipelines(options.beam, _threads(_cores()))
+    if Dataset.json_name() in storage.names(options.split[0]):
+        if options.split[1:] or options.audio or options.artists:
+            raise UsageError(f"{options.split[0]}: a dataset is audited alone, by its own ledger and records")
+        dataset = Dataset.load(options.split[0])
+        found = audit.of_dataset(dataset, folder, new_pipeline)
+        spectrogram = audit_page.of_records(dataset)
+    else:
+        files = foreign.load(options.split, options.audio, options.artists)
+        found = audit.of_foreign(files, " ".join(options.split), folder, new_pipeline)
+        spectrogram = audit_page.of_audio
+    storage.write_bytes(storage.join(options.output, "audit.json"), json.dumps(found.to_json(), indent=1).encode())
+    page = audit_page.write_page(options.output, found, spectrogram)
+    storage.remove(folder)
+    print(found.summary(), f"report: {page}", sep="\n\n")
+    return int(found.fails)
+
+
 def train(options: Options) -> int:
     """A dataset to a bundle."""
     from model.train import train
@@ -164,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for run, arguments in _commands().items():
         about = str(run.__doc__)
-        note = " After --, any option of Apache Beam." if run in (build, predict) else ""
+        note = " After --, any option of Apache Beam." if run in (build, audit, predict) else ""
         command = commands.add_parser(run.__name__, help=about, description=about + note)
         command.set_defaults(run=run)
         command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
@@ -192,6 +217,17 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             ("dataset", "DATASET", "a dataset that build made", {}),
             ("song", "SONG", "a song's id, or its end", {"nargs": "?"}),
             ("--output", "PNG", "the song's picture (default: song.png)", {"default": "song.png"}),
+        ],
+        audit: [
+            (
+                "split",
+                "SPLIT",
+                "a dataset, split folders or a folder of them, split lists, or a manifest",
+                {"nargs": "+"},
+            ),
+            ("--audio", "FOLDER", "where the files of lists or of a manifest lie", {"default": ""}),
+            ("--artists", "INDEX", "lines of 'file ::: artist ::: title', as Sturm's of GTZAN", {"default": ""}),
+            ("--output", "DIR", "the report's folder (default: audit)", {"default": "audit"}),
         ],
         train: [config, dataset, ("--output", "BUNDLE", "the bundle's folder", {"required": True}), settings],
         evaluate: [bundle, dataset],

@@ -37,13 +37,14 @@ def draw_features(features: Mapping[str, NDArray[np.float32]], frame_rate_hz: Ma
     return png(figure)
 
 
-def draw_feature(axis: Any, values: NDArray[np.float32], frame_rate_hz: float) -> None:
-    """Draws one feature on a matplotlib axis."""
+def draw_feature(axis: Any, values: NDArray[np.float32], frame_rate_hz: float, begin_s: float = 0.0) -> None:
+    """Draws one feature on a matplotlib axis, from a given time on."""
     frames, bins = values.shape
     if bins == 1:
-        axis.plot(np.arange(frames) / frame_rate_hz, values[:, 0], linewidth=0.8)
+        axis.plot(begin_s + np.arange(frames) / frame_rate_hz, values[:, 0], linewidth=0.8)
     else:
-        axis.imshow(values.T, origin="lower", aspect="auto", cmap="magma", extent=(0, frames / frame_rate_hz, 0, bins))
+        extent = (begin_s, begin_s + frames / frame_rate_hz, 0, bins)
+        axis.imshow(values.T, origin="lower", aspect="auto", cmap="magma", extent=extent)
 
 
 def png(figure: Any) -> bytes:

@@ -1,0 +1,133 @@
+"""The page of an audit: one HTML file, with its pictures in it, where pairs that cross lie one above the other."""
+
+import base64
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from itertools import zip_longest
+from pathlib import Path
+
+import jinja2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines import audio, features, show, storage
+from pipelines.audit import READ_WITH
+from pipelines.crossings import KINDS, Crossing
+from pipelines.dataset import Dataset
+from pipelines.errors import SongError
+from pipelines.features import Features, LogMel
+from pipelines.ledger import REJECTED, Song
+from pipelines.pictures import draw_feature, png
+from pipelines.verdict import NAMES, Audit, describe
+
+PAGE_NAME = "audit.html"
+MOST_DRAWN = 20
+_DRAWN_S, _BEFORE_S = 60.0, 5.0
+_LOG_MEL = Features(log_mel=LogMel(n_mels=64))
+
+Spectrogram = tuple[NDArray[np.float32], float]
+"""An array of shape (frames, bins), and its frames a second."""
+
+
+def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+    """Writes `audit.html` into a folder.
+
+    Parameters
+    ----------
+    url : str
+        The folder.
+    audit : Audit
+    spectrogram : callable
+        Gives a file's spectrogram, or None where it has none.
+
+    Returns
+    -------
+    str
+        The page's URL.
+    """
+    template = Path(__file__).with_name("audit.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    drawn = most_telling(audit.crossings.listed, MOST_DRAWN)
+    rest = [crossing for crossing in audit.crossings.listed if crossing not in drawn]
+    page = environment.from_string(template).render(
+        audit=audit,
+        kinds=[kind for kind in KINDS if kind in audit.crossings.counts],
+        names=NAMES,
+        drawn=[(crossing, _picture(crossing, spectrogram)) for crossing in drawn],
+        rest=rest,
+        describe=describe,
+    )
+    target = storage.join(url, PAGE_NAME)
+    storage.write_bytes(target, page.encode())
+    return target
+
+
+def most_telling(crossings: Sequence[Crossing], count: int) -> list[Crossing]:
+    """Some pairs of every kind of evidence, in their order."""
+    by_kind = defaultdict(list)
+    for crossing in crossings:
+        by_kind[crossing.kinds[0]].append(crossing)
+    turns = (crossing for turn in zip_longest(*by_kind.values()) for crossing in turn if crossing is not None)
+    chosen = [crossing for crossing, _ in zip(turns, range(count), strict=False)]
+    return [crossing for crossing in crossings if crossing in chosen]
+
+
+def of_records(dataset: Dataset) -> Callable[[Song], Spectrogram | None]:
+    """The spectrograms of a dataset's songs: of its features the one with most bins."""
+    name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
+
+    def spectrogram(song: Song) -> Spectrogram | None:
+        record = show.read_song(dataset, song)
+        return (record.features[name], info.frame_rate_hz) if record else None
+
+    return spectrogram
+
+
+def of_audio(song: Song) -> Spectrogram | None:
+    """The log-mel spectrogram of a file of audio."""
+    if song.status == REJECTED or not song.content_hash:
+        return None
+    try:
+        recording = audio.load(song.uri, READ_WITH.audio)
+    except SongError:  # it was there when the audit read it
+        return None
+    rate_hz = READ_WITH.audio.sample_rate_hz
+    mel = features.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
+    return mel, rate_hz / LogMel().hop_length
+
+
+def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> bytes:
+    """Two spectrograms, one above the other over the time of the first.
+
+    Where fingerprints agree, the second lies where it agrees, stretched by its tempo, and what they share is marked;
+    otherwise both lie from their beginning. Of long songs, a minute is drawn.
+    """
+    from matplotlib.figure import Figure
+
+    copy = crossing.copy
+    tempo, offset_s = (copy.tempo, copy.offset_s) if copy else (1.0, 0.0)
+    placed = [(*first, 0.0, crossing.first), (second[0], second[1] / tempo, offset_s, crossing.second)]
+    figure = Figure((10.0, 4.0), layout="constrained")
+    axes = figure.subplots(2, sharex=True)
+    for axis, (values, rate_hz, begin_s, song) in zip(axes, placed, strict=True):
+        draw_feature(axis, values, rate_hz, begin_s)
+        axis.set_facecolor("0.9")
+        axis.set_yticks([])
+        axis.set_ylabel(song.fold, parse_math=False)
+        axis.set_title(song.song_id, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
+        for edge_s in (copy.first_s, copy.first_s + tempo * copy.duration_s) if copy else ():
+            axis.axvline(edge_s, color="cyan", linewidth=2)
+    begin_s = min(begin for _, _, begin, _ in placed)
+    end_s = max(begin + len(values) / rate_hz for values, rate_hz, begin, _ in placed)
+    if end_s - begin_s > _DRAWN_S and copy:
+        begin_s = max(begin_s, copy.first_s - _BEFORE_S)
+    axes[-1].set_xlim(begin_s, min(end_s, begin_s + _DRAWN_S))
+    axes[-1].set_xlabel("seconds of the first")
+    return png(figure)
+
+
+def _picture(crossing: Crossing, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+    first, second = spectrogram(crossing.first), spectrogram(crossing.second)
+    if first is None or second is None:
+        return ""
+    return "data:image/png;base64," + base64.b64encode(draw_pair(crossing, first, second)).decode()
