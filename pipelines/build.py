@@ -13,12 +13,13 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipelines import balance, corpus, history, ledger, shards, storage, work
+from pipelines import balance, corpus, history, ledger, shards, storage, tables, work
 from pipelines.config import BuildConfig, digest
-from pipelines.dataset import LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
+from pipelines.copies import Copy
+from pipelines.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import DUPLICATE, Song
-from pipelines.plan import plan
+from pipelines.plan import Plan, plan
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
 
@@ -67,25 +68,21 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     folder = storage.join(output, WORK_NAME)
     earlier = history.load(config.build.previous, config.folds)
     entries = corpus.list_songs(config.corpus, storage.join(folder, "unpacked"))
-    songs = plan(entries, earlier, config, folder, new_pipeline)
-    orders = shard_orders(songs, {entry.song.song_id: entry.location for entry in entries}, config)
+    planned = plan(entries, earlier, config, folder, new_pipeline)
+    orders = shard_orders(planned.songs, {entry.song.song_id: entry.location for entry in entries}, config)
     if existing is None:
-        dataset = _write(songs, earlier, orders, config, output, new_pipeline)
+        dataset = _write(planned, orders, config, output, new_pipeline)
     else:
-        _refuse_other_songs(existing, songs)
+        _refuse_other_songs(existing, planned.songs)
         dataset = existing
     storage.remove(folder)
     return Built(dataset, existing is None, time.monotonic() - started_s)
 
 
 def _write(
-    songs: list[Song],
-    earlier: list[Song],
-    orders: list[Json],
-    config: BuildConfig,
-    output: str,
-    new_pipeline: Callable[[], beam.Pipeline],
+    planned: Plan, orders: list[Json], config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]
 ) -> Dataset:
+    songs = planned.songs
     folder, ledger_url = storage.join(output, WORK_NAME), storage.join(output, LEDGER_NAME)
     ledger.write(ledger_url, songs)
     _refuse_rejects(songs, config, ledger_url)
@@ -99,7 +96,8 @@ def _write(
     after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
-    history.save(output, history.forgotten(earlier, after))
+    history.save(output, history.forgotten(planned.earlier, after))
+    tables.write(storage.join(output, COPIES_NAME), Copy, planned.copies)
     dataset = describe(after, digest_of(songs), orders, receipts, config, output)
     _remove_strays(dataset)
     dataset.save()

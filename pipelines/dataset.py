@@ -7,14 +7,15 @@ import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
-from pipelines import folds, ledger, storage
+from pipelines import folds, ledger, storage, tables
 from pipelines.config import BuildConfig, FoldsConfig
+from pipelines.copies import Copy
 from pipelines.described import Described
 from pipelines.ledger import Song
 from pipelines.section import Section
 
 FORMAT: Final = 2
-LEDGER_NAME = "songs.parquet"
+LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
 
 
 class FeatureInfo(Section):
@@ -124,6 +125,10 @@ class Dataset(Described):
     def ledger(self) -> list[Song]:
         """A row for every file the build was shown."""
         return ledger.read(storage.join(self.url, LEDGER_NAME))
+
+    def copies(self) -> list[Copy]:
+        """The near copies among all songs that this build and earlier ones were shown, by content hash."""
+        return tables.read(storage.join(self.url, COPIES_NAME), Copy)
 
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
         """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pipelines.copies import Copy
-from pipelines.ledger import DUPLICATE, Song, written
+from pipelines.ledger import DUPLICATE, REJECTED, Song, written
 
 _LEAST_SHARE = 0.5
 _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64", ".wav", ".wave", ".wv"})
@@ -42,11 +42,16 @@ def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> li
     return [_named(song, original_of.get(song.song_id), drop) for song in songs]
 
 
-def conflicts(songs: Sequence[Song]) -> list[tuple[Song, Song]]:
-    """The duplicates whose genre is not that of the song that they copy, each with that song."""
-    by_id = {song.song_id: song for song in songs}
-    pairs = [(song, by_id[song.copy_of]) for song in songs if song.copy_of]
-    return [(song, original) for song, original in pairs if song.genre != original.genre]
+def conflicts(songs: Sequence[Song], copies: Sequence[Copy]) -> list[tuple[Song, Song]]:
+    """Pairs of songs that share a recording, or a stretch of one, but not the genre; of each content the first song."""
+    by_content: dict[str, list[Song]] = defaultdict(list)
+    for song in songs:
+        if song.content_hash and song.status != REJECTED:
+            by_content[song.content_hash].append(song)
+    alike = [(same[0], other) for same in by_content.values() for other in same[1:]]
+    near = [(copy.first, copy.second) for copy in copies if copy.first in by_content and copy.second in by_content]
+    alike += [(by_content[first][0], by_content[second][0]) for first, second in near]
+    return [(song, other) for song, other in alike if song.genre != other.genre]
 
 
 def _original(song: Song, originals: Sequence[Song], seconds_of: Mapping[str, float]) -> Song | None:

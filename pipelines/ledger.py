@@ -1,15 +1,10 @@
 """The ledger, `songs.parquet`: one row for every file that the build was shown, whatever became of it."""
 
 import dataclasses
-import io
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from pipelines import storage
-from pipelines.errors import SpectroshardError
+from pipelines import tables
 
 REASONS = {
     "absurd_header": "the header's rate, channels or size cannot be true",
@@ -121,31 +116,14 @@ def fold_name(number: int) -> str:
     return f"fold-{number:02d}"
 
 
-_TYPES = {str: pa.string(), float: pa.float64(), int: pa.int32(), bytes: pa.binary()}
-_SCHEMA = pa.schema([(field.name, _TYPES[field.type]) for field in dataclasses.fields(Song)])  # type: ignore[index]
-
-
 def write(url: str, songs: Iterable[Song]) -> None:
-    """Writes rows to a Parquet file, sorted by song, at once."""
-    rows = sorted(songs, key=lambda song: song.song_id)
-    table = pa.Table.from_pylist([dataclasses.asdict(song) for song in rows], schema=_SCHEMA)
-    sink = io.BytesIO()
-    pq.write_table(table, sink, compression="zstd")
-    storage.write_bytes(url, sink.getvalue())
+    """Writes a ledger, sorted by song."""
+    tables.write(url, Song, sorted(songs, key=lambda song: song.song_id))
 
 
 def read(url: str) -> list[Song]:
-    """The rows of a ledger, in its order.
-
-    Raises
-    ------
-    SpectroshardError
-        It is missing or damaged.
-    """
-    try:
-        return [Song(**row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
-    except (OSError, pa.ArrowException, TypeError) as error:
-        raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error
+    """The rows of a ledger, in its order."""
+    return tables.read(url, Song)
 
 
 def written(songs: Sequence[Song]) -> list[Song]:

@@ -36,14 +36,33 @@ class Reading:
     is_rejected: bool = False
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a build is to do.
+
+    Attributes
+    ----------
+    songs : list of Song
+        Its ledger, but for what writing may still reject.
+    copies : list of Copy
+        The near copies among its songs and those of earlier builds, by content hash.
+    earlier : list of Song
+        What earlier builds had in a fold.
+    """
+
+    songs: list[Song]
+    copies: list[Copy]
+    earlier: list[Song]
+
+
 def plan(
     entries: Sequence[Entry],
-    earlier: Sequence[Song],
+    earlier: list[Song],
     config: BuildConfig,
     folder: str,
     new_pipeline: Callable[[], beam.Pipeline],
-) -> list[Song]:
-    """The ledger of a build, but for what writing may still reject.
+) -> Plan:
+    """Reads a corpus, and plans its build.
 
     Parameters
     ----------
@@ -60,7 +79,7 @@ def plan(
     songs = read(entries, config, folder, new_pipeline)
     fingerprints = {song.content_hash: song.fingerprint for song in [*songs, *earlier] if song.fingerprint}
     copies = find_copies(fingerprints, storage.join(folder, "copies"), new_pipeline)
-    return assign(songs, earlier, copies, config)
+    return Plan(assign(songs, earlier, copies, config), copies, earlier)
 
 
 def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy], config: BuildConfig) -> list[Song]:

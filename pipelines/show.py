@@ -48,8 +48,8 @@ def findings(dataset: Dataset) -> str:
     songs, folds = dataset.ledger(), dataset.config.folds
     lines = [f"unbalanced: {group}" for group in balance.oversized(songs, folds.count)]
     lines += [
-        f"copies disagree: {song.song_id} is {song.genre}, {original.song_id} is {original.genre}"
-        for song, original in duplicates.conflicts(songs)
+        f"copies disagree: {song.song_id} is {song.genre}, {other.song_id} is {other.genre}"
+        for song, other in duplicates.conflicts(songs, dataset.copies())
     ]
     lines += [f"withdrawn: {song.song_id}: {song.error}" for song in songs if song.reason == "withdrawn"]
     copies = sum(bool(song.copy_of) for song in songs)

@@ -47,7 +47,7 @@ def test_every_song_is_in_one_record_of_the_shard_that_the_ledger_says(built):
 
 def test_nothing_else_is_left(built):
     names = {shard.name for shard in built.dataset.shards}
-    assert set(content_of(Path(built.dataset.url))) == names | {"dataset.json", "songs.parquet"}
+    assert set(content_of(Path(built.dataset.url))) == names | {"dataset.json", "songs.parquet", "copies.parquet"}
     assert built.is_new
 
 

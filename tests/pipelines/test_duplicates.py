@@ -83,5 +83,6 @@ def test_rejected_songs_are_nobody_s_originals():
 
 
 def test_genres_that_disagree_are_told():
-    songs = with_copies([song("a", "x"), song("b", "x", genre="h"), song("c", "x")], [], drop=True)
-    assert [(copy.song_id, original.song_id) for copy, original in conflicts(songs)] == [("b", "a")]
+    songs = [song("a", "x"), song("b", "x", genre="h"), song("c", "x"), song("d", "y", genre="h"), song("e", "z")]
+    copies = [near("x", "y", 9.0), near("x", "z"), near("x", "of an earlier build")]
+    assert [(one.song_id, other.song_id) for one, other in conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
