@@ -19,7 +19,8 @@ _STRETCH_ERROR_RATE = 0.25
 _TEMPOS = (1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 _CLOSE_VALUES = 3
 _STARTS = 3
-_LEAST_VOTES, _LEAST_VOTES_AT_OTHER_TEMPO = 2, 3
+_LEAST_VOTES, _LEAST_VOTES_OF_OTHER_TEMPO = 2, 3
+_PREFERENCE = 1.2  # for the song's own tempo
 
 Positions = NDArray[np.int64]
 
@@ -66,15 +67,17 @@ def align(first: Values, second: Values, first_hits: Positions, second_hits: Pos
         `LEAST_SCORE` counts. Measured on 1,367 real excerpts of 30 s: the weakest of 1,100 copies (10 s, shifted by
         half a value) scores 5.4, the best pair of unrelated ones 2.9. Tempos up to a tenth faster or slower are tried.
     """
-    best: Alignment | None = None
-    for tempo in _TEMPOS:
-        least_votes = _LEAST_VOTES if tempo == 1.0 else _LEAST_VOTES_AT_OTHER_TEMPO
-        for start in _likely_starts(first_hits - tempo * second_hits, least_votes):
-            for shift in (0, 1, -1):
-                found = _stretch(first, second, tempo, start + shift)
-                if found is not None and (best is None or found.score > best.score):
-                    best = found
-    return best if best is not None and best.score >= LEAST_SCORE else None
+    found = [
+        _stretch(first, second, tempo, start + shift)
+        for tempo in _TEMPOS
+        for start in _likely_starts(
+            first_hits - tempo * second_hits, _LEAST_VOTES if tempo == 1.0 else _LEAST_VOTES_OF_OTHER_TEMPO
+        )
+        for shift in (0, 1, -1)
+    ]
+    shared = [stretch for stretch in found if stretch is not None and stretch.score >= LEAST_SCORE]
+    # Slow music fits a tempo near its own nearly as well.
+    return max(shared, key=lambda one: one.score * (_PREFERENCE if one.tempo == 1.0 else 1.0), default=None)
 
 
 def _likely_starts(starts: NDArray[np.float64], least_votes: int) -> list[int]:
