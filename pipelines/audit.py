@@ -32,23 +32,18 @@ READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
 
 
 def of_dataset(
-    dataset: Dataset,
-    folder: str,
-    new_pipeline: Callable[[], beam.Pipeline],
-    splits: Mapping[str, Sequence[str]] | None = None,
+    dataset: Dataset, splits: Mapping[str, Sequence[str]] | None = None, copies: Sequence[Copy] | None = None
 ) -> Audit:
     """Audits a dataset of ours, by its ledger and its shards; audio is not read.
 
     Parameters
     ----------
     dataset : Dataset
-    folder : str
-        Where workers keep what they find; it is removed first and last.
-    new_pipeline : callable
-        Gives an empty pipeline.
     splits : dict
         The folds of each split, as `Dataset.splits` gives them; folds in none are left out. Default: folds are
         compared with each other, as cross-validation makes each a split of its own.
+    copies : sequence of Copy
+        By content hash. Default: what its build found.
 
     Returns
     -------
@@ -68,17 +63,21 @@ def of_dataset(
     songs = with_song_names(written)
     if splits is not None:
         songs = [replace(song, fold=split_of.get(song.fold, "")) for song in songs]
-    copies = _copies(songs, folder, new_pipeline)
-    forbidden = tuple(kind for kind in KINDS if kind != "artist" or dataset.config.folds.group_by == "artist")
-    own_folds = splits is None and any(fold != split for fold, split in split_of.items())
+    by_fold = splits is None and any(fold != split for fold, split in split_of.items())
     return _audit(
         dataset.url,
         songs,
-        copies,
-        forbidden=forbidden,
+        dataset.copies() if copies is None else copies,
+        forbidden=tuple(kind for kind in KINDS if kind != "artist" or dataset.config.folds.group_by == "artist"),
         faults=tuple(shard_faults(dataset, written)),
-        split_of=split_of if own_folds else None,
+        split_of=split_of if by_fold else None,
     )
+
+
+def compare(songs: Sequence[Song], folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> list[Copy]:
+    """The near copies among songs by their fingerprints, by content hash; `folder` is removed first and last."""
+    fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
+    return find_copies(fingerprints, folder, new_pipeline)
 
 
 def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> Audit:
@@ -109,7 +108,7 @@ def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callabl
         if all(song.status == REJECTED for song in songs):
             first = songs[0]
             raise UsageError(f"{source}: none of {len(songs)} files could be read ({first.song_id}: {first.error})")
-        copies = _copies(songs, storage.join(folder, "copies"), new_pipeline)
+        copies = compare(songs, storage.join(folder, "copies"), new_pipeline)
     songs = with_index(with_song_names(songs), foreign.index)
     return _audit(source, songs, copies, forbidden=KINDS, without_split=foreign.without_split)
 
@@ -156,8 +155,3 @@ def _audit(source: str, songs: Sequence[Song], copies: Sequence[Copy], **also: A
         crossings=find_crossings(songs, copies, also["forbidden"]),
         **also,
     )
-
-
-def _copies(songs: Sequence[Song], folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> list[Copy]:
-    fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
-    return find_copies(fingerprints, folder, new_pipeline)

@@ -1,9 +1,7 @@
 """The page of an audit: one HTML file, with its pictures in it, where pairs that cross lie one above the other."""
 
 import base64
-from collections import defaultdict
-from collections.abc import Callable, Sequence
-from itertools import zip_longest
+from collections.abc import Callable
 from pathlib import Path
 
 import jinja2
@@ -12,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines import audio, features, show, storage
 from pipelines.audit import READ_WITH
-from pipelines.crossings import KINDS, Crossing
+from pipelines.crossings import KINDS, Crossing, most_telling
 from pipelines.dataset import Dataset
 from pipelines.errors import SongError
 from pipelines.features import Features, LogMel
@@ -47,7 +45,7 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram
     """
     template = Path(__file__).with_name("audit.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    drawn = most_telling(audit.crossings.listed, MOST_DRAWN)
+    drawn = most_telling(audit.leaks, MOST_DRAWN)
     rest = [crossing for crossing in audit.crossings.listed if crossing not in drawn]
     page = environment.from_string(template).render(
         audit=audit,
@@ -58,18 +56,8 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram
         describe=describe,
     )
     target = storage.join(url, PAGE_NAME)
-    storage.write_bytes(target, page.encode())
+    storage.write_bytes(target, page.encode("utf-8", "backslashreplace"))  # a path may hold what is no text
     return target
-
-
-def most_telling(crossings: Sequence[Crossing], count: int) -> list[Crossing]:
-    """Some pairs of every kind of evidence, in their order."""
-    by_kind = defaultdict(list)
-    for crossing in crossings:
-        by_kind[crossing.kinds[0]].append(crossing)
-    turns = (crossing for turn in zip_longest(*by_kind.values()) for crossing in turn if crossing is not None)
-    chosen = [crossing for crossing, _ in zip(turns, range(count), strict=False)]
-    return [crossing for crossing in crossings if crossing in chosen]
 
 
 def of_records(dataset: Dataset) -> Callable[[Song], Spectrogram | None]:

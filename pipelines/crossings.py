@@ -58,7 +58,7 @@ class Crossings:
     files : dict
         How many files of each split are in such a pair.
     listed : tuple of Crossing
-        Of each kind at most `MOST_LISTED`, sorted by their most telling kind and their names.
+        Of each kind at most `MOST_LISTED`, sorted by their most telling kind, its error rate and their names.
     """
 
     counts: Mapping[str, Mapping[Splits, int]]
@@ -80,6 +80,13 @@ def find_crossings(songs: Sequence[Song], copies: Sequence[Copy], forbidden: Seq
         The kinds of evidence that may not cross; the others are counted and listed all the same.
     """
     return _Search(songs, copies).crossings(forbidden)
+
+
+def most_telling(crossings: Sequence[Crossing], count: int) -> list[Crossing]:
+    """So many pairs, in their order: of each kind of evidence the first, then of each the second."""
+    by_kind = _gather(range(len(crossings)), lambda index: crossings[index].kinds[0])
+    chosen = islice(_by_turns([iter(of_kind) for of_kind in by_kind.values()]), count)
+    return [crossings[index] for index in sorted(chosen)]
 
 
 class _Search:
@@ -209,5 +216,6 @@ def _by_turns(sources: Sequence[Iterator[Key]]) -> Iterator[Key]:
 
 
 def _most_telling_first(crossing: Crossing) -> tuple[object, ...]:
-    first, second = crossing.first, crossing.second
-    return KINDS.index(crossing.kinds[0]), first.song_id, second.song_id, first.fold, second.fold
+    first, second, copy = crossing.first, crossing.second, crossing.copy
+    rank = KINDS.index(crossing.kinds[0]), copy.error_rate if copy else 0
+    return *rank, first.song_id, second.song_id, first.fold, second.fold

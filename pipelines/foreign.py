@@ -61,8 +61,11 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
     Raises
     ------
     UsageError
-        It is none of these, names fewer than two splits, or a split is empty.
+        It is not there, is none of these, names fewer than two splits, or a split is empty.
     """
+    for url in (*sources, *filter(None, (audio, artists))):
+        if not (storage.is_folder(url) or storage.version(url)):
+            raise UsageError(f"{url}: no such file or folder")
     try:
         foreign = _load([source.rstrip("/") for source in sources], audio)
         index = lists.read_index(artists) if artists else {}
@@ -91,6 +94,8 @@ def _load(sources: Sequence[str], audio: str) -> Foreign:
         folders = [url for url in below if _name(url).lower() in manifest.SPLITS and storage.is_folder(url)]
         sources = folders or [url for url in below if _is_list(url) and _splits_in(url)] or sources
     if all(map(storage.is_folder, sources)):
+        if audio:
+            raise UsageError(f"--audio {audio}: says where files of lists or of a manifest lie; folders hold their own")
         return Foreign([entry for url in sources for entry in _of_folder(url)])
     if all(map(_is_list, sources)):
         return _of_lists(sources, audio)

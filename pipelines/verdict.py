@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines import ledger, show
-from pipelines.crossings import KINDS, Crossing, Crossings, Splits
+from pipelines.crossings import KINDS, Crossing, Crossings, Splits, most_telling
 from pipelines.ledger import Song
 
 NAMES = {
@@ -94,7 +94,7 @@ class Audit:
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
             few = ", ".join(song.song_id for song in self.rejected[:3])
-            more = ", ..." if len(self.rejected) > 3 else ""
+            more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
             found.append(f"{len(self.rejected)} files could not be read ({reasons}): {few}{more}")
         if self.without_split:
             found.append(f"{self.without_split} files have no split")
@@ -136,19 +136,24 @@ class Audit:
         return {kind: count for kind, count in left.items() if count}
 
     @property
+    def leaks(self) -> list[Crossing]:
+        """The listed pairs that may not cross."""
+        return [crossing for crossing in self.crossings.listed if set(crossing.kinds) & set(self.forbidden)]
+
+    @property
     def splits_with_pairs(self) -> list[Splits]:
         """Between which splits there are pairs."""
         return _splits_of(self.crossings.counts)
 
     def summary(self) -> str:
         """For a terminal: the counts, the most telling pairs, a line each, and the verdict."""
-        shown = self.crossings.listed[:MOST_SHOWN]
+        shown = most_telling(self.leaks, MOST_SHOWN)
         lines = [
             f"{pair.first.song_id} ({pair.first.fold}) - {pair.second.song_id} ({pair.second.fold}): {describe(pair)}"
             for pair in shown
         ]
-        lines += self.faults[:MOST_SHOWN]
-        return "\n\n".join(part for part in (self.table() if shown else "", "\n".join(lines), self.verdict) if part)
+        lines = [_printable(line) for line in [*lines, *self.faults[:MOST_SHOWN]]]
+        return "\n\n".join(part for part in (self.table() if self.crossings.counts else "", "\n".join(lines), self.verdict) if part)
 
     def table(self) -> str:
         """How many pairs cross, by splits and kind of evidence."""
@@ -178,6 +183,11 @@ def describe(crossing: Crossing) -> str:
             f" {copy.second_s:.1f} s of the second ({copy.error_rate:.1%} of bits differ)"
         )
     return "; ".join(shared[kind] for kind in crossing.kinds)
+
+
+def _printable(text: str) -> str:
+    """Text in one line, whatever a file's name holds."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def _splits_of(counts: Mapping[str, Mapping[Splits, int]]) -> list[Splits]:
