@@ -1,6 +1,5 @@
 """Other people's splits, as files that each have a split: folders, lists, or a manifest."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -10,6 +9,7 @@ from pipelines.config import CorpusConfig
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import WRITTEN, Entry, Song
 from pipelines.lists import without_suffix
+from pipelines.segments import splits_in
 
 _FORMS = (
     "a dataset, a folder of folders train, validation and test, their lists (.txt), or a manifest (.csv, .parquet) with"
@@ -70,7 +70,7 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
         foreign = _load([source.rstrip("/") for source in sources], audio)
         index = lists.read_index(artists) if artists else {}
     except (OSError, SpectroshardError) as error:
-        raise UsageError(str(error).removeprefix("corpus.input ")) from error
+        raise UsageError(str(error).removeprefix("corpus.input ").removeprefix("corpus.artists ")) from error
     if len(foreign.splits) < 2:
         found = ", ".join(foreign.splits) or "none"
         raise UsageError(f"{' '.join(sources)}: of the splits {found} there are not two that could be compared")
@@ -92,7 +92,7 @@ def _load(sources: Sequence[str], audio: str) -> Foreign:
     if len(sources) == 1 and storage.is_folder(sources[0]):
         below = [storage.join(sources[0], name) for name in storage.names(sources[0])]
         folders = [url for url in below if _name(url).lower() in manifest.SPLITS and storage.is_folder(url)]
-        sources = folders or [url for url in below if _is_list(url) and _splits_in(url)] or sources
+        sources = folders or [url for url in below if _is_list(url) and splits_in(_stem(url))] or sources
     if all(map(storage.is_folder, sources)):
         if audio:
             raise UsageError(f"--audio {audio}: says where files of lists or of a manifest lie; folders hold their own")
@@ -108,17 +108,16 @@ def _name(url: str) -> str:
     return storage.absolute(url).rpartition("/")[2]
 
 
+def _stem(url: str) -> str:
+    return PurePosixPath(_name(url)).stem
+
+
 def _is_list(url: str) -> bool:
     return url.lower().endswith(".txt")
 
 
-def _splits_in(url: str) -> set[str]:
-    words = re.split(r"[\W_]+", PurePosixPath(_name(url)).stem.lower())
-    return {manifest.SPLITS[word] for word in words if word in manifest.SPLITS}
-
-
 def _split_of(url: str) -> str:
-    splits = _splits_in(url)
+    splits = splits_in(_stem(url))
     if len(splits) != 1:
         raise UsageError(f"{url}: its name tells no split, expected one of {', '.join(manifest.SPLITS)} in it")
     return splits.pop()

@@ -1,24 +1,26 @@
 """The song that a file is a piece of, by its name: other people cut songs into numbered files and split those.
 
-A file's own name is its path, without the folders that are named as splits and without its suffix of audio. What marks
-it as a piece is taken off the end:
+A file's own name is its path, without folders that all files share or that name a split, and without its suffix
+of audio. What marks it as a piece is taken off the end:
 
 * a word and a number, `x_seg3`, `x-chunk-12`, `x (clip 3)`: always;
 * a beginning and an end, `x_10.0_15.0`, `x-30-59`: where most such files of the corpus are equally long by it;
-* a number alone, `x.3`, `x_part3`, `x/3`: where the corpus shows that files of one name and several numbers are pieces.
-  Whole songs are numbered too (`blues.00000` in a class, `album_01` on an album). So pieces must be equally long, but
-  for a song's last, where their durations are known; and their names must be numbered themselves (`blues.00000.3`,
-  `000002_3`), or else have the same numbers or all begin with 0, and be no fewer than the numbers of one. A number
-  behind its folder's name (`blues/blues.00000`) and one alone in a folder of the first level (`blues/3`) are a class's.
+* a number alone, `x.3`, `x_part3`, `x/3`: where the corpus shows that it counts pieces. For whole songs are numbered
+  too: `blues.00000` in a class, `album_01` on an album. Pieces have the same numbers in every song, or begin with 0;
+  where their durations are known, they are equally long, but for a song's last; and there are at least as many songs
+  as pieces of one, or an eighth of that where the songs' names are numbered themselves (`blues.00000.3`, `000002_3`).
+  A number behind its folder's name (`blues/blues.00000`) and one alone in a folder of the first level (`blues/3`) are
+  those of a class's songs.
 
-A name without words (`0001`, `track 1`) may be counted anew in each split. It names a song where it is that of pieces,
-and no two splits have pieces of the same numbers.
+A name without words (`0001`, `track 1`) may be counted anew in each split. It names a song only where it is that of
+pieces, and splits do not have pieces of the same numbers.
 """
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import PurePosixPath
 from statistics import median
 
@@ -36,6 +38,7 @@ _NUMBERED = re.compile(r"(?P<base>.*?)(?:^|[\s._(\[#-]+)(?:(?:part|pt)[\s._-]*)?
 _WORDLESS = re.compile(rf"(?:{_GENERIC})?[\W_]*\d*", re.IGNORECASE)
 _MOST, _FEW = 0.8, 0.1
 _LENGTH_TOLERANCE = 0.05
+_PIECES_PER_NUMBERED_SONG = 8
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def with_song_names(songs: Sequence[Song]) -> list[Song]:
     list of Song
         In the same order. `song` stays empty where a file's name says nothing.
     """
-    paths = [_own_path(song.song_id) for song in songs]
+    paths = _own_paths([song.song_id for song in songs])
     pieces = _pieces(paths, [song.duration_s for song in songs])
     wordless_pieces = {path for path, piece in pieces.items() if _is_wordless(piece)}
     counted_anew = _share_in_several_splits(wordless_pieces, paths, songs) > _FEW
@@ -71,11 +74,17 @@ def with_song_names(songs: Sequence[Song]) -> list[Song]:
     return named
 
 
-def _own_path(song_id: str) -> str:
-    path = PurePosixPath(song_id)
-    return str(
-        PurePosixPath(*(part for part in path.parent.parts if part.lower() not in SPLITS), without_suffix(path.name))
-    )
+def splits_in(name: str) -> set[str]:
+    """The splits that the words of a name are, as in `train_filtered`."""
+    return {SPLITS[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLITS}
+
+
+def _own_paths(song_ids: Sequence[str]) -> list[str]:
+    folders = [[part for part in PurePosixPath(i).parent.parts if not splits_in(part)] for i in song_ids]
+    ends = zip(min(folders, default=[]), max(folders, default=[]), strict=False)
+    shared = sum(1 for _ in takewhile(lambda parts: parts[0] == parts[1], ends))
+    names = [without_suffix(PurePosixPath(song_id).name) for song_id in song_ids]
+    return [str(PurePosixPath(*folder[shared:], name)) for folder, name in zip(folders, names, strict=True)]
 
 
 def _is_wordless(path: str) -> bool:
@@ -164,9 +173,8 @@ def _are_pieces(pieces: Iterable[_Piece], is_numbered: bool) -> bool:
     every = {number for numbers in several for number in numbers}
     is_same_set = sum(map(len, several)) >= _MOST * len(several) * len(every)
     begins_with_0 = sum(0 in numbers for numbers in several) >= _MOST * len(several)
-    if is_numbered:
-        return bool(before_last) or is_same_set or begins_with_0
-    return (is_same_set or begins_with_0) and len(several) >= median(map(len, several))
+    songs = len(several) * (_PIECES_PER_NUMBERED_SONG if is_numbered else 1)
+    return (is_same_set or begins_with_0) and songs >= median(map(len, several))
 
 
 def _are_equally_long(pieces: Iterable[_Piece]) -> bool:

@@ -69,39 +69,36 @@ class Audit:
         return "; ".join([*self._found(), *self._not_compared()])
 
     def _found(self) -> list[str]:
-        pairs = sum(self.crossings.pairs.values())
-        found = list(self.faults[:1])
+        found = [_printable(fault) for fault in self.faults[:1]]
         if len(self.faults) > 1:
             found.append(f"{len(self.faults) - 1} more faults of the shards")
-        if pairs:
-            shares = ", ".join(f"{count} of {self.files[split]} in {split}" for split, count in self._crossing_files())
-            found.append(
-                f"{pairs} pairs of files cross ({shares})" if pairs > 1 else f"1 pair of files crosses ({shares})"
-            )
+        if pairs := sum(self.crossings.pairs.values()):
+            crossing = "1 pair of files crosses" if pairs == 1 else f"{pairs} pairs of files cross"
+            shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.crossings.files.items()]
+            found.append(f"{crossing} ({', '.join(shares)})")
         elif not self.faults:
+            nothing = "nothing crosses among what could be read" if self.rejected else "nothing crosses"
             sizes = ", ".join(f"{split} {count}" for split, count in self.files.items())
             by = ", ".join(f"{NAMES[kind]} ({count})" for kind, count in self.compared.items() if count)
-            found.append(f"nothing crosses: {sum(self.files.values())} files ({sizes}), compared by {by or 'nothing'}")
+            found.append(f"{nothing}: {sum(self.files.values())} files ({sizes}), compared by {by or 'nothing'}")
         return found
-
-    def _crossing_files(self) -> list[tuple[str, int]]:
-        return sorted(self.crossings.files.items())
 
     def _not_compared(self) -> list[str]:
         found = []
         if not self.compared["hash"]:
             found.append("samples and fingerprints were not compared, for want of audio")
+        if short := self.compared["hash"] - self.compared["fingerprint"]:
+            found.append(f"{short} files are too short for a fingerprint")
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
-            few = ", ".join(song.song_id for song in self.rejected[:3])
+            few = ", ".join(_printable(song.song_id) for song in self.rejected[:3])
             more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
             found.append(f"{len(self.rejected)} files could not be read ({reasons}): {few}{more}")
         if self.without_split:
             found.append(f"{self.without_split} files have no split")
-        allowed = [kind for kind in self.crossings.counts if kind not in self.forbidden]
-        for kind in allowed:
-            count = sum(self.crossings.counts[kind].values())
-            found.append(f"{count} pairs share an {kind}, by the configuration's choice")
+        if "artist" not in self.forbidden and "artist" in self.crossings.counts:
+            pairs = sum(self.crossings.counts["artist"].values())
+            found.append(f"{pairs} pairs share an artist, by the configuration's choice")
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -152,8 +149,9 @@ class Audit:
             f"{pair.first.song_id} ({pair.first.fold}) - {pair.second.song_id} ({pair.second.fold}): {describe(pair)}"
             for pair in shown
         ]
-        lines = [_printable(line) for line in [*lines, *self.faults[:MOST_SHOWN]]]
-        return "\n\n".join(part for part in (self.table() if self.crossings.counts else "", "\n".join(lines), self.verdict) if part)
+        lines += self.faults[:MOST_SHOWN]
+        table = self.table() if self.crossings.counts else ""
+        return "\n\n".join(filter(None, (table, "\n".join(map(_printable, lines)), self.verdict)))
 
     def table(self) -> str:
         """How many pairs cross, by splits and kind of evidence."""

@@ -19,13 +19,13 @@ def numbered(form, songs, numbers):
     [
         ("song-seg04.wav", "song"),
         ("x_part_chunk_12.wav", "x_part"),
-        ("train/blues/x (clip 3).mp3", "blues/x"),
+        ("train/blues/x (clip 3).mp3", "x"),
         ("x.segment.0007.flac", "x"),
         ("Valid/x_slice10.wav", "x"),
         ("x_part2.wav", "x_part2"),
         ("subsample3.wav", "subsample3"),
-        ("blues/blues.00000.wav", "blues/blues.00000"),
-        ("test/Ann/Live/intro.ogg", "Ann/Live/intro"),
+        ("blues/blues.00000.wav", "blues.00000"),
+        ("test/Ann/Live/intro.ogg", "intro"),
         ("01 - title.wav", "01 - title"),
         ("track 1.wav", ""),
         ("album/0001.wav", ""),
@@ -74,6 +74,19 @@ def test_pieces_are_of_one_song(paths, songs):
 )
 def test_whole_songs_are_not_pieces(paths):
     assert len(set(names_of(paths))) == len(paths)
+
+
+def test_folders_are_part_of_a_name_but_for_splits_and_those_that_all_share():
+    assert names_of(["d/train/a/x.wav", "d/my_test/a/x.wav", "d/test/b/x_seg1.wav"]) == ["a/x", "a/x", "b/x"]
+
+
+EXCERPTS_OF_ALBUMS = [f"Jam{a}-{n:02d}.wav" for a, last in enumerate((4, 9, 14, 15)) for n in range(1, last, 2)]
+EXCERPTS_OF_CLASSES = numbered("wav/genre/{song}/{n}.wav", [f"g{n}x" for n in range(10)], range(10))
+
+
+@pytest.mark.parametrize("paths", [EXCERPTS_OF_ALBUMS, EXCERPTS_OF_CLASSES])
+def test_equally_long_excerpts_are_not_pieces_for_that(paths):
+    assert not set(names_of(paths, [30.0] * len(paths))) & {"Jam1", "Jam2", "g0x", "genre/g0x"}
 
 
 def test_pieces_are_equally_long_but_for_the_last():
