@@ -9,7 +9,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines.errors import SpectroshardError, UsageError
 
@@ -27,8 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(_before_beam(arguments))
     options.beam = arguments[len(_before_beam(arguments)) + 1 :]
     try:
-        _quieten(options)
-        code: int = options.run(options)
+        logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
+        with contextlib.nullcontext() if options.verbose else _quiet():
+            code: int = options.run(options)
         return code
     except KeyboardInterrupt:
         print("stopped; the same command goes on where it was", file=sys.stderr)
@@ -295,34 +296,29 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
     )
 
 
-def _quieten(options: Options) -> None:
-    """Keeps the libraries' own chatter from the terminal."""
-    if options.verbose:
-        logging.basicConfig(level=logging.INFO)
-        return
-    logging.basicConfig(level=logging.ERROR)
-    warnings.simplefilter("ignore")
-    if options.run in (demo, train, evaluate, crossval, predict):
-        with _no_native_output():
-            import tensorflow as tf
-
-            tf.config.list_physical_devices()
-            list(tf.data.TFRecordDataset([os.devnull], buffer_size=1))
-
-
 @contextlib.contextmanager
-def _no_native_output() -> Iterator[None]:
-    """Sends standard error nowhere: TensorFlow's native library writes there while it is loaded, past all settings."""
-    sys.stderr.flush()
-    kept = os.dup(2)
+def _quiet() -> Iterator[None]:
+    """Keeps the libraries' own chatter from the terminal, also what native code writes past Python."""
+    warnings.simplefilter("ignore")
+    terminal, kept = sys.stderr, os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
+        if _descriptor(terminal) == 2:
+            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
         os.dup2(nowhere, 2)
         yield
     finally:
         os.dup2(kept, 2)
+        sys.stderr = terminal
         os.close(kept)
         os.close(nowhere)
+
+
+def _descriptor(file: TextIO) -> int | None:
+    try:
+        return file.fileno()
+    except (AttributeError, OSError):  # in a notebook or a test it may be none of the system's
+        return None
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def trained(chain, built):
 def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
     code, out, err = run(capsys, "build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d")
     assert code == 0
-    assert "low" in out and "fold-03" in out and "shown 16 = written 16 + rejected 0" in out
+    assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
     assert "seconds of audio per second" in out
     assert "Read songs: 16 of 16" in err and "Write shards: 16 of 16" in err
 
