@@ -88,17 +88,17 @@ class Audit:
         if not self.compared["hash"]:
             found.append("samples and fingerprints were not compared, for want of audio")
         if short := self.compared["hash"] - self.compared["fingerprint"]:
-            found.append(f"{short} files are too short for a fingerprint")
+            found.append(f"{short} too short for a fingerprint")
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
             few = ", ".join(_printable(song.song_id) for song in self.rejected[:3])
             more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
-            found.append(f"{len(self.rejected)} files could not be read ({reasons}): {few}{more}")
+            found.append(f"{len(self.rejected)} that could not be read ({reasons}): {few}{more}")
         if self.without_split:
-            found.append(f"{self.without_split} files have no split")
+            found.append(f"{self.without_split} without a split")
         if "artist" not in self.forbidden and "artist" in self.crossings.counts:
             pairs = sum(self.crossings.counts["artist"].values())
-            found.append(f"{pairs} pairs share an artist, by the configuration's choice")
+            found.append(f"pairs that share an artist, by the configuration's choice: {pairs}")
         return found
 
     def to_json(self) -> dict[str, Any]:
