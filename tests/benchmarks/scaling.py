@@ -9,7 +9,6 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
@@ -24,21 +23,40 @@ _SHARED_VALUES = 62  # of 10 s
 _SONGS_PER_COPY = 100
 _BIT_ERROR_RATE = 0.02
 _SONGS_PER_BLOCK = 1_000
+# How often each bit of a value differs from that of the value before, and how strongly the bits depend on each other
+# (so that as many pairs of songs meet as do in real music): measured on 307 tracks of ten game soundtracks.
+_CHANGE_RATES = (
+    *(0.14, 0.10, 0.05, 0.04, 0.29, 0.22, 0.14, 0.10, 0.17, 0.12, 0.20, 0.12, 0.30, 0.25, 0.14, 0.09),
+    *(0.30, 0.22, 0.06, 0.04, 0.09, 0.05, 0.20, 0.15, 0.17, 0.11, 0.04, 0.03, 0.05, 0.03, 0.04, 0.03),
+)
+_MIXING = 0.75
 _HEADER = ["songs", "wall (s)", "ms/song", "peak (MB)", "KB/song", "planted", "recall", "false pairs"]
 
 Fingerprints = NDArray[np.uint32]
 
 
 def music(rng: np.random.Generator, songs: int) -> Fingerprints:
-    """Fingerprints of unrelated songs, shape (songs, values): each bit changes in five values of sixteen."""
-    changes = _bits(rng, (songs, _VALUES), "0101")
-    changes[:, 0] = _bits(rng, (songs,), "1")
-    return np.bitwise_xor.accumulate(changes, axis=1)
+    """Fingerprints of unrelated songs, shape (songs, values), that are as like each other as real music's.
+
+    A bit is the sign of a Gaussian process that forgets at the bit's own rate (P(change) = arccos(correlation) / pi),
+    and the 32 processes are correlated. Were all values equally likely, songs would hardly ever agree by chance, and
+    finding copies would look cheaper than it is.
+    """
+    kept = np.cos(np.pi * np.array(_CHANGE_RATES, np.float32))
+    renewed = np.sqrt(1 - kept**2)
+    mixing = np.eye(32) + _MIXING / np.sqrt(32) * np.random.default_rng(0).standard_normal((32, 32))
+    mixing = (mixing / np.linalg.norm(mixing, axis=0)).astype(np.float32)
+    levels = rng.standard_normal((songs, 32), np.float32) @ mixing
+    values = np.zeros((songs, _VALUES), np.uint32)
+    for position in range(_VALUES):
+        values[:, position] = _words(levels > 0)
+        levels = kept * levels + renewed * (rng.standard_normal((songs, 32), np.float32) @ mixing)
+    return values
 
 
 def near_copies(rng: np.random.Generator, originals: Fingerprints) -> list[Fingerprints]:
     """Of each song a copy with bit errors, of 10 s or more of it, from anywhere."""
-    damaged = originals ^ _bits(rng, originals.shape, "00000101")
+    damaged = originals ^ _words(rng.random((*originals.shape, 32), np.float32) < _BIT_ERROR_RATE)
     lengths = rng.integers(_SHARED_VALUES, _VALUES, len(damaged), endpoint=True)
     starts = rng.integers(0, _VALUES - lengths, endpoint=True)
     return [values[start : start + length] for values, start, length in zip(damaged, starts, lengths, strict=True)]
@@ -85,13 +103,9 @@ def measure(songs: int) -> list[object]:
     ]
 
 
-def _bits(rng: np.random.Generator, shape: Sequence[int], share: str) -> Fingerprints:
-    """Words whose bits are one with a probability given as a binary fraction."""
-    words = np.zeros(shape, np.uint32)
-    for digit in reversed(share):
-        fair = rng.integers(0, 1 << 32, shape, np.uint32)
-        words = fair | words if digit == "1" else fair & words
-    return words
+def _words(bits: NDArray[np.bool_]) -> Fingerprints:
+    """Bits, shape (..., 32), as numbers, shape (...)."""
+    return np.packbits(bits, axis=-1, bitorder="little").view("<u4")[..., 0]
 
 
 def _peak_kb() -> int:
