@@ -12,13 +12,14 @@ of audio. What marks it as a piece is taken off the end:
   A number behind its folder's name (`blues/blues.00000`) and one alone in a folder of the first level (`blues/3`) are
   those of a class's songs.
 
-A name without words (`0001`, `track 1`) may be counted anew in each split. It names a song only where it is that of
-pieces, and splits do not have pieces of the same numbers.
+A name that is only counted, without words (`0001`, `track 1`) or in a class, may be counted anew in each split: where
+more than a tenth of such names (as pieces, with their numbers) are in several splits, they name nothing. A whole file
+without words has no name at all, unless it is one file that is listed in several splits.
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -56,7 +57,7 @@ def with_song_names(songs: Sequence[Song]) -> list[Song]:
     Parameters
     ----------
     songs : sequence of Song
-        The corpus, each with its split as its fold; durations count where they are known.
+        The corpus, a file in several splits once for each; durations count where they are known.
 
     Returns
     -------
@@ -64,14 +65,21 @@ def with_song_names(songs: Sequence[Song]) -> list[Song]:
         In the same order. `song` stays empty where a file's name says nothing.
     """
     paths = _own_paths([song.song_id for song in songs])
-    pieces = _pieces(paths, [song.duration_s for song in songs])
-    wordless_pieces = {path for path, piece in pieces.items() if _is_wordless(piece)}
-    counted_anew = _share_in_several_splits(wordless_pieces, paths, songs) > _FEW
-    named = []
-    for song, path in zip(songs, paths, strict=True):
-        says_nothing = counted_anew if path in wordless_pieces else path not in pieces and _is_wordless(path)
-        named.append(song if song.song or says_nothing else replace(song, song=pieces.get(path, path)))
-    return named
+    song_of = _pieces(paths, [song.duration_s for song in songs])
+    files = defaultdict(set)
+    for path, song in zip(paths, songs, strict=True):
+        files[path].add(song.song_id)
+    counted = {path for path in files if _is_counted(song_of.get(path, path))}
+    pieces, whole = counted & song_of.keys(), counted - song_of.keys()
+    nameless = {path for path in whole if _is_wordless(path)}
+    nameless |= {path for some in (pieces, whole) if _share_of_several(some, files) > _FEW for path in some}
+    listed = Counter(song.song_id for song in songs)
+    return [
+        song
+        if song.song or (path in nameless and listed[song.song_id] == 1)
+        else replace(song, song=song_of.get(path, path))
+        for song, path in zip(songs, paths, strict=True)
+    ]
 
 
 def splits_in(name: str) -> set[str]:
@@ -87,16 +95,19 @@ def _own_paths(song_ids: Sequence[str]) -> list[str]:
     return [str(PurePosixPath(*folder[shared:], name)) for folder, name in zip(folders, names, strict=True)]
 
 
+def _is_counted(path: str) -> bool:
+    """Whether a name is but a number, alone, behind a word for all songs, or behind its folder's name."""
+    name, folder = PurePosixPath(path).name, PurePosixPath(path).parent.name
+    return _is_wordless(path) or re.sub(r"[\W_]*\d+$", "", name).lower() == folder.lower()
+
+
 def _is_wordless(path: str) -> bool:
     return _WORDLESS.fullmatch(PurePosixPath(path).name) is not None
 
 
-def _share_in_several_splits(chosen: set[str], paths: Sequence[str], songs: Sequence[Song]) -> float:
-    splits = defaultdict(set)
-    for path, song in zip(paths, songs, strict=True):
-        if path in chosen:
-            splits[path].add(song.fold)
-    return sum(len(of_path) > 1 for of_path in splits.values()) / max(len(splits), 1)
+def _share_of_several(paths: set[str], files: Mapping[str, set[str]]) -> float:
+    """The share of these names that several files have."""
+    return sum(len(files[path]) > 1 for path in paths) / max(len(paths), 1)
 
 
 def _pieces(paths: Sequence[str], durations_s: Sequence[float]) -> dict[str, str]:

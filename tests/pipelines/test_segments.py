@@ -4,9 +4,9 @@ from pipelines.ledger import Song
 from pipelines.segments import with_song_names
 
 
-def names_of(paths, durations_s=None, folds=None):
-    durations_s, folds = durations_s or [0.0] * len(paths), folds or ["train"] * len(paths)
-    songs = [Song(p, p, duration_s=d, fold=f) for p, d, f in zip(paths, durations_s, folds, strict=True)]
+def names_of(paths, durations_s=None):
+    durations_s = durations_s or [0.0] * len(paths)
+    songs = [Song(path, path, duration_s=duration_s) for path, duration_s in zip(paths, durations_s, strict=True)]
     return [song.song for song in with_song_names(songs)]
 
 
@@ -96,12 +96,23 @@ def test_pieces_are_equally_long_but_for_the_last():
 
 
 def test_numbers_that_are_counted_anew_in_each_split_name_nothing():
-    paths, folds = numbered("{song}/{n}_{n}.wav", ["train", "test"], range(4)), ["train"] * 4 + ["test"] * 4
-    assert names_of(paths, folds=folds)[0] == "0_0"  # one number each: no pieces
-    paths = numbered("{song}_{n}.wav", ["train/01", "train/02", "test/01"], range(3))
-    assert names_of(paths, folds=["train"] * 6 + ["test"] * 3) == [""] * 9
-    paths = ["train/01_0.wav", "train/01_2.wav", "train/02_0.wav", "train/02_1.wav", "test/01_1.wav", "test/02_2.wav"]
-    assert names_of(paths, folds=["train"] * 4 + ["test"] * 2) == ["01", "01", "02", "02", "01", "02"]
+    assert names_of(numbered("{song}_{n}.wav", ["train/01", "train/02", "test/01"], range(3))) == [""] * 9
+    once_each = [
+        "train/01_0.wav",
+        "train/01_2.wav",
+        "train/02_0.wav",
+        "train/02_1.wav",
+        "test/01_1.wav",
+        "test/02_2.wav",
+    ]
+    assert names_of(once_each) == ["01", "01", "02", "02", "01", "02"]
+    assert names_of(numbered("{song}.{n}.wav", ["train/a/a", "test/a/a", "test/b/b"], range(3))) == [""] * 9
+    mostly_once = [*numbered("train/a/{song}{n}.wav", ["a"], range(20)), "test/a/a3.wav", "test/b/b1.wav"]
+    assert names_of(mostly_once)[20] == names_of(mostly_once)[3] == "a/a3"
+
+
+def test_one_file_in_several_splits_is_one_song_whatever_its_name():
+    assert names_of(["0001.wav", "a/02.wav", "0001.wav"]) == ["0001", "", "0001"]
 
 
 def test_the_corpus_own_word_wins():
