@@ -189,18 +189,18 @@ def _of_manifest(url: str, root: str) -> Foreign:
     if "split" in columns:
         rows = [{**row, "fold": ""} for row in rows]
     entries: dict[tuple[str, str], Entry] = {}
-    for row in rows:
-        entry = _of_row(row, manifest.own_fold(row, url), root)
+    for number, row in enumerate(rows, 1):
+        entry = _of_row(row, number, manifest.own_fold(row, url), root)
         if entry.song.fold:
             entries.setdefault((entry.song.song_id, entry.song.fold), entry)
     without = sum(not (row.get("split") or row.get("fold")) for row in rows)
     return Foreign(list(entries.values()), without_split=without)
 
 
-def _of_row(row: Mapping[str, str], split: str, root: str) -> Entry:
+def _of_row(row: Mapping[str, str], number: int, split: str, root: str) -> Entry:
     path = row["path"]
     uri = path if "://" in path else storage.absolute(path if path.startswith("/") else storage.join(root, path))
-    song = Song(path, uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
+    song = Song(path or f"row {number}", uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
     if not path:
         song = song.rejected("unreadable", "the manifest's path is empty")
     return Entry(_in_split(song, split), uri, storage.version(uri) if path and storage.is_local(uri) else "")

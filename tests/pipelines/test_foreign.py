@@ -71,10 +71,10 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
     )
     files = foreign.load(["m/m.csv"])
     assert rows(files) == [
-        ("", "validation", "unreadable"),
         (f"{folder}/b.wav", "validation", ""),
         ("a.wav", "test", ""),
         ("a.wav", "train", ""),
+        ("row 5", "validation", "unreadable"),
     ]
     assert files.without_split == 1
     first = files.entries[0]
