@@ -110,7 +110,7 @@ def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> by
     if end_s - begin_s > _DRAWN_S and copy:
         begin_s = max(begin_s, copy.first_s - _BEFORE_S)
     axes[-1].set_xlim(begin_s, min(end_s, begin_s + _DRAWN_S))
-    axes[-1].set_xlabel("seconds of the first")
+    axes[-1].set_xlabel("seconds of the first" if copy else "seconds")
     return png(figure)
 
 
