@@ -1,7 +1,7 @@
 """Near copies: songs whose fingerprints share a stretch, found through an inverted index in Beam.
 
 Two songs are compared only where they agree in some values, so the cost grows with the number of songs and not with
-the number of pairs. Songs travel through Beam as numbers; their fingerprints lie in files of a thousand songs each.
+the number of pairs. Songs travel through Beam as numbers; their fingerprints lie in files, a block of songs each.
 """
 
 import functools
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines import fingerprint, storage
-from pipelines.alignment import Alignment, align
+from pipelines.alignment import TEMPOS, Alignment, align, promising
 from pipelines.fingerprint import SPAN_S, VALUE_S, Values
 from pipelines.progress import Progress
 
-_SONGS_PER_BLOCK = 1_000
+_LEAST_SONGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
 _POSTINGS_PER_SHELF = 2_000_000
 _MOST_POSTINGS = 200_000_000
 _NEIGHBOURS = 5
@@ -89,8 +89,8 @@ def find_copies(
     """
     names = sorted(fingerprints)
     storage.remove(folder)
-    count = _write_blocks([fingerprints[name] for name in names], folder)
-    scale = Scale.of(sum(map(len, fingerprints.values())) // 4)
+    scale = Scale.of(len(names), sum(map(len, fingerprints.values())) // 4)
+    count = _write_blocks([fingerprints[name] for name in names], folder, scale.songs_per_block)
     with Progress("Compare fingerprints", len(names), lambda: 0), new_pipeline() as pipeline:
         (
             pipeline
@@ -98,9 +98,9 @@ def find_copies(
             | "Spread blocks" >> beam.Reshuffle()
             | "Index values" >> beam.ParDo(IndexValues(folder, scale))  # (shelf, postings)
             | "Gather shelves" >> beam.GroupByKey()
-            | "Meet songs" >> beam.FlatMap(_meetings)  # (block of the first song, hits)
+            | "Meet songs" >> beam.FlatMap(_meetings, scale.songs_per_block)  # (block of the first song, hits)
             | "Gather pairs" >> beam.GroupByKey()
-            | "Align pairs" >> beam.ParDo(AlignPairs(folder))
+            | "Align pairs" >> beam.ParDo(AlignPairs(folder, scale.songs_per_block))
         )
     found = [row for name in _found_in(folder) for row in json.loads(storage.read_bytes(storage.join(folder, name)))]
     storage.remove(folder)
@@ -122,25 +122,29 @@ def _copy(first: str, second: str, alignment: Alignment) -> Copy:
 
 @dataclass(frozen=True)
 class Scale:
-    """How an index is spread: over so many shelves, with one of so many keys kept.
+    """How an index is spread.
 
     Attributes
     ----------
+    songs_per_block : int
+        So that a very large corpus has no more blocks than can be compared each with each.
     shelves : int
         Postings of a key are on one shelf.
     one_in : int
         A very large corpus keeps a part of all keys, the same in every song, so that its index stays within bounds.
     """
 
+    songs_per_block: int
     shelves: int
     one_in: int
 
     @classmethod
-    def of(cls, values: int) -> "Scale":
-        """The scale for fingerprints of so many values in all."""
+    def of(cls, songs: int, values: int) -> "Scale":
+        """The scale for so many songs, whose fingerprints have so many values in all."""
         postings = values * len(_MASKS)
         one_in = math.ceil(postings / _MOST_POSTINGS) or 1
-        return cls(math.ceil(postings / one_in / _POSTINGS_PER_SHELF) or 1, one_in)
+        shelves = math.ceil(postings / one_in / _POSTINGS_PER_SHELF) or 1
+        return cls(max(_LEAST_SONGS_PER_BLOCK, math.ceil(songs / _MOST_BLOCKS)), shelves, one_in)
 
 
 class IndexValues(beam.DoFn):
@@ -158,32 +162,37 @@ class IndexValues(beam.DoFn):
 class AlignPairs(beam.DoFn):
     """Aligns the pairs whose first songs are in a block, and writes those that are copies to a file."""
 
-    def __init__(self, folder: str):
-        self.folder = folder
+    def __init__(self, folder: str, songs_per_block: int):
+        self.folder, self.songs_per_block = folder, songs_per_block
 
     def setup(self) -> None:
-        self.read_block = functools.lru_cache(maxsize=8)(functools.partial(_read_block, self.folder))
+        self.read_block = functools.lru_cache(maxsize=2)(functools.partial(_read_block, self.folder))
 
     def process(self, element: tuple[int, Iterable[bytes]]) -> None:
         block, parts = element
         hits = np.concatenate([np.frombuffer(part, _HIT) for part in parts])
+        hits = hits[np.lexsort((hits["first"], hits["second"]))]  # by the second, so that each block is read once
+        begins = np.flatnonzero(np.concatenate([[True], ~(_same(hits, "first") & _same(hits, "second"))]))
+        ours, theirs = (hits[f"{side}_position"].astype(np.int64) for side in ("first", "second"))
+        tempos = promising(np.repeat(np.arange(len(begins)), np.diff(begins, append=len(hits))), ours, theirs)
         rows = []
-        for pair in _pairs(hits):
-            song, other = (int(pair[0][key]) for key in ("first", "second"))
-            positions = [pair[key].astype(np.int64) for key in ("first_position", "second_position")]
-            alignment = align(self._values(song), self._values(other), *positions)
+        for pair in np.flatnonzero(tempos.any(axis=1)):
+            own = slice(begins[pair], begins[pair + 1] if pair + 1 < len(begins) else None)
+            song, other = int(hits["first"][begins[pair]]), int(hits["second"][begins[pair]])
+            likely = [tempo for tempo, is_likely in zip(TEMPOS, tempos[pair], strict=True) if is_likely]
+            alignment = align(self._values(song), self._values(other), ours[own], theirs[own], likely)
             if alignment is not None:
                 rows.append((song, other, asdict(alignment)))
         storage.write_bytes(storage.join(self.folder, _found(block)), json.dumps(rows).encode())
 
     def _values(self, song: int) -> Values:
-        return self.read_block(song // _SONGS_PER_BLOCK)[song % _SONGS_PER_BLOCK]
+        return self.read_block(song // self.songs_per_block)[song % self.songs_per_block]
 
 
-def _meetings(shelf: tuple[int, Iterable[bytes]]) -> Iterator[tuple[int, bytes]]:
+def _meetings(shelf: tuple[int, Iterable[bytes]], songs_per_block: int) -> Iterator[tuple[int, bytes]]:
     """Of a shelf's postings: the hits of songs that meet on it, packed, for each block of first songs."""
     hits = meet_songs(np.concatenate([np.frombuffer(part, _POSTING) for part in shelf[1]]))
-    blocks = hits["first"] // _SONGS_PER_BLOCK
+    blocks = hits["first"] // songs_per_block
     for block in np.unique(blocks):
         yield int(block), hits[blocks == block].tobytes()
 
@@ -192,24 +201,25 @@ def index_values(block: Sequence[Values], number: int, scale: Scale) -> list[Row
     """A block's postings, shelf by shelf: of each song and key the first position."""
     lengths = [len(values) for values in block]
     values = np.concatenate(block)
-    songs = np.repeat(np.arange(len(block), dtype=np.uint32), lengths)
+    songs = np.repeat(np.arange(len(block), dtype=np.uint64), lengths)
     starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
     within = np.flatnonzero(songs[_APART:] == songs[:-_APART])
     keys = np.concatenate([_keys(values, mask, within) for mask in _MASKS])
     at = np.tile(within, len(_MASKS))
     kept = np.flatnonzero(keys % np.uint64(scale.one_in) == 0)
     keys, at = keys[kept] // np.uint64(scale.one_in), at[kept]
+    # A song has a key once, where it first has it; some bits of a key make room for the song.
+    song_bits = np.uint64(len(block).bit_length())
+    _, fresh = np.unique((keys << song_bits) | songs[at], return_index=True)
+    keys, at = keys[fresh], at[fresh]
+    shelves = (keys % np.uint64(scale.shelves)).astype(np.uint32)
+    order = np.argsort(shelves, kind="stable")
+    keys, at = keys[order], at[order]
     postings = np.zeros(len(keys), _POSTING)
     postings["key"] = keys >> np.uint64(32)
-    postings["song"] = songs[at] + np.uint32(number * _SONGS_PER_BLOCK)
+    postings["song"] = songs[at] + np.uint64(number * scale.songs_per_block)
     postings["position"] = at - starts[at]
-    shelves = keys % np.uint64(scale.shelves)
-    order = np.lexsort((postings["position"], postings["key"], postings["song"], shelves))
-    postings, shelves = postings[order], shelves[order]
-    again = (shelves[1:] == shelves[:-1]) & _same(postings, "song") & _same(postings, "key")
-    fresh = np.concatenate([[True], ~again])[: len(postings)]
-    postings, shelves = postings[fresh], shelves[fresh]
-    return np.split(postings, np.searchsorted(shelves, np.arange(1, scale.shelves)))
+    return np.split(postings, np.searchsorted(shelves[order], np.arange(1, scale.shelves)))
 
 
 def meet_songs(postings: Rows) -> Rows:
@@ -218,7 +228,7 @@ def meet_songs(postings: Rows) -> Rows:
     A song meets the next few songs that have the key, in the order of their numbers, and not all of them: so no key is
     hot, however common, and a row of copies is still linked one to the next.
     """
-    postings = np.sort(postings, order=["key", "song"])
+    postings = postings[np.argsort((postings["key"].astype(np.uint64) << np.uint64(32)) | postings["song"])]
     hits = []
     for distance in range(1, _NEIGHBOURS + 1):
         first, second = postings[:-distance], postings[distance:]
@@ -241,24 +251,17 @@ def _keys(values: Values, mask: np.uint32, at: NDArray[np.int64]) -> NDArray[np.
     return mixed ^ (mixed >> np.uint64(31))
 
 
-def _pairs(hits: Rows) -> list[Rows]:
-    """The hits of each pair of songs that has two or more."""
-    hits = np.sort(hits, order=["first", "second", "first_position", "second_position"])
-    ends = np.flatnonzero(~(_same(hits, "first") & _same(hits, "second"))) + 1
-    return [pair for pair in np.split(hits, ends) if len(pair) > 1]
-
-
 def _same(rows: Rows, key: str) -> NDArray[np.bool_]:
     """Whether a row has the same key as the one before it, from the second on."""
     same: NDArray[np.bool_] = rows[key][1:] == rows[key][:-1]
     return same
 
 
-def _write_blocks(fingerprints: Sequence[bytes], folder: str) -> int:
-    """Writes the fingerprints in files of a thousand songs each; returns how many."""
-    starts = range(0, len(fingerprints), _SONGS_PER_BLOCK)
+def _write_blocks(fingerprints: Sequence[bytes], folder: str, songs_per_block: int) -> int:
+    """Writes the fingerprints in files of so many songs each; returns how many files."""
+    starts = range(0, len(fingerprints), songs_per_block)
     for number, start in enumerate(starts):
-        block = fingerprints[start : start + _SONGS_PER_BLOCK]
+        block = fingerprints[start : start + songs_per_block]
         sink = io.BytesIO()
         np.savez(sink, values=fingerprint.values(b"".join(block)), ends=np.cumsum([len(some) // 4 for some in block]))
         storage.write_bytes(storage.join(folder, _block(number)), sink.getvalue())
