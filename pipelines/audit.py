@@ -60,9 +60,7 @@ def of_dataset(
     if long and not any(song.fingerprint for song in long):
         raise SpectroshardError(f"{dataset.url}: its ledger has no fingerprints; build the dataset again")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
-    songs = with_song_names(written)
-    if splits is not None:
-        songs = [replace(song, fold=split_of.get(song.fold, "")) for song in songs]
+    songs = written if splits is None else [replace(s, fold=split_of.get(s.fold, "")) for s in written]
     by_fold = splits is None and any(fold != split for fold, split in split_of.items())
     return _audit(
         dataset.url,

@@ -17,6 +17,7 @@ from pipelines.errors import SongError, of_unforeseen
 from pipelines.folds import with_folds
 from pipelines.groups import with_groups
 from pipelines.ledger import REJECTED, Entry, Song
+from pipelines.segments import with_pieces_named
 from pipelines.shards import with_shards
 from pipelines.work import Json
 
@@ -94,7 +95,7 @@ def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy
         By content hash, of both.
     config : BuildConfig
     """
-    everything = [*songs, *history.without_old_names(earlier, songs)]
+    everything = [*with_pieces_named(songs), *history.without_old_names(earlier, songs)]
     grouped = with_groups(everything, config.folds.group_by, copies)
     now, before = grouped[: len(songs)], grouped[len(songs) :]
     dealt = with_folds(now, config.folds, before, history.earlier_folds(now, before, copies))

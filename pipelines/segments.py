@@ -82,6 +82,18 @@ def with_song_names(songs: Sequence[Song]) -> list[Song]:
     ]
 
 
+def with_pieces_named(songs: Sequence[Song]) -> list[Song]:
+    """Songs with the names of the songs that they are pieces of, where nothing else says them; the others unchanged.
+
+    What is called after its genre, as `genre1/genre1.00000.wav`, is no piece.
+    """
+    paths = _own_paths([song.song_id for song in songs])
+    return [
+        song if named.song == path or PurePosixPath(named.song).name.lower() == song.genre.lower() else named
+        for song, named, path in zip(songs, with_song_names(songs), paths, strict=True)
+    ]
+
+
 def splits_in(name: str) -> set[str]:
     """The splits that the words of a name are, as in `train_filtered`."""
     return {SPLITS[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLITS}

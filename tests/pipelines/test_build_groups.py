@@ -97,3 +97,15 @@ def test_a_song_too_short_to_be_compared_is_no_copy(tmp_path):
         outcome(build(config_of(songs), str(tmp_path / "out"), in_process()).dataset)["jazz/short.wav"].fingerprint
         == b""
     )
+
+
+def test_segments_of_a_song_share_its_group(tmp_path):
+    folder = write_songs(tmp_path / "songs")
+    for song, path in enumerate(sorted(folder.rglob("*.wav"))):
+        for piece in range(3):
+            samples = tone(1.5, 8_000, frequency_hz=300 + 10 * song + piece)
+            write(path.with_name(f"{path.stem}.{piece}.wav"), samples, 8_000)
+        path.unlink()
+    dataset = build(config_of(folder), str(tmp_path / "out"), in_process()).dataset
+    groups = {f"song:{genre}/{genre}.{n:05d}" for genre in ("blues", "jazz", "metal") for n in range(6)}
+    assert {song.group for song in dataset.ledger()} == groups

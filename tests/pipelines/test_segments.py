@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.ledger import Song
-from pipelines.segments import with_song_names
+from pipelines.segments import with_pieces_named, with_song_names
 
 
 def names_of(paths, durations_s=None):
@@ -118,3 +118,11 @@ def test_one_file_in_several_splits_is_one_song_whatever_its_name():
 def test_the_corpus_own_word_wins():
     song = Song("x_seg3.wav", "x", song="another")
     assert with_song_names([song]) == [song]
+
+
+def test_a_build_names_pieces_alone_and_no_genre():
+    pieces = [Song(f"{g}/{g}.{n}.{k}.wav", "", g, duration_s=5) for g in ("a", "b") for n in range(4) for k in range(6)]
+    assert {song.song for song in with_pieces_named(pieces)} == {f"{g}/{g}.{n}" for g in ("a", "b") for n in range(4)}
+    songs = [Song(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
+    assert with_pieces_named(songs) == songs
+    assert with_pieces_named([Song("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
