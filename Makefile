@@ -2,7 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test lint bench-copies bench-scaling lock clean
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -14,6 +14,13 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Near copies: how many of those planted in a corpus (CORPUS=path/to/manifest.csv) are found, and what finding costs.
+bench-copies: .venv/installed
+	$(BIN)/python -m tests.benchmarks.copies $(or $(CORPUS),$(error CORPUS=path/to/manifest.csv says in which corpus))
+
+bench-scaling: .venv/installed
+	$(BIN)/python -m tests.benchmarks.scaling
 
 # Renews constraints.txt: the newest versions that setup.py allows.
 lock:

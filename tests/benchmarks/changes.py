@@ -41,8 +41,8 @@ class Change:
     tempo: float = 1.0
 
 
-def _filtered(name: str, filters: str, **more: float) -> Change:
-    return Change(name, options=("-af", filters), **more)
+def _filtered(name: str, filters: str, silence_s: float = 0.0, tempo: float = 1.0) -> Change:
+    return Change(name, options=("-af", filters), silence_s=silence_s, tempo=tempo)
 
 
 def _sped(factor: float) -> str:

@@ -117,12 +117,9 @@ class Benchmark:
     def __init__(self, corpus: Mapping[str, Clip], folder: str):
         self.corpus, self.folder = corpus, folder
         self.own_pairs = self._find({})
-        self.related = {
-            frozenset((song, other))
-            for copy in self.own_pairs
-            for song in corpus[copy.first].songs
-            for other in corpus[copy.second].songs
-        }
+        same = [(clip.songs, clip.songs) for clip in corpus.values()]
+        near = [(corpus[copy.first].songs, corpus[copy.second].songs) for copy in self.own_pairs]
+        self.related = {frozenset((a, b)) for first, second in same + near for a in first for b in second}
 
     def run(self, change: Change, originals: Sequence[str], is_listed: bool) -> Row:
         """Plants one kind of copy of some clips, and finds them."""
@@ -153,12 +150,13 @@ class Benchmark:
         return [row for _, row in sorted(rows.items())]
 
     def _find(self, planted: Mapping[str, bytes]) -> list[Copy]:
-        fingerprints = {name: clip.fingerprint for name, clip in self.corpus.items()} | planted
-        return find_copies(fingerprints, str(Path(self.folder, "work")), in_process())
+        corpus = {name: clip.fingerprint for name, clip in self.corpus.items()}
+        return find_copies({**corpus, **planted}, str(Path(self.folder, "work")), in_process())
 
     def _found_straight(self, planted: Sequence[Planted]) -> int:
         """How many are found where no other tempo is tried, as plain Chromaprint would."""
-        with mock.patch("pipelines.alignment._TEMPOS", (1.0,)):
+        straight = (1.0,)
+        with mock.patch("pipelines.alignment.TEMPOS", straight), mock.patch("pipelines.copies.TEMPOS", straight):
             found = self._find({name: values for one in planted for name, values in one.fingerprints.items()})
         pairs = {frozenset((copy.first, copy.second)) for copy in found}
         return sum(frozenset((one.original, one.copy)) in pairs for one in planted)
@@ -196,8 +194,7 @@ class Benchmark:
         lines = []
         for copy in found:
             first, second = songs[copy.first], songs[copy.second]
-            is_related = first & second or any(frozenset((a, b)) in self.related for a in first for b in second)
-            if not is_related:
+            if not any(frozenset((a, b)) in self.related for a in first for b in second):
                 lines.append(f"{' + '.join(sorted(first))} and {' + '.join(sorted(second))}: {copy}")
         return lines
 
@@ -210,9 +207,7 @@ def in_threads(do: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
 def read_corpus(url: str) -> dict[str, Clip]:
     """The clips of a manifest by content hash, as a build reads them; those with the same samples are one."""
     entries = [entry for entry in manifest.entries(url, "") if not entry.song.reason]
-    done: list[Reading] = []
-    with Progress("Read clips", len(entries), lambda: len(done)):
-        readings = in_threads(lambda entry: done.append(reading := _read(entry.location)) or reading, entries)
+    readings = in_threads(lambda entry: _read(entry.location), entries)
     songs: dict[str, set[str]] = {}
     for entry, reading in zip(entries, readings, strict=True):
         songs.setdefault(reading.content_hash, set()).add(entry.song.song or entry.song.song_id)
