@@ -111,10 +111,8 @@ def predict(
         with tempfile.TemporaryDirectory() as temporary:
             return predict(bundle, urls, temporary, new_pipeline)
     bundle.network()  # so that a damaged bundle is told of here, and not by every worker
-    orders = [{"bundle": bundle.fingerprint, "paths": part} for part in work.parts(find_files(urls))]
-    names = work.place(folder, "predict", orders)
-    sizes = {name: len(order["paths"]) for name, order in zip(names, orders, strict=True)}
-    receipts = work.run(new_pipeline, folder, sizes, "Predict", PredictSongs(folder, bundle.url))
+    orders = [{"bundle": bundle.fingerprint, "songs": part} for part in work.parts(find_files(urls))]
+    receipts = work.run(new_pipeline, PredictSongs(folder, bundle.url), orders)
     return [Prediction.model_validate(song) for receipt in receipts for song in receipt["songs"]]
 
 
@@ -127,6 +125,8 @@ class PredictSongs(work.Fulfil):
         Where orders and receipts are.
     bundle_url : str
     """
+
+    kind, verb = "predict", "Predict"
 
     def __init__(self, folder: str, bundle_url: str):
         super().__init__(folder)
@@ -142,7 +142,7 @@ class PredictSongs(work.Fulfil):
         from model.evaluate import classify
 
         rejected: list[Prediction] = []
-        songs = ((known, windows) for known, windows in map(self._read, order["paths"]) if _keep(known, rejected))
+        songs = ((known, windows) for known, windows in map(self._read, order["songs"]) if _keep(known, rejected))
         predicted = [self._prediction(known, probabilities) for known, probabilities in classify(self.network, songs)]
         everything = sorted(predicted + rejected, key=lambda prediction: prediction.path)
         return {"songs": [p.model_dump(mode="json") for p in everything], "rejected": len(rejected)}

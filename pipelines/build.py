@@ -19,7 +19,7 @@ from pipelines.copies import Copy
 from pipelines.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import DUPLICATE, Song
-from pipelines.plan import Plan, plan
+from pipelines.plan import Plan, ReadSongs, plan
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
 
@@ -87,12 +87,10 @@ def _write(
     ledger.write(ledger_url, songs)
     _refuse_rejects(songs, config, ledger_url)
     _refuse_unbalanced(songs, config, ledger_url)
-    names = work.place(folder, "shard", orders)
-    sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
-    receipts = work.run(new_pipeline, folder, sizes, "Write shards", WriteShards(folder, output))
+    receipts = work.run(new_pipeline, WriteShards(folder, output), orders)
     late = {song_id: why for receipt in receipts for song_id, why in receipt["rejected"].items()}
     if late:
-        work.forget(folder, "read")  # what was read is no longer so
+        work.forget(folder, ReadSongs.kind)  # what was read is no longer so
     after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)

@@ -106,10 +106,7 @@ def read(
     entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: Callable[[], beam.Pipeline]
 ) -> list[Song]:
     """Songs with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
-    orders = read_orders(entries, config)
-    names = work.place(folder, "read", orders)
-    sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
-    receipts = work.run(new_pipeline, folder, sizes, "Read songs", ReadSongs(folder))
+    receipts = work.run(new_pipeline, ReadSongs(folder), read_orders(entries, config))
     readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]
     return [_with_reading(entry.song, reading) for entry, reading in zip(entries, readings, strict=True)]
 
@@ -131,6 +128,8 @@ def read_orders(entries: Sequence[Entry], config: BuildConfig) -> list[Json]:
 
 class ReadSongs(work.Fulfil):
     """Reads the songs of an order; counts songs, seconds and rejects by reason."""
+
+    kind, verb = "read", "Read songs"
 
     def fulfil(self, order: Json) -> Json:
         config = AudioConfig.model_validate(order["audio"])

@@ -6,8 +6,8 @@ names of orders travel through Beam; an order that has a receipt is not done aga
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import apache_beam as beam
 import threadpoolctl
@@ -73,6 +73,11 @@ class Fulfil(beam.DoFn):
         Where orders and receipts are.
     """
 
+    kind: ClassVar[str]
+    """What its orders are called."""
+    verb: ClassVar[str]
+    """What the work is, as in 'Read songs'."""
+
     def __init__(self, folder: str):
         self.folder = folder
 
@@ -93,20 +98,18 @@ class Fulfil(beam.DoFn):
         yield element
 
 
-def fulfil(pipeline: beam.Pipeline, names: Sequence[str], verb: str, worker: Fulfil) -> PCollection[str]:
+def fulfil(pipeline: beam.Pipeline, names: Sequence[str], worker: Fulfil) -> PCollection[str]:
     """Spreads orders over workers, which do them."""
     done: PCollection[str] = (
         pipeline
         | "List orders" >> beam.Create(names, reshuffle=False)
         | "Spread orders" >> beam.Reshuffle()
-        | verb >> beam.ParDo(worker)
+        | worker.verb >> beam.ParDo(worker)
     )
     return done
 
 
-def run(
-    new_pipeline: Callable[[], beam.Pipeline], folder: str, sizes: Mapping[str, int], verb: str, worker: Fulfil
-) -> list[Json]:
+def run(new_pipeline: Callable[[], beam.Pipeline], worker: Fulfil, orders: Sequence[Json]) -> list[Json]:
     """Does all orders that are not done, in a pipeline of their own, and returns the receipts of all.
 
     A receipt of an earlier run that tells of rejected songs does not count: whatever was wrong may have been mended.
@@ -115,25 +118,23 @@ def run(
     ----------
     new_pipeline : callable
         Gives an empty pipeline.
-    folder : str
-        Where orders and receipts are.
-    sizes : dict
-        How many songs each order has, by its name.
-    verb : str
-        What the work is, as in 'Read songs'.
     worker : Fulfil
+    orders : sequence of dict
+        Each with its `songs`.
     """
-    names = list(sizes)
+    folder = worker.folder
+    names = place(folder, worker.kind, orders)
+    sizes = {name: len(order["songs"]) for name, order in zip(names, orders, strict=True)}
     earlier = done(folder, names)
     for name, receipt in zip(earlier, receipts(folder, earlier), strict=True):
         if receipt["rejected"]:
             storage.remove(storage.join(folder, _receipt(name)))
     ready = set(done(folder, names))
     missing = [name for name in names if name not in ready]
-    with Progress(verb, sum(sizes.values()), lambda: sum(sizes[name] for name in done(folder, names))):
+    with Progress(worker.verb, sum(sizes.values()), lambda: sum(sizes[name] for name in done(folder, names))):
         if missing:
             with new_pipeline() as pipeline:
-                fulfil(pipeline, missing, verb, worker)
+                fulfil(pipeline, missing, worker)
     return receipts(folder, names)
 
 

@@ -54,6 +54,8 @@ class WriteShards(work.Fulfil):
         The dataset's folder.
     """
 
+    kind, verb = "shard", "Write shards"
+
     def __init__(self, folder: str, output: str):
         super().__init__(folder)
         self.output = output

@@ -10,6 +10,8 @@ ORDERS = [{"number": number} for number in range(5)]
 class Square(work.Fulfil):
     """Squares a number; refuses one below zero, and breaks at 13."""
 
+    kind, verb = "square", "Square"
+
     def fulfil(self, order):
         if order["number"] == 13:
             raise RuntimeError("thirteen")
@@ -17,8 +19,7 @@ class Square(work.Fulfil):
 
 
 def run(folder, orders):
-    names = work.place(str(folder), "square", orders)
-    receipts = work.run(in_process(), str(folder), dict.fromkeys(names, 1), "Square", Square(str(folder)))
+    receipts = work.run(in_process(), Square(str(folder)), [{"songs": [], **order} for order in orders])
     return [receipt["square"] for receipt in receipts]
 
 
@@ -28,6 +29,8 @@ def receipts_of(folder):
 
 class CountThreads(work.Fulfil):
     """Tells how many threads each BLAS has."""
+
+    kind, verb = "count", "Count"
 
     def fulfil(self, order):
         return {
@@ -40,8 +43,7 @@ class CountThreads(work.Fulfil):
 
 def test_blas_has_one_thread_so_that_sums_do_not_depend_on_the_machine(tmp_path):
     with threadpoolctl.threadpool_limits(2, "blas"):
-        names = work.place(str(tmp_path), "count", [{}])
-        (receipt,) = work.run(in_process(), str(tmp_path), {names[0]: 1}, "Count", CountThreads(str(tmp_path)))
+        (receipt,) = work.run(in_process(), CountThreads(str(tmp_path)), [{"songs": []}])
     assert set(receipt["threads"]) == {1}
 
 
@@ -82,7 +84,7 @@ def test_a_receipt_with_rejects_does_not_last(tmp_path):
 def test_orders_that_are_no_more_take_their_receipts_along(tmp_path):
     run(tmp_path, ORDERS)
     work.place(str(tmp_path), "other", [{}])
-    work.place(str(tmp_path), "square", ORDERS[:2])
+    work.place(str(tmp_path), "square", [{"songs": [], **order} for order in ORDERS[:2]])
     assert [name[:12] for name in storage.names(str(tmp_path))] == ["other-00000-"] + ["square-00000"] * 2 + [
         "square-00001"
     ] * 2
