@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Options = argparse.Namespace
 Argument = tuple[str, str, str, dict[str, Any]]
-"""A subcommand's argument: its name, metavar and help, and what else argparse is to know."""
+"""A subcommand's argument: its name, metavar (none for a switch) and help, and what else argparse is to know."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,15 +137,18 @@ def evaluate(options: Options) -> int:
 
 def crossval(options: Options) -> int:
     """Every song scored by a model that never saw it."""
+    from model import leak_gap
     from model.crossval import crossval
     from model.report import write_report
     from pipelines.dataset import Dataset
 
     config, dataset = _config(options.config, options.set), Dataset.load(options.dataset)
-    metrics, scores = crossval(config, dataset, options.output)
+    metrics, scores = crossval(config, dataset, options.output, with_leak_gap=options.leak_gap)
     for row in metrics["rounds"]:
         print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
     _print_metrics(metrics)
+    if options.leak_gap:
+        print(f"\n{leak_gap.describe(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
     title = f"{config.training.network}, cross-validated by song"
     print(f"report: {write_report(options.output, title, metrics, scores, dataset)}")
     return 0
@@ -196,7 +199,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
         command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
         for name, metavar, about, how in arguments:
-            command.add_argument(name, metavar=metavar, help=about, **how)
+            command.add_argument(name, help=about, **({"metavar": metavar} | how if metavar else how))
     return parser
 
 
@@ -237,6 +240,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             config,
             dataset,
             ("--output", "DIR", "the rounds' folder (default: crossval)", {"default": "crossval"}),
+            ("--leak-gap", "", "score other seconds of the trained songs too", {"action": "store_true"}),
             settings,
         ],
         predict: [

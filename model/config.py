@@ -21,6 +21,9 @@ class Training(Section):
         The length of the stretch of a song that is classified at a time.
     windows_per_song : int
         How many windows, at random places, an epoch draws from each song.
+    held_out_share : float
+        How much of each train song, at its end, is never trained on, so that it can be scored beside songs that the
+        network never saw: a window at least, and half of the song at most.
     batch_size, epochs : int
     patience : int or None
         Training stops early after this many epochs without a lower validation loss, and keeps the weights of the
@@ -36,12 +39,15 @@ class Training(Section):
     class_weights : bool
         Whether a rare genre's windows weigh more, so that all genres weigh the same.
     seed : int
+    allow_leaks : bool
+        Whether a dataset is trained on whose audit finds that its splits share songs.
     """
 
     network: str = "cnn"
     features: tuple[str, ...] = ()
     window_s: float = Field(3.0, gt=0)
     windows_per_song: int = Field(2, ge=1)
+    held_out_share: float = Field(0.0, ge=0, le=0.5)
     batch_size: int = Field(16, ge=1)
     epochs: int = Field(40, ge=1)
     patience: int | None = Field(None, ge=1)
@@ -53,6 +59,7 @@ class Training(Section):
     mask_frames: int = Field(0, ge=0)
     class_weights: bool = False
     seed: int = 0
+    allow_leaks: bool = False
 
     @pydantic.field_validator("network")
     @classmethod

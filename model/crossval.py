@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from model import evaluate
+from model import evaluate, leak_gap
 from model.config import Config, Training
 from model.metrics import FileScore, measure
 from model.report import REPORT_NAME
@@ -41,7 +41,9 @@ def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple
         yield {"train": train_folds, "validation": validation, "test": (test,)}
 
 
-def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, Any], list[FileScore]]:
+def crossval(
+    config: Config, dataset: Dataset, output: str, *, with_leak_gap: bool = False
+) -> tuple[dict[str, Any], list[FileScore]]:
     """Trains and evaluates a model for each fold, and measures all songs together.
 
     A round that is done is not done again, and one that was stopped goes on.
@@ -53,11 +55,15 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
     dataset : Dataset
     output : str
         A local folder, new or left by this very cross-validation; each round's bundle goes below it.
+    with_leak_gap : bool
+        Whether the end of each train song is kept from the training and scored too, see `model.leak_gap`; the picture
+        of both scores goes into the folder.
 
     Returns
     -------
     metrics : dict
-        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy.
+        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy, and
+        `leak_gap`, where it was asked for, both scores.
     scores : list of FileScore
 
     Raises
@@ -65,10 +71,13 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
     UsageError
         The output holds something else.
     """
+    if with_leak_gap:
+        config = leak_gap.holding_out(config)
     folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
     each_splits = list(rounds(folds, config.training))
     _refuse_other_files(output, folds)
     scores: list[FileScore] = []
+    trained: dict[str, list[FileScore]] = {}
     each: list[dict[str, Any]] = []
     for splits in each_splits:
         fold = splits["test"][0]
@@ -77,12 +86,17 @@ def crossval(config: Config, dataset: Dataset, output: str) -> tuple[dict[str, A
         metrics, of_round = evaluate.evaluate(bundle, dataset)
         each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
         scores += of_round
+        if with_leak_gap:
+            trained[fold] = evaluate.score_held_out(bundle, dataset)
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
+    if with_leak_gap:
+        metrics["leak_gap"] = leak_gap.measure_gap(trained, scores, dataset.genres)
+        storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw(metrics["leak_gap"]))
     evaluate.write_metrics(output, metrics)
     return metrics, scores
 
 
 def _refuse_other_files(output: str, folds: Sequence[str]) -> None:
-    own = {*folds, evaluate.METRICS_NAME, REPORT_NAME}
+    own = {*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME}
     if others := [name for name in storage.names(output) if name not in own and not storage.is_unfinished(name)]:
         raise UsageError(f"{output}: holds files that no crossval wrote ({others[0]}, ...); give a folder of its own")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from model import stream
 from model.bundle import Bundle
 from model.metrics import FileScore, measure
-from model.windows import Windows
+from model.windows import Rows, Windows
 from pipelines import storage
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
@@ -51,12 +51,21 @@ def write_metrics(url: str, metrics: dict[str, Any]) -> None:
     storage.write_bytes(storage.join(url, METRICS_NAME), json.dumps(metrics, indent=1).encode())
 
 
-def score_files(model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows) -> Iterator[FileScore]:
-    """Scores every file of some folds, in the order of the shards."""
+def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
+    """Scores a bundle on its train songs: on the end of each, which `training.held_out_share` held out."""
+    windows = bundle.cutting()
+    rows = windows.held_out(bundle.training.held_out_share)
+    return list(score_files(bundle.network(), dataset, bundle.splits["train"], windows, rows))
+
+
+def score_files(
+    model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, rows: Rows | None = None
+) -> Iterator[FileScore]:
+    """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
     song_of = {row.song_id: row.song or row.song_id for row in dataset.ledger()}
     songs = (
         ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
-        for song in stream.whole_songs(dataset, folds, windows).as_numpy_iterator()
+        for song in stream.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
     )
     for (song_id, genre, group), probabilities in classify(model, songs):
         yield FileScore(song_id, genre, group, song_of[song_id], probabilities)

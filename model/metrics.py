@@ -54,8 +54,8 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
     -------
     dict
         `songs`, `files`, `segments`; `song_accuracy` and its 95 % interval `song_accuracy_interval`; `file_accuracy`,
-        `segment_accuracy`; `macro_f1` (of songs, over the genres that occur), `per_genre`, and `confusion`, a row for
-        each true genre, of songs.
+        `segment_accuracy` and its `segment_accuracy_interval`; `macro_f1` (of songs, over the genres that occur),
+        `per_genre`, and `confusion`, a row for each true genre, of songs.
     """
     songs = _songs(scores)
     true = np.array([genres.index(song.genre) for song in songs])
@@ -64,6 +64,8 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
     np.add.at(confusion, (true, said), 1)
     per_genre = [_genre_figures(genre, confusion, index) for index, genre in enumerate(genres)]
     own = np.concatenate([np.full(len(score.segments), genres.index(score.genre)) for score in scores])
+    segment_right = np.concatenate([s.segments for s in scores]).argmax(axis=1) == own
+    segment_groups = [score.group for score in scores for _ in score.segments]
     return {
         "songs": len(songs),
         "files": len(scores),
@@ -71,7 +73,8 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
         "song_accuracy": float((true == said).mean()),
         "song_accuracy_interval": _interval(true == said, [song.group for song in songs], seed),
         "file_accuracy": float(np.mean([genres[int(s.probabilities.argmax())] == s.genre for s in scores])),
-        "segment_accuracy": float((np.concatenate([s.segments for s in scores]).argmax(axis=1) == own).mean()),
+        "segment_accuracy": float(segment_right.mean()),
+        "segment_accuracy_interval": _interval(segment_right, segment_groups, seed),
         "macro_f1": float(np.mean([row["f1"] for row in per_genre if row["songs"]])),
         "per_genre": per_genre,
         "confusion": confusion.tolist(),
@@ -98,9 +101,9 @@ def _genre_figures(genre: str, confusion: NDArray[Any], index: int) -> dict[str,
 
 
 def _interval(right: NDArray[np.bool_], groups: Sequence[str], seed: int) -> tuple[float, float]:
-    """The 95 % bootstrap interval of the share of right songs.
+    """The 95 % bootstrap interval of the share of right songs, or segments.
 
-    Songs of a group are drawn together: those of one artist are not independent of each other.
+    Those of a group are drawn together: songs of one artist are not independent of each other.
     Source: B. Efron and R. Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13 (percentiles).
     """
     _, member_of = np.unique(groups, return_inverse=True)

@@ -10,6 +10,7 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from model import leak_gap
 from model.bundle import HISTORY_NAME
 from model.metrics import FileScore
 from pipelines import show, storage
@@ -53,6 +54,7 @@ def write_report(
     page = environment.from_string(template).render(
         title=title,
         note=note,
+        leak_gap=_embed(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         metrics=metrics,
         dataset=dataset,
         genres=dataset.genres,
@@ -158,5 +160,5 @@ def _draw_confusion(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -
     return png(figure)
 
 
-def _embed(picture: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(picture).decode()
+def _embed(picture: bytes, kind: str = "png") -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

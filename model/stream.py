@@ -11,7 +11,7 @@ import fsspec
 
 from model import augment
 from model.config import Training
-from model.windows import Windows
+from model.windows import Rows, Windows
 from pipelines import records, storage
 from pipelines.dataset import Dataset, Shard
 from pipelines.errors import SpectroshardError, UsageError
@@ -102,7 +102,9 @@ def training_batches(
 
     def window(place: Any, serialized: Any, epoch: Any) -> tuple[Any, Any]:
         share = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        song = records.parse_tensors(serialized, tuple(windows.frames), dtype, windows.at(share))
+        song = records.parse_tensors(
+            serialized, tuple(windows.frames), dtype, windows.at(share, training.held_out_share)
+        )
         features = windows.normalise(windows.fill(song))
         return features, _label(song["genre"], dataset)
 
@@ -130,8 +132,16 @@ def training_batches(
     return epochs.enumerate(first).map(finish, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any:
+def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: Rows | None = None) -> Any:
     """Songs tiled into windows, in the order of the shards.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds : sequence of str
+    windows : Windows
+    rows : callable
+        The stretch of each song that is tiled. Default: all of it.
 
     Returns
     -------
@@ -141,7 +151,7 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any
     import tensorflow as tf
 
     def tiled(serialized: Any) -> dict[str, Any]:
-        song = records.parse_tensors(serialized, tuple(windows.frames), dataset.config.shards.dtype)
+        song = records.parse_tensors(serialized, tuple(windows.frames), dataset.config.shards.dtype, rows)
         names = {key: song[key] for key in ("song_id", "genre", "group")}
         return names | {"windows": windows.tile(windows.normalise(song))}
 

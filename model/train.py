@@ -14,10 +14,10 @@ from model.bundle import MODEL_NAME, Bundle
 from model.config import Config, Training
 from model.epochs import WORK_NAME, Epochs, are_over
 from model.windows import Windows
-from pipelines import storage
+from pipelines import audit, storage
 from pipelines.config import digest
 from pipelines.dataset import Dataset
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 
 _WARM_UP_SHARE = 0.1
 
@@ -77,12 +77,15 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     ------
     UsageError
         The dataset lacks a feature or the songs of a split, or the output holds something else.
+    SpectroshardError
+        The splits share songs, and `training.allow_leaks` is not set.
     """
     chosen = splits or dataset.splits(config.folds)
     task = Task(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
     if Bundle.json_name() in storage.names(output):
         return _finished(output, task)
     stream.local_paths(dataset, task.splits["train"])  # which are there
+    _refuse_leaks(task)
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(task.training.seed + 1)
     model = compiled(task)
@@ -95,6 +98,15 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     bundle = _publish(model, task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
+
+
+def _refuse_leaks(task: Task) -> None:
+    found = audit.of_dataset(task.dataset, task.splits)
+    if found.fails and not task.training.allow_leaks:
+        raise SpectroshardError(
+            f"{task.dataset.url}: {found.verdict}; spectroshard audit shows the pairs. Build it again,"
+            " or train all the same with training.allow_leaks=true"
+        )
 
 
 def compiled(task: Task) -> Any:

@@ -1,6 +1,6 @@
 """Windows: the stretches of a song that a network sees, cut and normalised in one way for all who need them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -11,6 +11,9 @@ from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
 
 _LEAST_DEVIATION = 1e-3
+
+Rows = Callable[[str, Any], tuple[Any, Any]]
+"""Given a feature's name and its frames: the first frame of a stretch and how many, as `parse_tensors` takes it."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +66,42 @@ class Windows:
         """Features with mean 0 and deviation 1 in each bin."""
         return {name: (features[name] - self.mean[name]) / self.deviation[name] for name in self.frames}
 
-    def at(self, share: Any) -> Any:
+    def at(self, share: Any, held_out_share: float = 0.0) -> Rows:
         """The rows of windows: gives, for a feature and its frames, the first of each window and how many.
 
         Parameters
         ----------
         share : tf.Tensor, float32, shape () or (windows,)
             Where in the song each window lies, from 0 (first) to 1 (last).
+        held_out_share : float
+            No window reaches into the rows of `held_out`.
         """
         import tensorflow as tf
 
         def rows(name: str, frames: Any) -> tuple[Any, Any]:
+            frames = frames - self._held_out_frames(name, frames, held_out_share)
             spare = tf.maximum(frames - self.frames[name], 0)
             first = tf.cast(tf.round(share * tf.cast(spare, tf.float32)), tf.int32)
             return first, tf.minimum(frames, self.frames[name])
 
         return rows
+
+    def held_out(self, share: float) -> Rows:
+        """The rows at a song's end that are held out: that share of them, but a window at least and half at most."""
+
+        def rows(name: str, frames: Any) -> tuple[Any, Any]:
+            count = self._held_out_frames(name, frames, share)
+            return frames - count, count
+
+        return rows
+
+    def _held_out_frames(self, name: str, frames: Any, share: float) -> Any:
+        import tensorflow as tf
+
+        if not share:
+            return 0
+        wanted = tf.cast(tf.round(share * tf.cast(frames, tf.float32)), tf.int32)
+        return tf.minimum(tf.maximum(wanted, self.frames[name]), frames // 2)
 
     def fill(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Windows of full length: what is shorter is repeated."""

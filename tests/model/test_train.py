@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,7 +16,8 @@ from model.bundle import Bundle
 from model.config import Training
 from model.epochs import are_over, kept_row
 from model.train import train
-from pipelines import storage
+from pipelines import ledger, storage
+from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 
 
@@ -176,7 +178,7 @@ def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, t
 
 def test_it_learns(config, dataset, tmp_path):
     """Windows of three very different styles: if this is not learned, nothing is."""
-    bundle = train(changed(config, epochs=15, windows_per_song=8, mixup=0), dataset, str(tmp_path / "b"))
+    bundle = train(changed(config, epochs=15, windows_per_song=8, mixup=0, patience=15), dataset, str(tmp_path / "b"))
     assert bundle.validation["validation_accuracy"] > 0.6
 
 
@@ -214,3 +216,18 @@ def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
     )
     bundle.network()
     assert asked["safe_mode"] is True
+
+
+def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, tmp_path):
+    folder = tmp_path / "leaky"
+    shutil.copytree(dataset.url, folder)
+    rows = dataset.ledger()
+    fold = next(row.fold for row in rows if row.fold != rows[0].fold)
+    other = next(row for row in rows if row.fold == fold)
+    ledger.write(f"{folder}/songs.parquet", [replace(rows[0], content_hash=other.content_hash), *rows[1:]])
+    leaky = Dataset.load(str(folder))
+    splits = {"train": (rows[0].fold,), "validation": (), "test": (fold,)}
+    with pytest.raises(SpectroshardError, match=r"leaky: 1 pair of files crosses .*training\.allow_leaks=true"):
+        train(config, leaky, str(tmp_path / "b"), splits)
+    assert not (tmp_path / "b").exists()
+    assert train(changed(config, epochs=1, allow_leaks=True), leaky, str(tmp_path / "b"), splits)
