@@ -1,0 +1,207 @@
+"""The features by the project's own spectra: a song's STFT is computed once, block by block, and all is read off it.
+
+A recipe says what is to be read off for a feature, and is the function that afterwards makes the feature of it.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import numpy as np
+import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
+
+from pipelines import features as kinds
+from pipelines.kernels import FRAMES
+from pipelines.separation import Separation
+from pipelines.spectra import Array, Bands, Block, Centroid, Chroma, Peaks, Power, Reader, Rolloff, Spectra, hann
+
+Recipe = Callable[[], Array]
+ReaderT = TypeVar("ReaderT", bound=Reader)
+
+_LEAST_POWER = 1e-10
+_MOST_KEPT_FRAMES = 4096
+
+
+def compute(
+    samples: Array, sample_rate_hz: int, features: Mapping[str, kinds.Stft], dtype: np.dtype[Any]
+) -> dict[str, Array]:
+    """A song's features by name, shape (frames, bins), computed in `dtype`, float32 or float64."""
+    readings: dict[tuple[int, int], Reading] = {}
+    recipes: dict[str, Recipe] = {}
+    for name, feature in features.items():
+        stft = (feature.n_fft, feature.hop_length)
+        if stft not in readings:
+            readings[stft] = Reading(Spectra(samples, sample_rate_hz, feature, dtype))
+        recipes[name] = _recipe(feature, readings[stft])
+    for reading in readings.values():
+        reading.run()
+    return {name: recipe() for name, recipe in recipes.items()}
+
+
+class Reading:
+    """One reading of a song's spectra, for all features that share an STFT."""
+
+    def __init__(self, spectra: Spectra):
+        self.spectra = spectra
+        self._readers: list[Reader] = []
+        self._mel_db: dict[kinds.Mel, Recipe] = {}
+        self._onsets: dict[kinds.Mel, Recipe] = {}
+        self._separations: dict[int, Separation] = {}
+        self._kept: list[Block] | None = None
+
+    def add(self, reader: ReaderT) -> ReaderT:
+        """Has a reader take part."""
+        self._readers.append(reader)
+        return reader
+
+    def mel_db(self, mel: kinds.Mel) -> Recipe:
+        """The song's mel bands in dB, shared by all who ask for them."""
+        if mel not in self._mel_db:
+            bands = self.add(Bands(self.spectra, mel))
+            self._mel_db[mel] = functools.cache(lambda: _to_db(bands.values, mel.top_db))
+        return self._mel_db[mel]
+
+    def onsets(self, mel: kinds.Mel) -> Recipe:
+        """The song's onset envelope over these mel bands, shape (frames,), shared by all who ask for it."""
+        if mel not in self._onsets:
+            mel_db = self.mel_db(mel)
+            self._onsets[mel] = functools.cache(lambda: _onset_strengths(mel_db(), mel))
+        return self._onsets[mel]
+
+    def separation(self, kernel_size: int) -> Separation:
+        """The song's two parts, shared by all who ask for them."""
+        if kernel_size not in self._separations:
+            self._separations[kernel_size] = self.add(Separation(self.spectra, kernel_size))
+        return self._separations[kernel_size]
+
+    def keep(self) -> None:
+        """Has the blocks kept for those who need them again, unless the song is long."""
+        if self.spectra.frames <= _MOST_KEPT_FRAMES:
+            self._kept = []
+
+    def run(self) -> None:
+        """Reads the song."""
+        for block in self.spectra.blocks():
+            for reader in self._readers:
+                reader.read(block)
+            if self._kept is not None:
+                self._kept.append(replace(block))  # the power alone
+
+    def again(self) -> Iterable[Block]:
+        """The blocks that were read."""
+        return self.spectra.blocks() if self._kept is None else self._kept
+
+
+@functools.singledispatch
+def _recipe(feature: kinds.Stft, reading: Reading) -> Recipe:
+    raise NotImplementedError(type(feature).__name__)
+
+
+@_recipe.register
+def _stft_db(feature: kinds.StftDb, reading: Reading) -> Recipe:
+    power = reading.add(Power(reading.spectra))
+    return lambda: _to_db(power.values, feature.top_db)
+
+
+@_recipe.register
+def _log_mel(feature: kinds.LogMel, reading: Reading) -> Recipe:
+    return reading.mel_db(feature.bands)
+
+
+@_recipe.register
+def _harmonic_mel(feature: kinds.HarmonicMel, reading: Reading) -> Recipe:
+    bands = Bands(reading.spectra, feature.bands)
+    reading.separation(feature.kernel_size).harmonic.append(bands)
+    return lambda: _to_db(bands.values, feature.top_db)
+
+
+@_recipe.register
+def _percussive_mel(feature: kinds.PercussiveMel, reading: Reading) -> Recipe:
+    bands = Bands(reading.spectra, feature.bands)
+    reading.separation(feature.kernel_size).percussive.append(bands)
+    return lambda: _to_db(bands.values, feature.top_db)
+
+
+@_recipe.register
+def _mfcc(feature: kinds.Mfcc, reading: Reading) -> Recipe:
+    mel_db = reading.mel_db(feature.bands)
+    return lambda: np.asarray(scipy.fft.dct(mel_db(), axis=1, norm="ortho", workers=1)[:, : feature.n_mfcc])
+
+
+@_recipe.register
+def _chroma(feature: kinds.Chroma, reading: Reading) -> Recipe:
+    peaks = reading.add(Peaks(reading.spectra))
+    reading.keep()
+
+    def make() -> Array:
+        chroma = Chroma(reading.spectra, feature.n_chroma, peaks.tuning(feature.n_chroma))
+        for block in reading.again():
+            chroma.read(block)
+        return _normalised(chroma.values)
+
+    return make
+
+
+@_recipe.register
+def _spectral_centroid(feature: kinds.SpectralCentroid, reading: Reading) -> Recipe:
+    centroid = reading.add(Centroid(reading.spectra))
+    return lambda: centroid.values
+
+
+@_recipe.register
+def _spectral_rolloff(feature: kinds.SpectralRolloff, reading: Reading) -> Recipe:
+    rolloff = reading.add(Rolloff(reading.spectra, feature.roll_percent))
+    return lambda: rolloff.values
+
+
+@_recipe.register
+def _onset_strength(feature: kinds.OnsetStrength, reading: Reading) -> Recipe:
+    onsets = reading.onsets(feature.bands)
+    return lambda: onsets()[:, np.newaxis]
+
+
+@_recipe.register
+def _tempogram(feature: kinds.Tempogram, reading: Reading) -> Recipe:
+    onsets = reading.onsets(feature.bands)
+    return lambda: _autocorrelations(onsets(), feature.win_length)
+
+
+def _to_db(power: Array, top_db: float | None) -> Array:
+    """Power in dB, as `librosa.power_to_db`, in place."""
+    np.maximum(power, _LEAST_POWER, out=power)
+    np.log10(power, out=power)
+    power *= 10
+    if top_db is not None:
+        np.maximum(power, power.max() - top_db, out=power)
+    return power
+
+
+def _normalised(values: Array) -> Array:
+    """Each row by its greatest value, as `librosa.util.normalize`, in place."""
+    greatest = np.abs(values).max(axis=1, keepdims=True)
+    values /= np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
+    return values
+
+
+def _onset_strengths(mel_db: Array, stft: kinds.Stft) -> Array:
+    """The onset envelope, as `librosa.onset.onset_strength`, shape (frames,)."""
+    rises = np.maximum(0, mel_db[1:] - mel_db[:-1]).mean(axis=1)
+    delay = 1 + stft.n_fft // (2 * stft.hop_length)
+    return np.pad(rises, (delay, 0))[: len(mel_db)]
+
+
+def _autocorrelations(onsets: Array, win_length: int) -> Array:
+    """The envelope's local autocorrelation, as `librosa.feature.tempogram`, shape (frames, win_length)."""
+    window = hann(win_length).astype(onsets.dtype)
+    padded = np.pad(onsets, win_length // 2, mode="linear_ramp")
+    stretches = sliding_window_view(padded, win_length)[: len(onsets)]
+    length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
+    values = np.empty(stretches.shape, onsets.dtype)
+    for first in range(0, len(values), FRAMES):
+        frames = slice(first, first + FRAMES)
+        spectrum = scipy.fft.rfft(stretches[frames] * window, length, axis=1, workers=1)
+        power = spectrum.real**2 + spectrum.imag**2
+        values[frames] = _normalised(scipy.fft.irfft(power, length, axis=1, workers=1)[:, :win_length])
+    return values

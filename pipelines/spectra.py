@@ -1,0 +1,243 @@
+"""A song's short-time spectra by blocks of frames, and what is read off them block by block.
+
+So memory grows with a song only by what is read off.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import librosa
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from pipelines import features as kinds
+from pipelines import kernels
+from pipelines.kernels import FRAMES
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Block:
+    """`FRAMES` frames of a song.
+
+    Attributes
+    ----------
+    first : int
+        The number of its first frame.
+    count : int
+        How many of them are the song's; the others, at its end, are to be ignored.
+    power : array, shape (bins, FRAMES)
+    """
+
+    first: int
+    count: int
+    power: Array
+
+    @property
+    def frames(self) -> slice:
+        """Where its frames are among the song's."""
+        return slice(self.first, self.first + self.count)
+
+    @functools.cached_property
+    def magnitude(self) -> Array:
+        """The power's square root."""
+        return np.sqrt(self.power)
+
+
+class Spectra:
+    """The power spectra of one song, as `abs(librosa.stft(y)) ** 2`. What is less than the type can hold is 0.
+
+    Parameters
+    ----------
+    samples : array, shape (samples,)
+        Mono audio.
+    sample_rate_hz : int
+    stft : Stft
+        Window and hop.
+    dtype : dtype
+        float32 or float64, in which all is computed.
+    """
+
+    def __init__(self, samples: Array, sample_rate_hz: int, stft: kinds.Stft, dtype: np.dtype[Any]):
+        self.samples = samples
+        self.sample_rate_hz = sample_rate_hz
+        self.n_fft, self.hop_length, self.dtype = stft.n_fft, stft.hop_length, dtype
+        self.bins = 1 + stft.n_fft // 2
+        self.frames = 1 + (len(samples) + 2 * (stft.n_fft // 2) - stft.n_fft) // stft.hop_length
+
+    @property
+    def frequencies_hz(self) -> Array:
+        """The bins' centre frequencies."""
+        return np.asarray(librosa.fft_frequencies(sr=self.sample_rate_hz, n_fft=self.n_fft))
+
+    def blocks(self) -> Iterator[Block]:
+        """The song, block by block."""
+        window = hann(self.n_fft)
+        windowed = np.empty((FRAMES, self.n_fft), self.dtype)
+        for first in range(0, self.frames, FRAMES):
+            kernels.cut(self._stretch(first), self.hop_length, window, windowed)
+            spectrum = scipy.fft.rfft(windowed, axis=1, workers=1)
+            power = np.empty((self.bins, FRAMES), self.dtype)
+            kernels.power(spectrum, power)
+            yield Block(first, min(FRAMES, self.frames - first), power)
+
+    def _stretch(self, first: int) -> Array:
+        """The samples of a block's frames, with silence around the song."""
+        begin = first * self.hop_length - self.n_fft // 2
+        end = begin + (FRAMES - 1) * self.hop_length + self.n_fft
+        stretch = np.ascontiguousarray(self.samples[max(begin, 0) : end])
+        if len(stretch) < end - begin:
+            before = max(-begin, 0)
+            stretch = np.pad(stretch, (before, end - begin - before - len(stretch)))
+        return stretch
+
+
+class Reader:
+    """Reads something off a song's blocks, which it is given in order."""
+
+    def read(self, block: Block) -> None:
+        raise NotImplementedError
+
+
+class FrameReader(Reader):
+    """Reads some values off each frame.
+
+    Attributes
+    ----------
+    values : array, shape (frames, bins)
+    """
+
+    def __init__(self, spectra: Spectra, bins: int = 1):
+        self.spectra = spectra
+        self.values = np.empty((spectra.frames, bins), spectra.dtype)
+
+
+class Power(FrameReader):
+    """Reads the power spectrum itself."""
+
+    def __init__(self, spectra: Spectra):
+        super().__init__(spectra, spectra.bins)
+
+    def read(self, block: Block) -> None:
+        self.values[block.frames] = block.power.T[: block.count]
+
+
+class Bands(FrameReader):
+    """Reads mel bands' power."""
+
+    def __init__(self, spectra: Spectra, mel: kinds.Mel):
+        super().__init__(spectra, mel.n_mels)
+        self._filters = _mel_filters(spectra.sample_rate_hz, mel, spectra.dtype)
+
+    def read(self, block: Block) -> None:
+        kernels.weigh(block.power, *self._filters, self.values[block.frames])
+
+
+class Centroid(FrameReader):
+    """Reads spectral centroids, Hz."""
+
+    def read(self, block: Block) -> None:
+        kernels.centroids(block.magnitude, self.spectra.frequencies_hz, self.values[block.frames])
+
+
+class Rolloff(FrameReader):
+    """Reads spectral rolloffs, Hz."""
+
+    def __init__(self, spectra: Spectra, roll_percent: float):
+        super().__init__(spectra)
+        self._share = spectra.dtype.type(roll_percent)
+
+    def read(self, block: Block) -> None:
+        kernels.rolloffs(block.magnitude, self.spectra.frequencies_hz, self._share, self.values[block.frames])
+
+
+class Peaks(Reader):
+    """Reads spectral peaks, of which a song's tuning is estimated."""
+
+    def __init__(self, spectra: Spectra):
+        # librosa.estimate_tuning, as chroma_stft calls it, takes the window's length from the number of bins.
+        self._bin_hz = spectra.sample_rate_hz / (2 * (spectra.bins - 1))
+        centres_hz = np.arange(spectra.bins) * self._bin_hz
+        highest_hz = min(_HIGHEST_PITCH_HZ, spectra.sample_rate_hz / 2)
+        self._first, self._last = np.searchsorted(centres_hz, (_LOWEST_PITCH_HZ, highest_hz)).tolist()
+        self._places: list[Array] = []
+        self._heights: list[Array] = []
+
+    def read(self, block: Block) -> None:
+        room = FRAMES * (1 + self._last - self._first)
+        places, heights = np.empty((2, room), block.power.dtype)
+        count = kernels.peaks(block.power, self._first, self._last, block.count, places, heights)
+        self._places.append(places[:count].copy())
+        self._heights.append(heights[:count].copy())
+
+    def tuning(self, bins_per_octave: int) -> float:
+        """The song's deviation from A440, in parts of a chroma bin, as `librosa.estimate_tuning`; 0 without a peak."""
+        places, heights = np.concatenate(self._places), np.concatenate(self._heights)
+        if not len(places):
+            return 0.0
+        frequencies_hz = places[heights >= np.median(heights)] * self._bin_hz
+        # Not librosa.pitch_tuning: to import it compiles for 13 s where no cache of librosa's is at hand.
+        deviations = np.mod(bins_per_octave * librosa.hz_to_octs(frequencies_hz), 1.0)
+        deviations[deviations >= 0.5] -= 1.0
+        counts, edges = np.histogram(deviations, np.linspace(-0.5, 0.5, 101))
+        return float(edges[counts.argmax()])
+
+
+class Chroma(FrameReader):
+    """Reads pitch classes' power, by filters of a tuning."""
+
+    def __init__(self, spectra: Spectra, n_chroma: int, tuning: float):
+        super().__init__(spectra, n_chroma)
+        self._filters = _chroma_filters(spectra.sample_rate_hz, spectra.n_fft, n_chroma, tuning, spectra.dtype)
+
+    def read(self, block: Block) -> None:
+        kernels.weigh(block.power, *self._filters, self.values[block.frames])
+
+
+_LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 150.0, 4000.0
+_Filters = tuple[Array, Array, Array]
+
+
+@functools.lru_cache(maxsize=8)
+def hann(length: int) -> Array:
+    """The periodic Hann window."""
+    return np.asarray(librosa.filters.get_window("hann", length))
+
+
+@functools.lru_cache(maxsize=8)
+def _mel_filters(sample_rate_hz: int, mel: kinds.Mel, dtype: np.dtype[Any]) -> _Filters:
+    return _sparse(
+        librosa.filters.mel(sr=sample_rate_hz, n_fft=mel.n_fft, n_mels=mel.n_mels, fmin=mel.fmin, fmax=mel.fmax), dtype
+    )
+
+
+@functools.lru_cache(maxsize=128)
+def _chroma_filters(sample_rate_hz: int, n_fft: int, n_chroma: int, tuning: float, dtype: np.dtype[Any]) -> _Filters:
+    return _sparse(chroma_weights(sample_rate_hz, n_fft, n_chroma, tuning), dtype)
+
+
+def chroma_weights(sample_rate_hz: int, n_fft: int, n_chroma: int, tuning: float) -> Array:
+    """`librosa.filters.chroma`, shape (n_chroma, 1 + n_fft / 2): how far each bin belongs to each pitch class."""
+    # Not librosa's own function: its first call compiles for 10 s where no cache of librosa's is at hand.
+    frequencies_hz = np.arange(1, n_fft) * (sample_rate_hz / n_fft)
+    places = n_chroma * librosa.hz_to_octs(frequencies_hz, tuning=tuning, bins_per_octave=n_chroma)
+    places = np.concatenate([[places[0] - 1.5 * n_chroma], places])
+    widths = np.append(np.maximum(np.diff(places), 1), 1)
+    half = np.round(n_chroma / 2)
+    distances = np.mod(places - np.arange(n_chroma)[:, np.newaxis] + half, n_chroma) - half
+    weights = np.exp(-0.5 * (2 * distances / widths) ** 2)
+    weights /= np.linalg.norm(weights, axis=0)
+    weights *= np.exp(-0.5 * ((places / n_chroma - 5) / 2) ** 2)
+    return np.asarray(np.roll(weights, -3 * (n_chroma // 12), axis=0)[:, : 1 + n_fft // 2], np.float32)
+
+
+def _sparse(filters: Array, dtype: np.dtype[Any]) -> _Filters:
+    """For each filter its first bin that weighs anything, the bin behind its last, and the weights of all bins."""
+    weighs = filters > 0
+    first = weighs.argmax(axis=1)
+    last = np.where(weighs.any(axis=1), filters.shape[1] - weighs[:, ::-1].argmax(axis=1), 0)
+    return first, last, np.ascontiguousarray(filters, dtype)
