@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 
 from pipelines import features as kinds
+from pipelines import kernels
 from pipelines.kernels import FRAMES
 from pipelines.separation import Separation
 from pipelines.spectra import Array, Bands, Block, Centroid, Chroma, Peaks, Power, Reader, Rolloff, Spectra, hann
@@ -139,7 +139,7 @@ def _chroma(feature: kinds.Chroma, reading: Reading) -> Recipe:
         chroma = Chroma(reading.spectra, feature.n_chroma, peaks.tuning(feature.n_chroma))
         for block in reading.again():
             chroma.read(block)
-        return _normalised(chroma.values)
+        return _relative(chroma.values, chroma.values.max(axis=1, keepdims=True))
 
     return make
 
@@ -178,11 +178,9 @@ def _to_db(power: Array, top_db: float | None) -> Array:
     return power
 
 
-def _normalised(values: Array) -> Array:
-    """Each row by its greatest value, as `librosa.util.normalize`, in place."""
-    greatest = np.abs(values).max(axis=1, keepdims=True)
-    values /= np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
-    return values
+def _relative(values: Array, greatest: Array) -> Array:
+    """Each row by its greatest value, as `librosa.util.normalize`."""
+    return values / np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
 
 
 def _onset_strengths(mel_db: Array, stft: kinds.Stft) -> Array:
@@ -194,14 +192,17 @@ def _onset_strengths(mel_db: Array, stft: kinds.Stft) -> Array:
 
 def _autocorrelations(onsets: Array, win_length: int) -> Array:
     """The envelope's local autocorrelation, as `librosa.feature.tempogram`, shape (frames, win_length)."""
-    window = hann(win_length).astype(onsets.dtype)
-    padded = np.pad(onsets, win_length // 2, mode="linear_ramp")
-    stretches = sliding_window_view(padded, win_length)[: len(onsets)]
     length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
-    values = np.empty(stretches.shape, onsets.dtype)
+    window = np.pad(hann(win_length), (0, length - win_length))
+    half = win_length // 2
+    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, FRAMES + length))
+    values = np.empty((len(onsets), win_length), onsets.dtype)
+    stretches = np.empty((FRAMES, length), onsets.dtype)
     for first in range(0, len(values), FRAMES):
-        frames = slice(first, first + FRAMES)
-        spectrum = scipy.fft.rfft(stretches[frames] * window, length, axis=1, workers=1)
+        kernels.cut(padded[first:], 1, window, stretches)
+        spectrum = scipy.fft.rfft(stretches, axis=1, workers=1)
         power = spectrum.real**2 + spectrum.imag**2
-        values[frames] = _normalised(scipy.fft.irfft(power, length, axis=1, workers=1)[:, :win_length])
+        products = scipy.fft.irfft(power, length, axis=1, workers=1)[:, :win_length]
+        # Nothing is more like a stretch than the stretch itself.
+        values[first : first + FRAMES] = _relative(products, products[:, :1])[: len(values) - first]
     return values

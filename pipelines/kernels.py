@@ -62,7 +62,15 @@ def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
     sums = np.empty(FRAMES, power.dtype)
     for band in range(len(first)):
         sums[:] = 0
-        for b in range(first[band], last[band]):
+        begin, end = first[band], last[band]
+        fours = end - (end - begin) % 4
+        for b in range(begin, fours, 4):
+            one, two, three, four = weights[band, b], weights[band, b + 1], weights[band, b + 2], weights[band, b + 3]
+            for frame in range(FRAMES):
+                sums[frame] += (one * power[b, frame] + two * power[b + 1, frame]) + (
+                    three * power[b + 2, frame] + four * power[b + 3, frame]
+                )
+        for b in range(fours, end):
             for frame in range(FRAMES):
                 sums[frame] += weights[band, b] * power[b, frame]
         for frame in range(len(out)):
