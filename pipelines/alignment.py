@@ -69,6 +69,8 @@ def promising(pairs: Positions, first_hits: Positions, second_hits: Positions) -
         As `TEMPOS` has them. Where there is no tempo, `align` need not be asked.
     """
     begins = np.flatnonzero(np.diff(pairs, prepend=-1))
+    if not len(begins):
+        return np.zeros((0, len(TEMPOS)), bool)
     columns = []
     for tempo in TEMPOS:
         starts = np.sort(pairs * _FAR_APART + first_hits - tempo * second_hits)
