@@ -12,7 +12,7 @@ import fsspec
 from model import augment
 from model.config import Training
 from model.windows import Rows, Windows
-from pipelines import records, storage
+from pipelines import ledger, records, storage
 from pipelines.dataset import Dataset, Shard
 from pipelines.errors import SpectroshardError, UsageError
 
@@ -169,7 +169,7 @@ def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows,
     import tensorflow as tf
 
     rate_hz = dataset.features[next(iter(windows.frames))].frame_rate_hz
-    durations_s = [song.duration_s for song in dataset.ledger() if song.fold in folds]
+    durations_s = [song.duration_s for song in ledger.written(dataset.ledger()) if song.fold in folds]
     counts = windows.count(tf.constant([1 + int(duration_s * rate_hz) for duration_s in durations_s]))
     mean_count = tf.reduce_mean(tf.cast(counts, tf.float32))
 

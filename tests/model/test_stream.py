@@ -1,5 +1,6 @@
 import itertools
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,8 @@ import pytest
 from model import stream
 from model.config import Training
 from model.windows import Windows
-from pipelines import records
+from pipelines import ledger, records
+from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 
 PLAIN = {"mixup": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
@@ -134,3 +136,18 @@ def test_shards_that_are_not_what_the_dataset_says_are_refused(dataset, tmp_path
     with pytest.raises(SpectroshardError, match=f"{ours}: {message}"):
         stream.local_paths(copied, ["fold-02"])
     assert stream.local_paths(copied, ["fold-00"]) == [str(other)]
+
+
+def test_duplicates_weigh_nothing_in_validation(dataset, windows, tmp_path):
+    shutil.copytree(dataset.url, tmp_path / "d")
+    rows = dataset.ledger()
+    long = [replace(row, song_id=f"{row.song_id} again", status="duplicate", duration_s=600.0) for row in rows]
+    ledger.write(f"{tmp_path}/d/songs.parquet", [*rows, *long])
+    weights = [
+        [
+            batch[2]
+            for batch in stream.validation_batches(d, ["fold-01"], windows, Training(**PLAIN)).as_numpy_iterator()
+        ]
+        for d in (dataset, Dataset.load(f"{tmp_path}/d"))
+    ]
+    np.testing.assert_array_equal(*map(np.concatenate, weights))
