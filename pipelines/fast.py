@@ -13,7 +13,6 @@ import scipy.fft
 
 from pipelines import features as kinds
 from pipelines import kernels
-from pipelines.kernels import FRAMES
 from pipelines.separation import Separation
 from pipelines.spectra import Array, Bands, Block, Centroid, Chroma, Peaks, Power, Reader, Rolloff, Spectra, hann
 
@@ -22,6 +21,7 @@ ReaderT = TypeVar("ReaderT", bound=Reader)
 
 _LEAST_POWER = 1e-10
 _MOST_KEPT_FRAMES = 4096
+_STRETCHES = 64
 
 
 def compute(
@@ -139,7 +139,8 @@ def _chroma(feature: kinds.Chroma, reading: Reading) -> Recipe:
         chroma = Chroma(reading.spectra, feature.n_chroma, peaks.tuning(feature.n_chroma))
         for block in reading.again():
             chroma.read(block)
-        return _relative(chroma.values, chroma.values.max(axis=1, keepdims=True))
+        _normalise(chroma.values, chroma.values.max(axis=1, keepdims=True))
+        return chroma.values
 
     return make
 
@@ -178,9 +179,9 @@ def _to_db(power: Array, top_db: float | None) -> Array:
     return power
 
 
-def _relative(values: Array, greatest: Array) -> Array:
-    """Each row by its greatest value, as `librosa.util.normalize`."""
-    return values / np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
+def _normalise(values: Array, greatest: Array) -> None:
+    """Divides each row by its greatest value, as `librosa.util.normalize`, in place."""
+    values /= np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
 
 
 def _onset_strengths(mel_db: Array, stft: kinds.Stft) -> Array:
@@ -195,14 +196,15 @@ def _autocorrelations(onsets: Array, win_length: int) -> Array:
     length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
     window = np.pad(hann(win_length), (0, length - win_length))
     half = win_length // 2
-    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, FRAMES + length))
+    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, _STRETCHES + length))
     values = np.empty((len(onsets), win_length), onsets.dtype)
-    stretches = np.empty((FRAMES, length), onsets.dtype)
-    for first in range(0, len(values), FRAMES):
+    stretches = np.empty((_STRETCHES, length), onsets.dtype)
+    for first in range(0, len(values), _STRETCHES):
         kernels.cut(padded[first:], 1, window, stretches)
         spectrum = scipy.fft.rfft(stretches, axis=1, workers=1)
-        power = spectrum.real**2 + spectrum.imag**2
-        products = scipy.fft.irfft(power, length, axis=1, workers=1)[:, :win_length]
+        spectrum *= spectrum.conj()
+        products = scipy.fft.irfft(spectrum, length, axis=1, workers=1)[:, :win_length]
         # Nothing is more like a stretch than the stretch itself.
-        values[first : first + FRAMES] = _relative(products, products[:, :1])[: len(values) - first]
+        _normalise(products, products[:, :1])
+        values[first : first + _STRETCHES] = products[: len(values) - first]
     return values

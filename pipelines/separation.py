@@ -34,9 +34,9 @@ class Separation(Reader):
     def __init__(self, spectra: Spectra, kernel_size: int):
         self.harmonic: list[Reader] = []
         self.percussive: list[Reader] = []
-        self._frames, self._bins = spectra.frames, spectra.bins
+        self._frames = spectra.frames
         self._before, self._after = kernel_size // 2, kernel_size - 1 - kernel_size // 2
-        self._medians = running_medians(kernel_size)
+        self._running_medians = running_medians(kernel_size)
         self._tiny = np.finfo(spectra.dtype).tiny
         self._mirrored_bins = _mirror(np.arange(-self._before, spectra.bins + self._after), spectra.bins)
         # What medians still wait for: blocks, and their magnitudes frame by frame, with those on both sides.
@@ -44,6 +44,10 @@ class Separation(Reader):
         most = min(_PENDING_FRAMES, -(-spectra.frames // FRAMES) * FRAMES)
         self._rows = np.zeros((most + kernel_size - 1 + FRAMES, -(-spectra.bins // LANES) * LANES), spectra.dtype)
         self._origin = -self._before
+        # Room that each block needs again.
+        self._along = np.empty((FRAMES, self._rows.shape[1]), spectra.dtype)
+        self._mirrored = np.empty((len(self._mirrored_bins), FRAMES), spectra.dtype)
+        self._medians = np.empty((2, spectra.bins, FRAMES), spectra.dtype)
 
     def read(self, block: Block) -> None:
         self._pending.append(block)
@@ -61,18 +65,23 @@ class Separation(Reader):
         self._rows[outside - self._origin] = self._rows[_mirror(outside, self._frames) - self._origin]
         for number, block in enumerate(self._pending[:blocks]):
             stretch = self._rows[number * FRAMES : (number + 1) * FRAMES + self._before + self._after]
-            self._pass_on(block, stretch)
+            self.pass_on(block, self.medians(block, stretch))
         del self._pending[:blocks]
         kept = self._rows[blocks * FRAMES :].copy()
         self._rows[: len(kept)] = kept
         self._origin += blocks * FRAMES
 
-    def _pass_on(self, block: Block, stretch: Array) -> None:
-        along = np.empty((FRAMES, stretch.shape[1]), stretch.dtype)
-        self._medians(stretch, along)
-        harmonic, percussive = np.empty((2, self._bins, FRAMES), stretch.dtype)
-        kernels.turn(along, harmonic)
-        self._medians(block.magnitude[self._mirrored_bins], percussive)
+    def medians(self, block: Block, stretch: Array) -> Array:
+        """A block's medians along time, of magnitudes frame by frame, and along frequency, shape (2, bins, FRAMES)."""
+        self._running_medians(stretch, self._along)
+        kernels.turn(self._along, self._medians[0])
+        np.take(block.magnitude, self._mirrored_bins, axis=0, out=self._mirrored, mode="clip")  # 'raise' takes a copy
+        self._running_medians(self._mirrored, self._medians[1])
+        return self._medians
+
+    def pass_on(self, block: Block, medians: Array) -> None:
+        """Has a block's parts read."""
+        harmonic, percussive = medians
         kernels.separate(block.magnitude, harmonic, percussive, self._tiny)
         for readers, power in ((self.harmonic, harmonic), (self.percussive, percussive)):
             for reader in readers:
