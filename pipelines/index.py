@@ -15,16 +15,17 @@ from numpy.typing import NDArray
 from pipelines import fingerprint, storage
 from pipelines.fingerprint import Values
 
-POSTING = np.dtype([("key", "<u4"), ("song", "<u4"), ("position", "<u4")])
-"""A song that has a key, and where it first has it."""
+POSTING = np.dtype([("key", "<u4"), ("song", "<u4"), ("position", "<u4"), ("value", "<u4")])
+"""A song that has a key, where it first has it, and the value there."""
 
 HIT = np.dtype([("first", "<u4"), ("second", "<u4"), ("first_position", "<u4"), ("second_position", "<u4")])
 """Two songs that have a key in common, and where."""
 
 _LEAST_SONGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
 _POSTINGS_PER_SHELF = 2_000_000
-_MOST_POSTINGS = 200_000_000
+_MOST_POSTINGS = 150_000_000
 _NEIGHBOURS = 5
+_MOST_OTHER_BITS = 5
 _NEARBY = range(-16, 17, 2)
 
 # A key is half of the bits of a value and of the one after the next: half of the bits, as a copy seldom has all 32
@@ -123,6 +124,7 @@ def index_values(block: Block, first_song: int, scale: Scale) -> list[Rows]:
     postings["key"] = keys >> np.uint64(32)
     postings["song"] = songs[at] + first_song
     postings["position"] = at - block.begins[songs[at]]
+    postings["value"] = block.values[at]
     return np.split(postings, np.searchsorted(shelves[order], np.arange(1, scale.shelves)))
 
 
@@ -137,6 +139,8 @@ def meet_songs(postings: Rows) -> Rows:
     for distance in range(1, _NEIGHBOURS + 1):
         first, second = postings[:-distance], postings[distance:]
         meeting = first["key"] == second["key"]
+        # Half of the bits are the key's; where too many of the others differ, it is by chance.
+        meeting &= np.bitwise_count(first["value"] ^ second["value"]) <= _MOST_OTHER_BITS
         found = np.zeros(np.count_nonzero(meeting), HIT)
         for side, rows in (("first", first), ("second", second)):
             found[side], found[f"{side}_position"] = rows["song"][meeting], rows["position"][meeting]
