@@ -69,7 +69,7 @@ class Spectra:
         self.bins = 1 + stft.n_fft // 2
         self.frames = 1 + (len(samples) + 2 * (stft.n_fft // 2) - stft.n_fft) // stft.hop_length
 
-    @property
+    @functools.cached_property
     def frequencies_hz(self) -> Array:
         """The bins' centre frequencies."""
         return np.asarray(librosa.fft_frequencies(sr=self.sample_rate_hz, n_fft=self.n_fft))
@@ -163,7 +163,8 @@ class Peaks(Reader):
         self._bin_hz = spectra.sample_rate_hz / (2 * (spectra.bins - 1))
         centres_hz = np.arange(spectra.bins) * self._bin_hz
         highest_hz = min(_HIGHEST_PITCH_HZ, spectra.sample_rate_hz / 2)
-        self._first, self._last = np.searchsorted(centres_hz, (_LOWEST_PITCH_HZ, highest_hz)).tolist()
+        # A peak has a bin on either side.
+        self._first, self._last = np.searchsorted(centres_hz[:-1], (_LOWEST_PITCH_HZ, highest_hz)).tolist()
         self._places: list[Array] = []
         self._heights: list[Array] = []
 
