@@ -2,9 +2,12 @@
 
 A feature is a section of the configuration. Wherever a parameter has librosa's name it means what it means there, and
 its default is librosa's. Two backends compute them: `fast`, by blocks of frames and compiled loops, and `librosa`, by
-that library's own functions, slower, and the oracle in the tests. In single precision the two agree to 1e-2 dB, in
-double precision to 5e-5 dB, wherever a frame is not 80 dB and more below its own peak: there, single precision holds
-rounding errors.
+that library's own functions, slower, and the oracle in the tests.
+
+Single precision rounds by the loudest of a frame: the further a value lies below its frame's peak, the less of it is
+known. Over 76 excerpts of real music of 30 s, `fast` and librosa differ in log-mel by at most 0.0016 dB (half of the
+excerpts by less than 0.0002), after separation into harmonic and percussive parts by at most 0.013 dB (0.0008); in
+double precision by less than 0.00005 dB.
 """
 
 from collections.abc import Collection
