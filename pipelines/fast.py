@@ -4,6 +4,8 @@ A recipe says what is to be read off for a feature, and is the function that aft
 """
 
 import functools
+import math
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -13,6 +15,7 @@ import scipy.fft
 
 from pipelines import features as kinds
 from pipelines import kernels
+from pipelines.kernels import FRAMES
 from pipelines.separation import Separation
 from pipelines.spectra import Array, Bands, Block, Centroid, Chroma, Peaks, Power, Reader, Rolloff, Spectra, hann
 
@@ -49,7 +52,8 @@ class Reading:
         self._mel_db: dict[kinds.Mel, Recipe] = {}
         self._onsets: dict[kinds.Mel, Recipe] = {}
         self._separations: dict[int, Separation] = {}
-        self._kept: list[Block] | None = None
+        self._room: Array | None = None
+        self._kept: list[Block] = []
 
     def add(self, reader: ReaderT) -> ReaderT:
         """Has a reader take part."""
@@ -77,21 +81,36 @@ class Reading:
         return self._separations[kernel_size]
 
     def keep(self) -> None:
-        """Has the blocks kept for those who need them again, unless the song is long."""
+        """Has the blocks kept for the one who needs them again, unless the song is long."""
         if self.spectra.frames <= _MOST_KEPT_FRAMES:
-            self._kept = []
+            self._room = _room(self.spectra)
 
     def run(self) -> None:
         """Reads the song."""
-        for block in self.spectra.blocks():
+        for block in self.spectra.blocks(self._room):
             for reader in self._readers:
                 reader.read(block)
-            if self._kept is not None:
+            if self._room is not None:
                 self._kept.append(replace(block))  # the power alone
 
     def again(self) -> Iterable[Block]:
         """The blocks that were read."""
-        return self.spectra.blocks() if self._kept is None else self._kept
+        return self._kept or self.spectra.blocks()
+
+
+_own = threading.local()
+
+
+def _room(spectra: Spectra) -> Array:
+    """Room for a song's power, which a thread has for itself and keeps from song to song.
+
+    To be given fresh memory for each song took a tenth of the time of nine features.
+    """
+    shape = (-(-spectra.frames // FRAMES), spectra.bins, FRAMES)
+    size = math.prod(shape) * spectra.dtype.itemsize
+    if len(getattr(_own, "room", b"")) < size:
+        _own.room = np.empty(size, np.uint8)
+    return np.asarray(_own.room[:size].view(spectra.dtype).reshape(shape))
 
 
 @functools.singledispatch

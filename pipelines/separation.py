@@ -42,7 +42,8 @@ class Separation(Reader):
         # What medians still wait for: blocks, and their magnitudes frame by frame, with those on both sides.
         self._pending: list[Block] = []
         most = min(_PENDING_FRAMES, -(-spectra.frames // FRAMES) * FRAMES)
-        self._rows = np.zeros((most + kernel_size - 1 + FRAMES, -(-spectra.bins // LANES) * LANES), spectra.dtype)
+        rows = self._before + most + FRAMES + 2 * self._after
+        self._rows = np.zeros((rows, -(-spectra.bins // LANES) * LANES), spectra.dtype)
         self._origin = -self._before
         # Room that each block needs again.
         self._along = np.empty((FRAMES, self._rows.shape[1]), spectra.dtype)
@@ -56,12 +57,13 @@ class Separation(Reader):
         known = block.first + block.count
         if known == self._frames:
             self._separate(known, len(self._pending))
-        elif row + 2 * FRAMES > len(self._rows):
+        elif row + 2 * FRAMES + self._after > len(self._rows):
             self._separate(known, (known - self._after) // FRAMES - self._pending[0].first // FRAMES)
 
     def _separate(self, known: int, blocks: int) -> None:
         """Separates the first pending blocks, once the frames before `known` are, and makes room."""
-        outside = np.array([n for n in range(self._origin, known + self._after) if not 0 <= n < self._frames], int)
+        end = known + self._after if known == self._frames else known
+        outside = np.array([*range(self._origin, 0), *range(self._frames, end)], int)
         self._rows[outside - self._origin] = self._rows[_mirror(outside, self._frames) - self._origin]
         for number, block in enumerate(self._pending[:blocks]):
             stretch = self._rows[number * FRAMES : (number + 1) * FRAMES + self._before + self._after]

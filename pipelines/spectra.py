@@ -74,14 +74,14 @@ class Spectra:
         """The bins' centre frequencies."""
         return np.asarray(librosa.fft_frequencies(sr=self.sample_rate_hz, n_fft=self.n_fft))
 
-    def blocks(self) -> Iterator[Block]:
-        """The song, block by block."""
+    def blocks(self, room: Array | None = None) -> Iterator[Block]:
+        """The song, block by block; their power lies in `room`, shape (blocks, bins, FRAMES), if that is given."""
         window = hann(self.n_fft)
         windowed = np.empty((FRAMES, self.n_fft), self.dtype)
         for first in range(0, self.frames, FRAMES):
             kernels.cut(self._stretch(first), self.hop_length, window, windowed)
             spectrum = scipy.fft.rfft(windowed, axis=1, workers=1)
-            power = np.empty((self.bins, FRAMES), self.dtype)
+            power = np.empty((self.bins, FRAMES), self.dtype) if room is None else room[first // FRAMES]
             kernels.power(spectrum, power)
             yield Block(first, min(FRAMES, self.frames - first), power)
 

@@ -80,7 +80,11 @@ PARAMETERS = {
         {"n_mels": 40, "n_fft": 600, "hop_length": 700, "fmin": 300, "fmax": 3000, "top_db": 20},
     ),
     "harmonic_mel": ({"kernel_size": 1}, {"kernel_size": 8, "n_fft": 512, "hop_length": 100}, {"kernel_size": 70}),
-    "percussive_mel": ({"kernel_size": 2}, {"kernel_size": 17, "n_fft": 64, "n_mels": 4}, {"kernel_size": 3}),
+    "percussive_mel": (
+        {"kernel_size": 2},
+        {"kernel_size": 17, "n_fft": 64, "n_mels": 4},
+        {"kernel_size": 201, "n_fft": 64, "hop_length": 77, "n_mels": 4},
+    ),
     "mfcc": ({"n_mfcc": 128}, {"n_mfcc": 1, "n_mels": 40}),
     "chroma": ({"n_chroma": 24, "n_fft": 4096}, {"n_chroma": 7, "n_fft": 512, "hop_length": 64}),
     "spectral_centroid": ({"n_fft": 100, "hop_length": 1},),
@@ -94,6 +98,13 @@ CASES = [(name, values) for name, several in PARAMETERS.items() for values in se
 @pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{name} {json.dumps(values)}" for name, values in CASES])
 def test_odd_parameters(name, values, music):
     assert_alike(*both(music[30_000:70_000], {name: values}))
+
+
+@pytest.mark.parametrize("kernel_size", [30, 31, 129])
+@pytest.mark.parametrize("frames", [20, 64, 65, 256, 300, 320, 321, 385, 520])
+def test_parts_of_songs_of_any_length(frames, kernel_size, music):
+    values = {"n_fft": 64, "hop_length": 64, "n_mels": 4, "kernel_size": kernel_size}
+    assert_alike(*both(music[40_000:][: frames * 64 - 1], {"harmonic_mel": values, "percussive_mel": values}))
 
 
 def test_every_feature_has_odd_parameters():
