@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from pipelines import storage
+from pipelines import storage, tables
 from pipelines.errors import SpectroshardError
 from pipelines.ledger import Entry, Song, fold_name
 
@@ -49,12 +49,11 @@ def entries(url: str, root: str) -> list[Entry]:
 def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
     """A table's columns, in lower case, and its rows."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     content = storage.read_bytes(url)
     try:
         if url.lower().endswith(".parquet"):
-            table = pq.read_table(io.BytesIO(content))
+            table = tables.parquet(content)
             names, rows = table.column_names, table.to_pylist()
         else:
             reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))

@@ -31,6 +31,12 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     storage.write_bytes(url, sink.getvalue())
 
 
+def parquet(content: bytes) -> pa.Table:
+    """The table that a Parquet file holds."""
+    # In this thread: where one of pyarrow's own lets go of a Python object as the process ends, it aborts.
+    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+
+
 def read(url: str, kind: type[Row]) -> list[Row]:
     """The rows of a table, in its order.
 
@@ -40,6 +46,6 @@ def read(url: str, kind: type[Row]) -> list[Row]:
         It is missing or damaged.
     """
     try:
-        return [kind(**row) for row in pq.read_table(io.BytesIO(storage.read_bytes(url))).to_pylist()]
+        return [kind(**row) for row in parquet(storage.read_bytes(url)).to_pylist()]
     except (OSError, pa.ArrowException, TypeError) as error:
         raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error
