@@ -84,10 +84,10 @@ def draw(gap: Mapping[str, Any]) -> bytes:
     """The picture of both song accuracies, with their 95 % intervals, as SVG; equal figures give equal bytes."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with mpl.rc_context({"svg.hashsalt": PICTURE_NAME}):
-        figure = Figure((8, 3), layout="constrained", facecolor="white")
-        figure.get_layout_engine().set(w_pad=0.15, h_pad=0.12)
+        figure = Figure((8, 3), layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.12), facecolor="white")
         axis = figure.subplots()
         for place, name in enumerate(_SIDES):
             share, (low, high) = gap[name]["song_accuracy"], gap[name]["song_accuracy_interval"]
