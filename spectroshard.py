@@ -6,12 +6,12 @@ import logging
 import os
 import sys
 import traceback
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from pipelines.errors import SpectroshardError, UsageError
+from pipelines.quiet import quiet
 
 if TYPE_CHECKING:
     from model.config import Config
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.beam = arguments[len(_before_beam(arguments)) + 1 :]
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
-        with contextlib.nullcontext() if options.verbose else _quiet():
+        with contextlib.nullcontext() if options.verbose else quiet():
             code: int = options.run(options)
         return code
     except KeyboardInterrupt:
@@ -298,31 +298,6 @@ def _print_metrics(metrics: dict[str, Any]) -> None:
         f" file accuracy {metrics['file_accuracy']:.1%} of {metrics['files']},"
         f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']}"
     )
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the libraries' own chatter from the terminal, also what native code writes past Python."""
-    warnings.simplefilter("ignore")
-    terminal, kept = sys.stderr, os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        if _descriptor(terminal) == 2:
-            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        sys.stderr = terminal
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _descriptor(file: TextIO) -> int | None:
-    try:
-        return file.fileno()
-    except (AttributeError, OSError):  # in a notebook or a test it may be none of the system's
-        return None
 
 
 if __name__ == "__main__":

@@ -1,0 +1,36 @@
+"""Keeping the libraries' own chatter from the terminal."""
+
+import contextlib
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from typing import TextIO
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps chatter from the terminal while a block runs: warnings, and what native code writes past Python.
+
+    What Python itself writes to standard error still gets there.
+    """
+    warnings.simplefilter("ignore")
+    terminal, kept = sys.stderr, os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        if _descriptor(terminal) == 2:
+            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        sys.stderr = terminal
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _descriptor(file: TextIO) -> int | None:
+    try:
+        return file.fileno()
+    except (AttributeError, OSError):  # in a notebook or a test it may be none of the system's
+        return None

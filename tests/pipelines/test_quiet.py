@@ -1,0 +1,17 @@
+import subprocess
+import sys
+
+PROGRAM = """
+import os, sys, warnings
+from pipelines.quiet import quiet
+with quiet():
+    os.write(2, b"native\\n")
+    warnings.warn("python's")
+    print("ours", file=sys.stderr)
+os.write(2, b"after\\n")
+"""
+
+
+def test_only_native_output_and_warnings_are_kept_from_the_terminal():
+    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, check=True)
+    assert done.stderr == b"ours\nafter\n"
