@@ -1,9 +1,9 @@
 """Compiling a function for this machine.
 
 What is compiled is kept on disk, where numba finds room for it: in `NUMBA_CACHE_DIR`, else beside the module, else in
-the user's own cache. The first song of a process waits for it: with nine features 2.3 s where nothing is kept yet, 0.2 s
-where it is; with log-mel alone 0.7 and 0.2 s (seen on a Xeon of 2.6 GHz). The processes of one machine share what is
-kept, and it is renewed where the module, the kind of processor or numba is another.
+the user's own cache. The first song of a process waits for it: with nine features 2.3 s where nothing is kept yet and
+0.2 s where it is, with log-mel alone 0.7 and 0.2 s (seen on a Xeon of 2.6 GHz). The processes of one machine share what
+is kept, and it is renewed where the module, the kind of processor or numba is another.
 """
 
 from collections.abc import Callable
