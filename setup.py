@@ -21,10 +21,12 @@ setup(
         "librosa>=0.11,<0.12",
         "matplotlib>=3.10",
         "mutagen>=1.47",
+        "numba>=0.61",
         "numpy>=2.2",
         "pyarrow>=22",
         "pydantic>=2.11",
         "pyyaml>=6",
+        "scipy>=1.15",
         "s3fs>=2026.9",  # an unpinned one resolves to 0.4.2 beside other AWS packages
         "soundfile>=0.13",
         "soxr>=1.0",
