@@ -17,7 +17,7 @@ from pipelines.copies import Copy, find_copies
 from pipelines.crossings import KINDS, find_crossings
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
-from pipelines.fingerprint import SPAN_S
+from pipelines.fingerprint import LEAST_S
 from pipelines.foreign import Foreign, with_index
 from pipelines.ledger import REJECTED, Song
 from pipelines.plan import read
@@ -56,7 +56,7 @@ def of_dataset(
         The ledger is damaged, or of a version that had no fingerprints.
     """
     written = ledger.written(dataset.ledger())
-    long = [song for song in written if song.duration_s > SPAN_S]
+    long = [song for song in written if song.duration_s > LEAST_S + 0.1]
     if long and not any(song.fingerprint for song in long):
         raise SpectroshardError(f"{dataset.url}: its ledger has no fingerprints; build the dataset again")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
@@ -95,7 +95,7 @@ def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callabl
     Raises
     ------
     UsageError
-        No file could be read.
+        No file of a split could be read.
     """
     songs = [entry.song for entry in foreign.entries]
     copies: list[Copy] = []
@@ -103,12 +103,21 @@ def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callabl
         read_songs = read(foreign.entries, READ_WITH, folder, new_pipeline)
         # What cannot be read still has a name.
         songs = [replace(song, fold=entry.song.fold) for song, entry in zip(read_songs, foreign.entries, strict=True)]
-        if all(song.status == REJECTED for song in songs):
-            first = songs[0]
-            raise UsageError(f"{source}: none of {len(songs)} files could be read ({first.song_id}: {first.error})")
+        _refuse_unread_splits(songs, source)
         copies = compare(songs, storage.join(folder, "copies"), new_pipeline)
     songs = with_index(with_song_names(songs), foreign.index)
     return _audit(source, songs, copies, forbidden=KINDS, without_split=foreign.without_split)
+
+
+def _refuse_unread_splits(songs: Sequence[Song], source: str) -> None:
+    """Refuses a split of which nothing could be read: its verdict would be of names alone."""
+    read_splits = {song.fold for song in songs if song.status != REJECTED}
+    for song in songs:
+        if song.fold not in read_splits:
+            raise UsageError(
+                f"{source}: no file of {song.fold} could be read ({song.song_id}: {song.error});"
+                " --audio says where listed files lie"
+            )
 
 
 def shard_faults(dataset: Dataset, songs: Sequence[Song]) -> list[str]:

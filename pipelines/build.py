@@ -18,7 +18,7 @@ from pipelines.config import BuildConfig, digest
 from pipelines.copies import Copy
 from pipelines.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.errors import SpectroshardError, UsageError
-from pipelines.ledger import DUPLICATE, Song
+from pipelines.ledger import DUPLICATE, REJECTED, Song
 from pipelines.plan import Plan, ReadSongs, plan
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
@@ -66,14 +66,14 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     output = storage.absolute(output)
     existing = _existing(output, config)
     folder = storage.join(output, WORK_NAME)
-    earlier = history.load(config.build.previous, config.folds)
+    earlier = history.load(config.build.previous, config)
     entries = corpus.list_songs(config.corpus, storage.join(folder, "unpacked"))
     planned = plan(entries, earlier, config, folder, new_pipeline)
     orders = shard_orders(planned.songs, {entry.song.song_id: entry.location for entry in entries}, config)
     if existing is None:
         dataset = _write(planned, orders, config, output, new_pipeline)
     else:
-        _refuse_other_songs(existing, planned.songs)
+        _refuse_other_songs(existing, planned)
         dataset = existing
     storage.remove(folder)
     return Built(dataset, existing is None, time.monotonic() - started_s)
@@ -94,29 +94,33 @@ def _write(
     after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
-    history.save(output, history.forgotten(planned.earlier, after))
+    _refuse_orphans(after, ledger_url)
+    forgotten = history.forgotten(planned.earlier, after)
+    history.save(output, forgotten)
     tables.write(storage.join(output, COPIES_NAME), Copy, planned.copies)
-    dataset = describe(after, digest_of(songs), orders, receipts, config, output)
+    digests = {"plan": digest_of(planned), "history": history.digest_of(forgotten)}
+    dataset = describe(after, digests, orders, receipts, config, output)
     _remove_strays(dataset)
     dataset.save()
     return dataset
 
 
-def digest_of(songs: Sequence[Song]) -> str:
-    """A digest of a plan: which songs, with which content, are to be in which shard; wherever they lie."""
-    planned = [(s.shard, s.song_id, s.genre, s.group, s.content_hash) for s in ledger.written(songs)]
-    return digest(sorted(planned))
+def digest_of(plan: Plan) -> str:
+    """A digest of a plan: which songs, with which content, are to be in which shard, wherever they lie; and what of
+    earlier builds is to be remembered."""
+    songs = [(s.shard, s.song_id, s.genre, s.group, s.content_hash) for s in ledger.written(plan.songs)]
+    return digest([sorted(songs), history.digest_of(history.forgotten(plan.earlier, plan.songs))])
 
 
 def describe(
     songs: Sequence[Song],
-    plan: str,
+    digests: Mapping[str, str],
     orders: Sequence[Json],
     receipts: Sequence[Json],
     config: BuildConfig,
     output: str,
 ) -> Dataset:
-    """The description of a dataset, of its ledger, its plan's digest, and its shards' orders and receipts."""
+    """The description of a dataset, of its ledger, digests of plan and history, and its shards' orders and receipts."""
     written = ledger.written(songs)
     members: dict[str, list[Song]] = defaultdict(list)
     for song in written:
@@ -129,7 +133,7 @@ def describe(
     return Dataset(
         url=output,
         config=config,
-        plan=plan,
+        **digests,
         genres=tuple(sorted({song.genre for song in written})),
         features={
             name: FeatureInfo(
@@ -191,20 +195,21 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _refuse_other_songs(existing: Dataset, songs: Sequence[Song]) -> None:
-    if existing.plan == digest_of(songs):
+def _refuse_other_songs(existing: Dataset, planned: Plan) -> None:
+    if existing.plan == digest_of(planned):
         return
-    before, after = ({song.song_id: song for song in shown} for shown in (existing.ledger(), songs))
+    before, after = ({song.song_id: song for song in shown} for shown in (existing.ledger(), planned.songs))
 
     def differing(*keys: str) -> int:
         both = before.keys() & after.keys()
         return sum(any(getattr(before[i], key) != getattr(after[i], key) for key in keys) for i in both)
 
     storage.remove(storage.join(existing.url, WORK_NAME))
+    more, fewer = after.keys() - before.keys(), before.keys() - after.keys()
     raise UsageError(
-        f"{existing.url}: is a dataset of another corpus ({len(after.keys() - before.keys())} files more,"
-        f" {len(before.keys() - after.keys())} fewer, {differing('status', 'genre', 'group', 'content_hash')} changed,"
-        f" {differing('fold')} in another fold); give a new --output, and this one as --previous to keep its folds"
+        f"{existing.url}: is a dataset of another corpus ({len(more)} files more, {len(fewer)} fewer,"
+        f" {differing('status', 'genre', 'group', 'content_hash')} changed, {differing('fold')} in another fold), or was"
+        " built from another --previous; give a new --output, and this one as --previous to keep its folds"
     )
 
 
@@ -223,8 +228,20 @@ def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str)
         )
 
 
+def _refuse_orphans(songs: Sequence[Song], ledger_url: str) -> None:
+    """Refuses duplicates of what can be read no more; another build finds the best of what there is."""
+    rejected = {song.song_id: song for song in songs if song.status == REJECTED}
+    for song in songs:
+        if song.status == DUPLICATE and song.copy_of in rejected:
+            error = rejected[song.copy_of].error
+            raise SpectroshardError(
+                f"{song.copy_of} was to stand for its copies, and can be read no more ({error}); nothing is published,"
+                f" run the same command again, {ledger_url} has every error"
+            )
+
+
 def _refuse_unbalanced(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
-    groups = balance.oversized(songs, config.folds.count)
+    groups = balance.oversized(songs, len({song.fold for song in ledger.written(songs)}))
     if groups and config.folds.unbalanced == "fail":
         raise SpectroshardError(
             f"{'; '.join(map(str, groups))}; nothing is published: fewer folds.count, folds.group_by: song or"

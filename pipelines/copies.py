@@ -56,7 +56,9 @@ class Copy:
 def find_copies(
     fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Callable[[], beam.Pipeline]
 ) -> list[Copy]:
-    """Finds every pair of songs that share a stretch of one recording.
+    """Finds pairs of songs that share a stretch of one recording.
+
+    Of a row of many copies, each with the next few: enough to link them all.
 
     Parameters
     ----------

@@ -89,7 +89,9 @@ class Dataset(Described):
     config : BuildConfig
         What built it.
     plan : str
-        A digest of which songs, with which content, are in which shard.
+        A digest of which songs, with which content, are in which shard, and what of earlier builds is remembered.
+    history : str
+        A digest of what `history.parquet` remembers of earlier builds; empty where there is none.
     genres : tuple of str
         In the order of the labels.
     features : dict of FeatureInfo
@@ -109,6 +111,7 @@ class Dataset(Described):
     format: Literal[2] = FORMAT
     config: BuildConfig
     plan: str
+    history: str
     genres: tuple[str, ...]
     features: dict[str, FeatureInfo]
     folds: dict[str, Fold]

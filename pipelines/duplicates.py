@@ -15,13 +15,13 @@ _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64",
 def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> list[Song]:
     """Songs, each duplicate naming the song that it copies.
 
-    A song is a duplicate where a better file of the same fold holds at least half of it, at the same tempo. Better is,
+    A song is a duplicate where a better file of its group holds at least half of it, at the same tempo. Better is,
     in this order: longer by a second, of a higher rate, of more channels, lossless, first by name.
 
     Parameters
     ----------
     songs : sequence of Song
-        With folds. Rejected ones pass unchanged.
+        With groups. Rejected ones pass unchanged.
     copies : sequence of Copy
         By content hash.
     drop : bool

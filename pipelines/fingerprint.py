@@ -17,6 +17,9 @@ VALUE_S = _HOP / _RATE_HZ
 SPAN_S = (_FRAME + _SPAN_HOPS * _HOP) / _RATE_HZ
 """The seconds of music that one value tells of."""
 
+LEAST_S = SPAN_S + 15 * VALUE_S
+"""The seconds of music that are enough to be compared: shorter stretches agree by chance too often."""
+
 Values = NDArray[np.uint32]
 
 
@@ -32,7 +35,7 @@ def of_samples(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes:
     Returns
     -------
     bytes
-        Values of 32 bits, little-endian, one every `VALUE_S`; none where there is less than `SPAN_S` of music.
+        Values of 32 bits, little-endian, one every `VALUE_S`; none where there is less than `LEAST_S` of music.
 
     Raises
     ------
@@ -41,7 +44,7 @@ def of_samples(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes:
     """
     import imageio_ffmpeg
 
-    if len(samples) < SPAN_S * sample_rate_hz:
+    if len(samples) < LEAST_S * sample_rate_hz:
         return b""
     # At full scale, so that 16 bits are enough for quiet recordings too.
     pcm = np.round(samples * (32_767 / max(float(np.abs(samples).max()), 1e-9))).astype("<i2")

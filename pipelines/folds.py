@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pipelines.config import FoldsConfig
 from pipelines.errors import UsageError
-from pipelines.ledger import REJECTED, WRITTEN, Song, SplitName, fold_name, written
+from pipelines.ledger import REJECTED, Song, SplitName, fold_name, written
 
 OWN_SPLITS = ("train", "validation", "test")
 """The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
@@ -43,14 +43,22 @@ def with_folds(
     earlier: Sequence[Song] = (),
     earlier_folds: Mapping[str, Collection[str]] | None = None,
 ) -> list[Song]:
-    """Songs with their folds; those that no fold can take are rejected.
+    """Songs with their folds, judged and dealt; those that no fold can take are rejected."""
+    judged, fold_of = judge(songs, config, earlier, earlier_folds)
+    return deal(judged, fold_of, config)
+
+
+def judge(
+    songs: Sequence[Song],
+    config: FoldsConfig,
+    earlier: Sequence[Song] = (),
+    earlier_folds: Mapping[str, Collection[str]] | None = None,
+) -> tuple[list[Song], dict[str, str]]:
+    """Rejects the songs that cannot be in the fold that their group has already.
 
     A fold that the corpus gives wins, and so does one that an earlier build gave. Where these put a group into several,
     it stays in the most protected one, and its songs elsewhere are rejected: as `withdrawn` where an earlier build had
-    them there, as `crosses_folds` where the corpus says so. The other groups are dealt, the largest first, each to the
-    fold that has least of its genres; ties go to the fold with least in all, then by a hash of seed, group and fold. So
-    each genre is balanced, and order plays no part: a fold that was dealt a group has, of that group's genres, no more
-    than any other fold and that group.
+    them there, as `crosses_folds` where the corpus says so.
 
     Parameters
     ----------
@@ -61,27 +69,50 @@ def with_folds(
         Of earlier builds, with their folds then and their groups now.
     earlier_folds : dict
         By song_id, the folds in which earlier builds had a song's content.
+
+    Returns
+    -------
+    songs : list of Song
+    fold_of : dict
+        The folds of the groups that have one.
+    """
+    own = [song for song in written(songs) if song.fold]
+    fold_of = _given_folds([*earlier, *own], config)
+    return [_judged(song, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs], fold_of
+
+
+def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig) -> list[Song]:
+    """Songs with their folds; those of a genre that only one group has are rejected.
+
+    Groups without a fold are dealt, the largest first, each to the fold that has least of its genres; ties go to the
+    fold with least in all, then by a hash of seed, group and fold. So each genre is balanced, and order plays no part:
+    where groups have one genre each, a fold that was dealt a group has, of that genre, at most as many songs more than
+    any other fold as the largest group has that was dealt.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        Judged. Only those to be written weigh; duplicates go where their groups go.
+    fold_of : dict
+        The folds of the groups that have one.
+    config : FoldsConfig
     """
     lone = _lone_genres(written(songs))
-    own = [song for song in written(songs) if song.fold and song.genre not in lone]
-    fold_of = _given_folds([*earlier, *own], config)
-    judged = [_judged(song, lone, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs]
+    judged = [_not_lone(song, lone) for song in songs]
     groups: dict[str, list[Song]] = defaultdict(list)
     for song in written(judged):
         groups[song.group].append(song)
     dealt = {fold_name(number) for number in range(config.count)}
     given = set(fold_of.values())
-    _deal(groups, fold_of, sorted(given if own or not given <= dealt else dealt), config.seed)
-    return [replace(song, fold=fold_of[song.group]) if song.status == WRITTEN else song for song in judged]
+    has_own = any(song.fold for song in songs)
+    folds = {**fold_of}
+    _deal(groups, folds, sorted(given if has_own or not given <= dealt else dealt), config.seed)
+    return [replace(song, fold=folds.get(song.group, "")) if song.status != REJECTED else song for song in judged]
 
 
-def _judged(song: Song, lone: set[str], fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
-    """The song, rejected where it cannot be in the fold that its group has."""
+def _judged(song: Song, fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
     if song.status == REJECTED:
         return song
-    if song.genre in lone:
-        error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
-        return song.rejected("lone_genre", error)
     fold = fold_of.get(song.group, song.fold)
     if earlier and fold not in earlier:
         error = f"an earlier build had it in {', '.join(sorted(earlier))}; its group {song.group!r} is in {fold} now"
@@ -90,6 +121,13 @@ def _judged(song: Song, lone: set[str], fold_of: Mapping[str, str], earlier: Col
         error = f"its group {song.group!r} is in {fold} too, which keeps it"
         return song.rejected("crosses_folds", f"the corpus says {song.fold}; {error}")
     return song
+
+
+def _not_lone(song: Song, lone: set[str]) -> Song:
+    if song.status == REJECTED or song.genre not in lone:
+        return song
+    error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
+    return song.rejected("lone_genre", error)
 
 
 def _lone_genres(songs: Sequence[Song]) -> set[str]:

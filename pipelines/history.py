@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines import ledger, storage
-from pipelines.config import FoldsConfig
+from pipelines.config import BuildConfig, digest
 from pipelines.copies import Copy
 from pipelines.dataset import Dataset
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 from pipelines.folds import OWN_SPLITS, split_of
 from pipelines.ledger import Song
 
@@ -16,31 +16,42 @@ HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
 
 
-def load(url: str, config: FoldsConfig) -> list[Song]:
+def load(url: str, config: BuildConfig) -> list[Song]:
     """All that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
 
     Parameters
     ----------
     url : str
         The earlier dataset's folder. Empty: there was none.
-    config : FoldsConfig
+    config : BuildConfig
         Of the build that is to go on from it.
 
     Raises
     ------
     UsageError
-        There is no dataset, or with these folds something would leave a split that protects it.
+        There is no dataset, or with this configuration something would leave a split that protects it.
+    SpectroshardError
+        Its history is not what it wrote.
     """
     if not url:
         return []
     dataset = Dataset.load(url)
-    earlier = [song for song in [*dataset.ledger(), *_older(url)] if song.fold]
+    older = ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
+    if digest_of(older) != dataset.history:
+        raise SpectroshardError(
+            f"build.previous {url}: its {HISTORY_NAME} is missing or of another build; copy the dataset again, whole"
+        )
+    earlier = [song for song in [*dataset.ledger(), *older] if song.fold]
     folds = sorted({song.fold for song in earlier})
-    before = dataset.config.folds
-    if before.count != config.count and not set(folds) <= set(OWN_SPLITS):
-        raise UsageError(f"build.previous {url}: its folds.count is {before.count}, now it is {config.count}; keep it")
+    before, now = dataset.config, config
+    kept = {"audio.max_duration_s": (before.audio.max_duration_s, now.audio.max_duration_s)}  # it changes the hashes
+    if not set(folds) <= set(OWN_SPLITS):
+        kept["folds.count"] = (before.folds.count, now.folds.count)
+    for key, (was_set, is_set) in kept.items():
+        if was_set != is_set:
+            raise UsageError(f"build.previous {url}: its {key} is {was_set:g}, now it is {is_set:g}; keep it")
     for fold in folds:
-        was, would_be = split_of(fold, before), split_of(fold, config)
+        was, would_be = split_of(fold, before.folds), split_of(fold, now.folds)
         if OWN_SPLITS.index(would_be) < OWN_SPLITS.index(was):
             raise UsageError(
                 f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
@@ -49,8 +60,10 @@ def load(url: str, config: FoldsConfig) -> list[Song]:
     return earlier
 
 
-def _older(url: str) -> list[Song]:
-    return ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
+def digest_of(rows: Iterable[Song]) -> str:
+    """A digest of which content is remembered to be in which fold; empty where there is none."""
+    remembered = sorted((row.content_hash, row.fold) for row in rows)
+    return digest(remembered) if remembered else ""
 
 
 def forgotten(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:

@@ -24,7 +24,7 @@ REASONS = {
     "too_short": "shorter than audio.min_duration_s",
     "truncated": "the file ends early, and less than audio.min_duration_s can be decoded",
     "unreadable": "the file is missing or may not be read",
-    "withdrawn": "an earlier build had it in one split, and now it is tied to songs of a more protected one",
+    "withdrawn": "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them",
 }
 
 SplitName = Literal["train", "validation", "test"]

@@ -14,7 +14,7 @@ from pipelines.config import AudioConfig, BuildConfig
 from pipelines.copies import Copy, find_copies
 from pipelines.duplicates import with_copies
 from pipelines.errors import SongError, of_unforeseen
-from pipelines.folds import with_folds
+from pipelines.folds import deal, judge
 from pipelines.groups import with_groups
 from pipelines.ledger import REJECTED, Entry, Song
 from pipelines.segments import with_pieces_named
@@ -98,8 +98,10 @@ def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy
     everything = [*with_pieces_named(songs), *history.without_old_names(earlier, songs)]
     grouped = with_groups(everything, config.folds.group_by, copies)
     now, before = grouped[: len(songs)], grouped[len(songs) :]
-    dealt = with_folds(now, config.folds, before, history.earlier_folds(now, before, copies))
-    return with_shards(with_copies(dealt, copies, config.folds.copies == "drop"), config)
+    judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))
+    # Before the deal, in which only what will be written weighs.
+    best = with_copies(judged, copies, config.folds.copies == "drop")
+    return with_shards(deal(best, fold_of, config.folds), config)
 
 
 def read(

@@ -7,8 +7,9 @@ of audio. What marks it as a piece is taken off the end:
 * a beginning and an end, `x_10.0_15.0`, `x-30-59`: where most such files of the corpus are equally long by it;
 * a number alone, `x.3`, `x_part3`, `x/3`: where the corpus shows that it counts pieces. For whole songs are numbered
   too: `blues.00000` in a class, `album_01` on an album. Pieces have the same numbers in every song, or begin with 0;
-  where their durations are known, they are equally long, but for a song's last; and there are at least as many songs
-  as pieces of one, or an eighth of that where the songs' names are numbered themselves (`blues.00000.3`, `000002_3`).
+  where their durations are known, they are equally long, but for a song's last; and they last ten seconds at most, or
+  there are at least as many songs as pieces of one, or an eighth of that where the songs' names are numbered themselves
+  (`blues.00000.3`, `000002_3`).
   A number behind its folder's name (`blues/blues.00000`) and one alone in a folder of the first level (`blues/3`) are
   those of a class's songs.
 
@@ -40,6 +41,7 @@ _WORDLESS = re.compile(rf"(?:{_GENERIC})?[\W_]*\d*", re.IGNORECASE)
 _MOST, _FEW = 0.8, 0.1
 _LENGTH_TOLERANCE = 0.05
 _PIECES_PER_NUMBERED_SONG = 8
+_SEGMENT_S = 10.0  # nobody's songs are all so short
 
 
 @dataclass(frozen=True)
@@ -196,8 +198,9 @@ def _are_pieces(pieces: Iterable[_Piece], is_numbered: bool) -> bool:
     every = {number for numbers in several for number in numbers}
     is_same_set = sum(map(len, several)) >= _MOST * len(several) * len(every)
     begins_with_0 = sum(0 in numbers for numbers in several) >= _MOST * len(several)
+    is_cut_up = bool(before_last) and median(piece.length_s for piece in before_last) <= _SEGMENT_S
     songs = len(several) * (_PIECES_PER_NUMBERED_SONG if is_numbered else 1)
-    return (is_same_set or begins_with_0) and songs >= median(map(len, several))
+    return (is_same_set or begins_with_0) and (is_cut_up or songs >= median(map(len, several)))
 
 
 def _are_equally_long(pieces: Iterable[_Piece]) -> bool:

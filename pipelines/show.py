@@ -45,8 +45,8 @@ def rejects(dataset: Dataset) -> str:
 
 def findings(dataset: Dataset) -> str:
     """What a user should know of a dataset's groups, a line each: which are too large, torn apart or contradictory."""
-    songs, folds = dataset.ledger(), dataset.config.folds
-    lines = [f"unbalanced: {group}" for group in balance.oversized(songs, folds.count)]
+    songs = dataset.ledger()
+    lines = [f"unbalanced: {group}" for group in balance.oversized(songs, len(dataset.folds))]
     lines += [
         f"copies disagree: {song.song_id} is {song.genre}, {other.song_id} is {other.genre}"
         for song, other in duplicates.conflicts(songs, dataset.copies())

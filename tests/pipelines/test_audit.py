@@ -121,7 +121,7 @@ def test_names_alone_are_compared_without_reading(tmp_path):
 
 def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("path,split\na.wav,train\nb.wav,test\n")
-    with pytest.raises(UsageError, match=r"none of 2 files could be read \(a\.wav: FileNotFoundError"):
+    with pytest.raises(UsageError, match=r"no file of train could be read \(a\.wav: FileNotFoundError"):
         audit.of_foreign(foreign.load([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process())
 
 

@@ -9,7 +9,7 @@ from pipelines import show, synth
 from pipelines.build import build
 from pipelines.errors import SpectroshardError
 from tests.audio_files import ffmpeg, tone, write, write_songs
-from tests.pipelines.conftest import config_of, in_process
+from tests.pipelines.conftest import Pipelines, config_of, in_process
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +109,14 @@ def test_segments_of_a_song_share_its_group(tmp_path):
     dataset = build(config_of(folder), str(tmp_path / "out"), in_process()).dataset
     groups = {f"song:{genre}/{genre}.{n:05d}" for genre in ("blues", "jazz", "metal") for n in range(6)}
     assert {song.group for song in dataset.ledger()} == groups
+
+
+def test_copies_of_what_can_be_read_no_more_are_not_left_out(copied, tmp_path):
+    folder = shutil.copytree(copied, tmp_path / "songs")
+    best = folder / synth.STYLES[0] / "0.wav"
+    pipelines = Pipelines(before_shards=best.unlink)
+    config = config_of(folder, folds={"copies": "drop"}, build={"max_reject_share": 0.5})
+    with pytest.raises(SpectroshardError, match=r"0\.wav was to stand for its copies, and can be read no more"):
+        build(config, str(tmp_path / "out"), pipelines)
+    dataset = build(config, str(tmp_path / "out"), in_process()).dataset
+    assert dataset.shown == 14

@@ -31,13 +31,12 @@ def test_other_music_differs(music):
 
 
 def test_too_little_music_has_no_values(music):
-    enough = round(fingerprint.SPAN_S * 22_050)
+    enough = round(fingerprint.LEAST_S * 22_050)
     assert fingerprint.of_samples(music[: enough - 1], 22_050) == b""
-    assert fingerprint.of_samples(music[:enough], 22_050) == b""  # Chromaprint's resampler keeps the last samples
     assert fingerprint.of_samples(np.zeros(0, np.float32), 22_050) == b""
-    assert len(fingerprint.values(fingerprint.of_samples(music[: enough + 2_000], 22_050))) == 1
+    assert len(fingerprint.values(fingerprint.of_samples(music[: enough + 2_000], 22_050))) == 16
 
 
 def test_silence_has_a_fingerprint():
-    values = fingerprint.values(fingerprint.of_samples(np.zeros(30_000, np.float32), 8_000))
+    values = fingerprint.values(fingerprint.of_samples(np.zeros(50_000, np.float32), 8_000))
     assert len(set(values.tolist())) == 1

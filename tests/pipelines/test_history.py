@@ -12,7 +12,7 @@ from pipelines import history, ledger
 from pipelines.build import build
 from pipelines.config import BuildConfig
 from pipelines.copies import Copy
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 from pipelines.folds import OWN_SPLITS, split_of
 from pipelines.ledger import Song
 from pipelines.plan import assign
@@ -225,16 +225,21 @@ def test_a_build_goes_on_from_an_earlier_dataset(first, tmp_path):
 )
 def test_folds_that_protect_less_are_refused(first, folds, message):
     with pytest.raises(UsageError, match=message):
-        history.load(first.url, config_of("", folds=folds).folds)
+        history.load(first.url, config_of("", folds=folds))
+
+
+def test_another_longest_duration_would_change_the_hashes(first):
+    with pytest.raises(UsageError, match=r"its audio\.max_duration_s is 600, now it is 60; keep it"):
+        history.load(first.url, config_of("", audio={"max_duration_s": 60.0}))
 
 
 def test_validation_may_become_test(first):
-    assert history.load(first.url, config_of("", folds={"test": (0, 1), "validation": (2,)}).folds)
+    assert history.load(first.url, config_of("", folds={"test": (0, 1), "validation": (2,)}))
 
 
 def test_what_is_no_dataset_is_no_earlier_build(tmp_path):
     with pytest.raises(UsageError, match="no dataset there"):
-        history.load(str(tmp_path), CONFIG.folds)
+        history.load(str(tmp_path), CONFIG)
 
 
 def test_files_that_are_renumbered_tie_nothing():
@@ -243,3 +248,33 @@ def test_files_that_are_renumbered_tie_nothing():
     shifted = [file(n + 1, 2 * n) for n in range(8)]
     assert outcome(first, shifted) == {f"p{n + 1}": folds[f"p{n}"] for n in range(8)}
     assert outcome(first, [file(0, 1), *shifted]) == {"p0": folds["p0"]} | outcome(first, shifted)
+
+
+def test_a_dataset_that_is_there_is_not_up_to_date_where_it_remembers_less(first, songs_folder, tmp_path):
+    fewer = write_songs(tmp_path / "songs")
+    (fewer / "blues" / "blues.00001.wav").unlink()
+    second = str(tmp_path / "second")
+    build(config_of(fewer), second, in_process())
+    with pytest.raises(UsageError, match="was built from another --previous"):
+        build(config_of(fewer, build={"previous": first.url}), second, in_process())
+
+
+def test_a_lost_history_is_missed(first, tmp_path):
+    fewer = write_songs(tmp_path / "songs")
+    (fewer / "blues" / "blues.00001.wav").unlink()
+    config = config_of(fewer, build={"previous": first.url})
+    second = build(config, str(tmp_path / "second"), in_process()).dataset
+    assert len(history.load(second.url, config)) == 18
+    (tmp_path / "second" / history.HISTORY_NAME).unlink()
+    with pytest.raises(SpectroshardError, match=r"history\.parquet is missing or of another build"):
+        history.load(second.url, config)
+
+
+def test_dropped_copies_weigh_nothing_in_the_deal():
+    drop = BuildConfig.model_validate({"folds": {"count": 4, "copies": "drop"}})
+    same = [file(f"copy {n}", 0) for n in range(10)]
+    rows = assign([*same, *(file(n, n) for n in range(2, 16, 2))], [], COPIES, drop)
+    assert Counter(row.fold for row in ledger.written(rows)) == {f"fold-{n:02d}": 2 for n in range(4)}
+    assert len({row.fold for row in rows if row.content_hash == "c0"}) == 1
+    lone = assign([replace(file(1, 0), genre="lone"), replace(file(2, 2), genre="lone"), *same], [], COPIES, drop)
+    assert {row.reason for row in lone if row.genre == "lone" and row.status == "rejected"} <= {"lone_genre"}

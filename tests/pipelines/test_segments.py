@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from pipelines.ledger import Song
@@ -126,3 +128,10 @@ def test_a_build_names_pieces_alone_and_no_genre():
     songs = [Song(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
     assert with_pieces_named(songs) == songs
     assert with_pieces_named([Song("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
+
+
+def test_short_pieces_are_seen_however_few_their_songs():
+    pieces = [Song(f"x/{name}_{n}.wav", "", "x", duration_s=5.0) for name in ("adventure", "battle") for n in range(6)]
+    assert {song.song for song in with_pieces_named(pieces)} == {"adventure", "battle"}
+    long = [replace(song, duration_s=30.0) for song in pieces]
+    assert with_pieces_named(long) == long
