@@ -208,8 +208,8 @@ def _refuse_other_songs(existing: Dataset, planned: Plan) -> None:
     more, fewer = after.keys() - before.keys(), before.keys() - after.keys()
     raise UsageError(
         f"{existing.url}: is a dataset of another corpus ({len(more)} files more, {len(fewer)} fewer,"
-        f" {differing('status', 'genre', 'group', 'content_hash')} changed, {differing('fold')} in another fold), or was"
-        " built from another --previous; give a new --output, and this one as --previous to keep its folds"
+        f" {differing('status', 'genre', 'group', 'content_hash')} changed, {differing('fold')} in another fold),"
+        " or was built from another --previous; give a new --output, and this one as --previous to keep its folds"
     )
 
 
