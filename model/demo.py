@@ -11,7 +11,7 @@ from model.evaluate import evaluate
 from model.predict import predict, show
 from model.report import write_report
 from model.train import train
-from pipelines import config, synth
+from pipelines import audit, config, synth
 from pipelines.build import build
 
 NOTE = (
@@ -21,7 +21,7 @@ NOTE = (
 
 
 def demo(folder: Path, new_pipeline: Callable[[], beam.Pipeline], say: Callable[[str], None]) -> str:
-    """Makes a corpus and runs build, train, evaluate and predict on it.
+    """Makes a corpus and runs build, audit, train, evaluate and predict on it.
 
     Parameters
     ----------
@@ -38,19 +38,21 @@ def demo(folder: Path, new_pipeline: Callable[[], beam.Pipeline], say: Callable[
         The report's path.
     """
     configuration = demo_config()
-    say(f"1 of 5: synthesise a corpus of {len(synth.STYLES)} styles in {folder}/corpus")
+    say(f"1 of 6: synthesise a corpus of {len(synth.STYLES)} styles in {folder}/corpus")
     corpus = folder / "corpus"
     files = synth.write_corpus(corpus)
-    say(f"2 of 5: build a dataset of {files} songs in {folder}/dataset")
+    say(f"2 of 6: build a dataset of {files} songs in {folder}/dataset")
     corpus_config = configuration.corpus.model_copy(update={"input": str(corpus)})
     configuration = configuration.model_copy(update={"corpus": corpus_config})
     dataset = build(configuration, str(folder / "dataset"), new_pipeline).dataset
-    say(f"3 of 5: train {configuration.training.network} in {folder}/bundle")
+    say("3 of 6: audit it: does any fold share music with another?")
+    say(audit.of_dataset(dataset).verdict)
+    say(f"4 of 6: train {configuration.training.network} in {folder}/bundle")
     bundle = train(configuration, dataset, str(folder / "bundle"))
-    say("4 of 5: evaluate it on songs that it never saw")
+    say("5 of 6: evaluate it on songs that it never saw")
     metrics, scores = evaluate(bundle, dataset)
     report = write_report(bundle.url, "Spectroshard demo", metrics, scores, dataset, NOTE)
-    say("5 of 5: predict three of them from their audio files")
+    say("6 of 6: predict three of them from their audio files")
     some = sorted(scores, key=lambda score: score.song_id)[:: len(scores) // 3 + 1]
     for prediction in predict(bundle, [str(corpus / score.song_id) for score in some], None, new_pipeline):
         say(show(prediction))
