@@ -1,19 +1,17 @@
 """The report: one HTML file, with its pictures in it, of what a model is worth on songs it never saw."""
 
-import base64
 import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from model import leak_gap
 from model.bundle import HISTORY_NAME
 from model.metrics import FileScore
-from pipelines import show, storage
+from pipelines import pages, show, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError
 from pipelines.pictures import draw_features, png
@@ -48,25 +46,22 @@ def write_report(
     str
         The report's URL.
     """
-    template = Path(__file__).with_name("report.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     mistakes = worst_mistakes(scores, dataset.genres)
-    page = environment.from_string(template).render(
+    return pages.write_page(
+        storage.join(url, REPORT_NAME),
+        Path(__file__).with_name("report.html"),
         title=title,
         note=note,
-        leak_gap=_embed(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
+        leak_gap=pages.embedded(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         metrics=metrics,
         dataset=dataset,
         genres=dataset.genres,
-        confusion=_embed(_draw_confusion(metrics["confusion"], dataset.genres)),
+        confusion=pages.embedded(_draw_confusion(metrics["confusion"], dataset.genres)),
         curves=_curves(url, metrics.get("rounds", ())),
         examples=_examples(scores, dataset),
         mistakes=mistakes,
         drawn=[_song_picture(dataset, mistake["song_id"]) for mistake in mistakes[:_DRAWN_MISTAKES]],
     )
-    target = storage.join(url, REPORT_NAME)
-    storage.write_bytes(target, page.encode())
-    return target
 
 
 def worst_mistakes(scores: Sequence[FileScore], genres: Sequence[str]) -> list[dict[str, Any]]:
@@ -101,13 +96,13 @@ def _song_picture(dataset: Dataset, song_id: str) -> str:
     assert record is not None  # it was scored, so it is in a shard
     name, info = next(iter(dataset.features.items()))
     values = record.features[name][: round(_DRAWN_S * info.frame_rate_hz)]
-    return _embed(draw_features({name: values}, {name: info.frame_rate_hz}, ""))
+    return pages.embedded(draw_features({name: values}, {name: info.frame_rate_hz}, ""))
 
 
 def _curves(url: str, rounds: Sequence[Mapping[str, Any]]) -> str:
     """The history of a bundle, or those of a cross-validation's rounds."""
     folders = [storage.join(url, row["fold"]) for row in rounds] or [url]
-    return _embed(_draw_curves([_history(storage.join(folder, HISTORY_NAME)) for folder in folders]))
+    return pages.embedded(_draw_curves([_history(storage.join(folder, HISTORY_NAME)) for folder in folders]))
 
 
 def _history(url: str) -> list[dict[str, float]]:
@@ -158,7 +153,3 @@ def _draw_confusion(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -
             colour = "white" if shares[row, column] > 0.5 else "black"
             axis.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=9)
     return png(figure)
-
-
-def _embed(picture: bytes, kind: str = "png") -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(picture).decode()}"

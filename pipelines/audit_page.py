@@ -1,14 +1,12 @@
 """The page of an audit: one HTML file, with its pictures in it, where pairs that cross lie one above the other."""
 
-import base64
 from collections.abc import Callable
 from pathlib import Path
 
-import jinja2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import audio, features, show, storage
+from pipelines import audio, features, pages, show, storage
 from pipelines.audit import READ_WITH
 from pipelines.crossings import KINDS, Crossing, most_telling
 from pipelines.dataset import Dataset
@@ -43,11 +41,11 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram
     str
         The page's URL.
     """
-    template = Path(__file__).with_name("audit.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     drawn = most_telling(audit.leaks, MOST_DRAWN)
     rest = [crossing for crossing in audit.crossings.listed if crossing not in drawn]
-    page = environment.from_string(template).render(
+    return pages.write_page(
+        storage.join(url, PAGE_NAME),
+        Path(__file__).with_name("audit.html"),
         audit=audit,
         kinds=[kind for kind in KINDS if kind in audit.crossings.counts],
         names=NAMES,
@@ -55,9 +53,6 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram
         rest=rest,
         describe=describe,
     )
-    target = storage.join(url, PAGE_NAME)
-    storage.write_bytes(target, page.encode("utf-8", "backslashreplace"))  # a path may hold what is no text
-    return target
 
 
 def of_records(dataset: Dataset) -> Callable[[Song], Spectrogram | None]:
@@ -118,4 +113,4 @@ def _picture(crossing: Crossing, spectrogram: Callable[[Song], Spectrogram | Non
     first, second = spectrogram(crossing.first), spectrogram(crossing.second)
     if first is None or second is None:
         return ""
-    return "data:image/png;base64," + base64.b64encode(draw_pair(crossing, first, second)).decode()
+    return pages.embedded(draw_pair(crossing, first, second))
