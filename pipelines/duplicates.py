@@ -8,15 +8,16 @@ from pathlib import PurePosixPath
 from pipelines.copies import Copy
 from pipelines.ledger import DUPLICATE, REJECTED, Song, written
 
-_LEAST_SHARE = 0.5
+_LEAST_SHARE, _NEARLY_ALL = 0.5, 0.9
 _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64", ".wav", ".wave", ".wv"})
 
 
 def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> list[Song]:
     """Songs, each duplicate naming the song that it copies.
 
-    A song is a duplicate where a better file of its group holds at least half of it, at the same tempo. Better is,
-    in this order: longer by a second, of a higher rate, of more channels, lossless, first by name.
+    A song is a duplicate where a better file of its group holds at least half of it, at the same tempo, or where nearly
+    all of it is in a duplicate of that file, as of many copies not all pairs are found. Better is, in this order: longer
+    by a second, of a higher rate, of more channels, lossless, first by name.
 
     Parameters
     ----------
@@ -33,12 +34,14 @@ def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> li
             seconds_of[copy.first][copy.second] = seconds_of[copy.second][copy.first] = copy.duration_s
     originals: dict[str, list[Song]] = defaultdict(list)
     original_of: dict[str, Song] = {}
+    of_content: dict[str, Song] = {}  # of what is a duplicate, the original
     for song in sorted(written(songs), key=_best_first):
-        original = _original(song, originals[song.group], seconds_of[song.content_hash])
+        near = seconds_of[song.content_hash]
+        original = _original(song, originals[song.group], near) or _original_of_copy(song, of_content, near)
         if original is None:
             originals[song.group].append(song)
         else:
-            original_of[song.song_id] = original
+            original_of[song.song_id] = of_content[song.content_hash] = original
     return [_named(song, original_of.get(song.song_id), drop) for song in songs]
 
 
@@ -60,6 +63,11 @@ def _original(song: Song, originals: Sequence[Song], seconds_of: Mapping[str, fl
         if is_same or seconds_of.get(original.content_hash, 0.0) >= _LEAST_SHARE * song.duration_s:
             return original
     return None
+
+
+def _original_of_copy(song: Song, of_content: Mapping[str, Song], seconds_of: Mapping[str, float]) -> Song | None:
+    copies = sorted(content for content, seconds in seconds_of.items() if seconds >= _NEARLY_ALL * song.duration_s)
+    return next((of_content[content] for content in copies if content in of_content), None)
 
 
 def _named(song: Song, original: Song | None, drop: bool) -> Song:

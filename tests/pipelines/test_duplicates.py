@@ -86,3 +86,11 @@ def test_genres_that_disagree_are_told():
     songs = [song("a", "x"), song("b", "x", genre="h"), song("c", "x"), song("d", "y", genre="h"), song("e", "z")]
     copies = [near("x", "y", 9.0), near("x", "z"), near("x", "of an earlier build")]
     assert [(one.song_id, other.song_id) for one, other in conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
+
+
+def test_of_a_row_of_copies_one_is_kept():
+    songs = [song(f"{n:02d}", f"{n:02d}") for n in range(16)]
+    row = [near(f"{n:02d}", f"{n + 1:02d}", 30.0) for n in range(15)]
+    assert outcome(songs, row) == {"00": KEPT} | {f"{n:02d}": ("duplicate", "00") for n in range(1, 16)}
+    half = [near(f"{n:02d}", f"{n + 1:02d}", 20.0) for n in range(15)]
+    assert outcome(songs[:3], half) == {"00": KEPT, "01": ("duplicate", "00"), "02": KEPT}
