@@ -15,9 +15,9 @@ _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64",
 def with_copies(songs: Sequence[Song], copies: Sequence[Copy], drop: bool) -> list[Song]:
     """Songs, each duplicate naming the song that it copies.
 
-    A song is a duplicate where a better file of its group holds at least half of it, at the same tempo, or where nearly
-    all of it is in a duplicate of that file, as of many copies not all pairs are found. Better is, in this order: longer
-    by a second, of a higher rate, of more channels, lossless, first by name.
+    A song is a duplicate where a better file of its group holds at least half of it, at the same tempo, or where
+    nearly all of it is in a duplicate of that file, as of many copies not all pairs are found. Better is, in this
+    order: longer by a second, of a higher rate, of more channels, lossless, first by name.
 
     Parameters
     ----------
