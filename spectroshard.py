@@ -86,7 +86,7 @@ def audit(options: Options) -> int:
     """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
     import json
 
-    from pipelines import audit, audit_page, foreign, storage
+    from pipelines import audit, audit_page, foreign, plan, storage
     from pipelines.dataset import Dataset
 
     folder, new_pipeline = storage.join(options.output, audit.WORK_NAME), _pipelines(options.beam, _threads(_cores()))
@@ -95,7 +95,7 @@ def audit(options: Options) -> int:
             raise UsageError(f"{options.split[0]}: a dataset is audited alone, by its own ledger and records")
         dataset = Dataset.load(options.split[0])
         # What the build found is not taken on trust.
-        found = audit.of_dataset(dataset, copies=audit.compare(dataset.ledger(), folder, new_pipeline))
+        found = audit.of_dataset(dataset, copies=plan.compare(dataset.ledger(), folder, new_pipeline))
         spectrogram = audit_page.of_records(dataset)
     else:
         files = foreign.load(options.split, options.audio, options.artists)

@@ -13,14 +13,14 @@ import apache_beam as beam
 from pipelines import ledger, records, storage
 from pipelines.artists import normalised
 from pipelines.config import AudioConfig, BuildConfig
-from pipelines.copies import Copy, find_copies
+from pipelines.copies import Copy
 from pipelines.crossings import KINDS, find_crossings
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.fingerprint import LEAST_S
 from pipelines.foreign import Foreign, with_index
 from pipelines.ledger import REJECTED, Song
-from pipelines.plan import read
+from pipelines.plan import compare, read
 from pipelines.segments import with_song_names
 from pipelines.verdict import Audit
 
@@ -70,12 +70,6 @@ def of_dataset(
         faults=tuple(shard_faults(dataset, written)),
         split_of=split_of if by_fold else None,
     )
-
-
-def compare(songs: Sequence[Song], folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> list[Copy]:
-    """The near copies among songs by their fingerprints, by content hash; `folder` is removed first and last."""
-    fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
-    return find_copies(fingerprints, folder, new_pipeline)
 
 
 def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> Audit:

@@ -78,9 +78,14 @@ def plan(
         Gives an empty pipeline.
     """
     songs = read(entries, config, folder, new_pipeline)
-    fingerprints = {song.content_hash: song.fingerprint for song in [*songs, *earlier] if song.fingerprint}
-    copies = find_copies(fingerprints, storage.join(folder, "copies"), new_pipeline)
+    copies = compare([*songs, *earlier], storage.join(folder, "copies"), new_pipeline)
     return Plan(assign(songs, earlier, copies, config), copies, earlier)
+
+
+def compare(songs: Sequence[Song], folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> list[Copy]:
+    """The near copies among songs by their fingerprints, by content hash; `folder` is removed first and last."""
+    fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
+    return find_copies(fingerprints, folder, new_pipeline)
 
 
 def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy], config: BuildConfig) -> list[Song]:

@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 import spectroshard
-from pipelines import audit, foreign, ledger, storage, synth
+from pipelines import audit, foreign, ledger, plan, storage, synth
 from pipelines.audit_page import draw_pair, of_audio, of_records, write_page
 from pipelines.build import build
 from pipelines.copies import Copy
@@ -146,7 +146,7 @@ def respell(dataset, **facts):
 
 
 def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
-    found = audit.of_dataset(dataset, copies=audit.compare(dataset.ledger(), str(tmp_path / "w"), in_process()))
+    found = audit.of_dataset(dataset, copies=plan.compare(dataset.ledger(), str(tmp_path / "w"), in_process()))
     assert not found.fails and found.verdict.startswith("nothing crosses: 18 files (fold-00 4, fold-01 4,")
     assert found == audit.of_dataset(dataset)
 
