@@ -57,7 +57,7 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
         `segment_accuracy` and its `segment_accuracy_interval`; `macro_f1` (of songs, over the genres that occur),
         `per_genre`, and `confusion`, a row for each true genre, of songs.
     """
-    songs = _songs(scores)
+    songs = by_song(scores)
     true = np.array([genres.index(song.genre) for song in songs])
     said = np.array([int(np.argmax(song.probabilities)) for song in songs])
     confusion = np.zeros((len(genres), len(genres)), int)
@@ -81,12 +81,26 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
     }
 
 
-def _songs(files: Sequence[FileScore]) -> list[FileScore]:
+def by_song(files: Sequence[FileScore]) -> list[FileScore]:
     """Files of one song and genre as one, in the order of their first files."""
     members: dict[tuple[str, str], list[FileScore]] = {}
     for score in files:
         members.setdefault((score.song, score.genre), []).append(score)
     return [replace(some[0], segments=np.concatenate([s.segments for s in some])) for some in members.values()]
+
+
+def with_temperature(scores: Sequence[FileScore], temperature: float) -> list[FileScore]:
+    """Scores whose windows' probabilities are sharper, below a temperature of 1, or flatter, above it."""
+    return [replace(score, segments=temper(score.segments, temperature)) for score in scores]
+
+
+def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Distributions, shape (windows, genres), whose logarithms are divided by a temperature."""
+    if temperature == 1:
+        return probabilities
+    powers = np.maximum(probabilities, np.finfo(np.float32).tiny).astype(float) ** (1 / temperature)
+    tempered: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    return tempered
 
 
 def _genre_figures(genre: str, confusion: NDArray[Any], index: int) -> dict[str, Any]:

@@ -1,0 +1,107 @@
+"""How far a model's probabilities can be believed, and when it had better say that it does not know."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from model.metrics import FileScore, by_song, with_temperature
+
+_BINS = 10
+_TEMPERATURES = (0.05, 5.0)
+
+Array = NDArray[Any]
+
+
+def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float:
+    """The temperature at which songs' own genres are the likeliest, 1 where there are no songs.
+
+    It divides the logarithms of each window's probabilities; a song's distribution is then the mean of its windows'.
+    Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599.
+
+    Parameters
+    ----------
+    scores : sequence of FileScore
+        Of songs that the model was not trained on, and that nothing else will be measured by.
+    genres : sequence of str
+        In the order of the probabilities.
+    """
+    songs = by_song(scores)
+    if not songs:
+        return 1.0
+    own = [genres.index(song.genre) for song in songs]
+
+    def loss(logarithm: float) -> float:
+        tempered = with_temperature(songs, float(np.exp(logarithm)))
+        chances = [song.probabilities[genre] for song, genre in zip(tempered, own, strict=True)]
+        return float(-np.log(np.maximum(chances, 1e-12)).mean())
+
+    found = scipy.optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    return float(np.exp(found.x))
+
+
+def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> float:
+    """The least confidence at which a genre is said, so that at most a share `risk` of what is said is wrong.
+
+    Parameters
+    ----------
+    scores : sequence of FileScore
+        Of songs that the model was not trained on, at the model's temperature.
+    genres : sequence of str
+    risk : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    float
+        0 where all may be said; more than 1, so that nothing is said, where not even the surest songs are right often
+        enough, or there are no songs.
+    """
+    confidences, right = _confidences(scores, genres)
+    order = np.argsort(-confidences, kind="stable")
+    wrong_shares = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
+    # Songs of one confidence are said together or not at all.
+    is_last = np.append(np.diff(confidences[order]) != 0, True)[: len(order)]
+    allowed = np.flatnonzero((wrong_shares <= risk) & is_last)
+    if not len(allowed):
+        return 1.01
+    return 0.0 if allowed[-1] == len(order) - 1 else float(confidences[order][allowed[-1]])
+
+
+def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:
+    """How often songs are right that a model is so confident of.
+
+    Parameters
+    ----------
+    scores : sequence of FileScore
+    genres : sequence of str
+
+    Returns
+    -------
+    dict
+        `bins`: of each tenth of confidence that holds a song, how many, their mean `confidence` and their `accuracy`;
+        `expected_calibration_error`: the mean of the bins' differences of the two, weighed by their songs (M. P. Naeini
+        et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015).
+    """
+    confidences, right = _confidences(scores, genres)
+    bin_of = np.minimum((confidences * _BINS).astype(int), _BINS - 1)
+    bins = [
+        {
+            "songs": int((bin_of == number).sum()),
+            "confidence": float(confidences[bin_of == number].mean()),
+            "accuracy": float(right[bin_of == number].mean()),
+        }
+        for number in np.unique(bin_of)
+    ]
+    error = sum(each["songs"] * abs(each["confidence"] - each["accuracy"]) for each in bins) / max(len(right), 1)
+    return {"bins": bins, "expected_calibration_error": error}
+
+
+def _confidences(scores: Sequence[FileScore], genres: Sequence[str]) -> tuple[Array, Array]:
+    """Of each song the probability of its likeliest genre, and whether that is its own."""
+    songs = by_song(scores)
+    probabilities = np.array([song.probabilities for song in songs]).reshape(len(songs), len(genres))
+    own = np.array([genres.index(song.genre) for song in songs], int)
+    return probabilities.max(axis=1, initial=0.0), probabilities.argmax(axis=1) == own
