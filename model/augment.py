@@ -1,12 +1,154 @@
 """What training does to windows so that a network cannot learn them by heart."""
 
 import functools
+import math
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from model.config import Training
 
 Batch = dict[str, Any]
+"""Features by name, shape (windows, frames, bins), normalised."""
+
+_OVER_MEL_BINS = ("log_mel", "harmonic_mel", "percussive_mel")
+_IN_DB = ("stft_db", *_OVER_MEL_BINS)
+_KNOTS = 5
+_STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "noise": 4, "mix": 5}
+
+
+def longest(frames: int, training: Training) -> int:
+    """How many frames are to be cut for a window of `frames`, so that it can be played at any tempo drawn."""
+    return math.ceil((frames - 1) * (1 + training.tempo)) + 1
+
+
+def change_tempo(batch: Batch, frames: Mapping[str, int], seed: Any, training: Training) -> Batch:
+    """Plays each window faster or slower: interpolates along time, at constant pitch.
+
+    Parameters
+    ----------
+    batch : dict
+        Of `longest` frames each.
+    frames : dict
+        Those of the result.
+    seed : tf.Tensor, int, shape (2,)
+        The tempi depend on it alone.
+    training : Training
+        Its `tempo` t draws rates between 1 / (1 + t) and 1 + t, their logarithms being equally likely.
+    """
+    import tensorflow as tf
+
+    if not training.tempo:
+        return batch
+    count = tf.shape(next(iter(batch.values())))[0]
+    draws = tf.random.stateless_uniform([2, count, 1], _of("tempo", seed))
+    rates = tf.exp((2 * draws[0] - 1) * math.log1p(training.tempo))
+
+    def played(values: Any, length: int) -> Any:
+        last = values.shape[1] - 1
+        places = tf.range(length, dtype=tf.float32) * rates
+        places = tf.minimum(places + draws[1] * (last - places[:, -1:]), float(last))
+        before = tf.cast(tf.floor(places), tf.int32)
+        share = (places - tf.floor(places))[:, :, None]
+        after = tf.minimum(before + 1, last)
+        return tf.gather(values, before, batch_dims=1) * (1 - share) + tf.gather(values, after, batch_dims=1) * share
+
+    return {name: played(values, frames[name]) for name, values in batch.items()}
+
+
+def change_pitch(batch: Batch, seed: Any, training: Training) -> Batch:
+    """Shifts what lies over mel bins by up to `pitch_bins` of them, up or down; the outermost bin fills the gap."""
+    import tensorflow as tf
+
+    if not training.pitch_bins:
+        return batch
+    count = tf.shape(next(iter(batch.values())))[0]
+    most = training.pitch_bins
+    shifts = tf.random.stateless_uniform([count, 1], _of("pitch", seed), -most, most + 1, tf.int32)
+
+    def shifted(values: Any) -> Any:
+        bins = values.shape[2]
+        from_bins = tf.clip_by_value(tf.range(bins) + shifts, 0, bins - 1)
+        return tf.transpose(tf.gather(tf.transpose(values, (0, 2, 1)), from_bins, batch_dims=1), (0, 2, 1))
+
+    return {name: shifted(values) if name in _OVER_MEL_BINS else values for name, values in batch.items()}
+
+
+def change_tone(batch: Batch, deviation: Mapping[str, Any], seed: Any, training: Training) -> Batch:
+    """Makes windows of what is in dB louder or softer, and equalises them.
+
+    Parameters
+    ----------
+    batch : dict
+    deviation : dict
+        Each feature's normalisation, in dB, shape (bins,).
+    seed : tf.Tensor, int, shape (2,)
+    training : Training
+        Its `gain_db` is the greatest gain, its `equalise_db` the standard deviation of the gains of five bands, between
+        whose centres they are interpolated.
+    """
+    import tensorflow as tf
+
+    if not (training.gain_db or training.equalise_db):
+        return batch
+    count = tf.shape(next(iter(batch.values())))[0]
+    own = _of("tone", seed)
+    gains_db = training.gain_db * tf.random.stateless_uniform([count, 1], own, -1, 1)
+    bands_db = gains_db + training.equalise_db * tf.random.stateless_normal([count, _KNOTS], own + 1)
+
+    def equalised(values: Any, scale: Any) -> Any:
+        return values + (_curves(bands_db, values.shape[2]) / scale)[:, None, :]
+
+    return {n: equalised(values, deviation[n]) if n in _IN_DB else values for n, values in batch.items()}
+
+
+def replace_by_noise(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch, Any]:
+    """Makes a share `noise_share` of the windows steady noise of some colour, and its genres all alike.
+
+    So a network hears what is no music, and learns to be in doubt.
+    Source: D. Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019,
+    https://arxiv.org/abs/1812.04606.
+
+    Parameters
+    ----------
+    batch : dict
+    labels : tf.Tensor, shape (windows, genres)
+    seed : tf.Tensor, int, shape (2,)
+    training : Training
+    """
+    import tensorflow as tf
+
+    if not training.noise_share:
+        return batch, labels
+    count, own = tf.shape(labels)[0], _of("noise", seed)
+    is_noise = tf.random.stateless_uniform([count, 1], own) < training.noise_share
+    colours = tf.random.stateless_normal([count, _KNOTS], own + 1, stddev=1.5)
+    roughness = tf.random.stateless_uniform([count, 1, 1], own + 2)
+
+    def replaced(values: Any) -> Any:
+        noise = _curves(colours, values.shape[2])[:, None, :]
+        noise += roughness * tf.random.stateless_normal(tf.shape(values), own + 3)
+        return tf.where(is_noise[:, :, None], noise, values)
+
+    alike = tf.ones_like(labels) / labels.shape[1]
+    return {name: replaced(values) for name, values in batch.items()}, tf.where(is_noise, alike, labels)
+
+
+def _curves(knots: Any, bins: int) -> Any:
+    """Knots, shape (windows, knots), evenly spread over bins and interpolated between, shape (windows, bins)."""
+    import numpy as np
+    import tensorflow as tf
+
+    places = np.linspace(0, _KNOTS - 1, bins)
+    hats = np.maximum(0, 1 - np.abs(places[None, :] - np.arange(_KNOTS)[:, None]))
+    return tf.matmul(knots, tf.constant(hats, tf.float32))
+
+
+def _of(change: str, seed: Any) -> Any:
+    """A change's own seed, so that what one draws tells nothing of what another does."""
+    import tensorflow as tf
+
+    return tf.cast(seed, tf.int64) + tf.constant([_STREAMS[change] << 56, 0], tf.int64)
 
 
 @functools.cache
@@ -56,7 +198,7 @@ def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch
 
     if not training.mixup:
         return batch, labels
-    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], seed, alpha=training.mixup) + 1e-9
+    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], _of("mix", seed), alpha=training.mixup) + 1e-9
     share = tf.reduce_max(gammas, axis=0) / tf.reduce_sum(gammas, axis=0)
 
     def mixed(values: Any) -> Any:

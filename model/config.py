@@ -1,5 +1,7 @@
 """The configuration of a training, beside that of a build in the same file."""
 
+from typing import Any
+
 import pydantic
 from pydantic import Field
 
@@ -36,9 +38,23 @@ class Training(Section):
         Both parameters of the beta distribution by which pairs of windows are mixed; 0 mixes none.
     mask_bins, mask_frames : int
         SpecAugment's masks: a band of fewer bins, a stretch of fewer frames; 0 masks none.
+    tempo : float
+        Windows are played at up to 1 + `tempo` times their tempo, or as much slower; 0 plays them as they are.
+    pitch_bins : int
+        By how many mel bins windows are shifted at most, up or down.
+    gain_db, equalise_db : float
+        How much louder or softer windows are made at most, and the standard deviation of the gain of five bands.
+    noise_share : float
+        How many of the windows are replaced by noise that is of all genres alike.
+    average_momentum : float
+        How much of the running mean of the weights a step keeps, where that mean takes their place at the end; 0 keeps
+        the weights as they are.
     class_weights : bool
         Whether a rare genre's windows weigh more, so that all genres weigh the same.
     seed : int
+    cache_mb : float
+        The train songs' shards stay in memory when they have no more megabytes than this; otherwise each pass reads
+        them again. Nothing else depends on it.
     allow_leaks : bool
         Whether a dataset is trained on whose audit finds that its splits share songs.
     """
@@ -57,8 +73,15 @@ class Training(Section):
     mixup: float = Field(0.3, ge=0)
     mask_bins: int = Field(0, ge=0)
     mask_frames: int = Field(0, ge=0)
+    tempo: float = Field(0.0, ge=0, le=1)
+    pitch_bins: int = Field(0, ge=0)
+    gain_db: float = Field(0.0, ge=0)
+    equalise_db: float = Field(0.0, ge=0)
+    noise_share: float = Field(0.0, ge=0, lt=1)
+    average_momentum: float = Field(0.0, ge=0, lt=1)
     class_weights: bool = False
     seed: int = 0
+    cache_mb: float = Field(1000.0, ge=0)
     allow_leaks: bool = False
 
     @pydantic.field_validator("network")
@@ -72,6 +95,10 @@ class Training(Section):
     def inputs(self) -> tuple[str, ...]:
         """The features that the network sees: those named, or what suits the network."""
         return self.features or networks.NETWORKS[self.network].features
+
+    def deciding(self) -> dict[str, Any]:
+        """The values that decide what is learned."""
+        return self.model_dump(mode="json", exclude={"cache_mb"})
 
 
 class Config(BuildConfig):

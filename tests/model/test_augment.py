@@ -45,3 +45,98 @@ def test_mixing_keeps_labels_and_windows_in_step():
 def test_mixing_can_be_switched_off():
     labels = tf.eye(4)
     assert augment.mix({"a": labels}, labels, tf.constant([1, 2]), Training(mixup=0))[1] is labels
+
+
+SEED = tf.constant([3, 4], tf.int64)
+
+
+def ramps(windows, frames, bins):
+    """Windows in which a value tells its frame."""
+    return tf.tile(tf.range(frames, dtype=tf.float32)[None, :, None], [windows, 1, bins])
+
+
+def test_tempi_lie_within_the_bounds_and_cover_them():
+    training = Training(tempo=0.25)
+    long = augment.longest(101, training)
+    assert long == 126
+    played = augment.change_tempo({"log_mel": ramps(500, long, 3)}, {"log_mel": 101}, SEED, training)["log_mel"].numpy()
+    assert played.shape == (500, 101, 3)
+    rates = np.diff(played[:, :, 0], axis=1)
+    np.testing.assert_allclose(rates, np.broadcast_to(rates[:, :1], rates.shape), atol=1e-3)
+    assert 0.8 <= rates.min() < 0.82 and 1.22 < rates.max() < 1.251
+    assert played.min() >= 0 and played.max() <= long - 1
+    assert np.median(rates) == np.clip(np.median(rates), 0.95, 1.05)
+
+
+def test_features_of_other_hops_are_played_at_the_same_tempo():
+    training, frames = Training(tempo=0.25), {"log_mel": 101, "chroma": 51}
+    batch = {name: ramps(20, augment.longest(count, training), 2) for name, count in frames.items()}
+    played = augment.change_tempo(batch, frames, SEED, training)
+    fast, slow = (np.diff(played[name].numpy()[:, :2, 0], axis=1) for name in ("log_mel", "chroma"))
+    np.testing.assert_allclose(fast, slow, atol=1e-3)
+
+
+def test_pitch_shifts_mel_bins_alone_and_by_whole_bins():
+    bins = tf.tile(tf.range(10, dtype=tf.float32)[None, None, :], [200, 4, 1])
+    shifted = augment.change_pitch({"log_mel": bins, "chroma": bins}, SEED, Training(pitch_bins=2))
+    assert shifted["chroma"] is bins
+    shifts = shifted["log_mel"].numpy()[:, 0, 5] - 5
+    assert set(shifts) == {-2, -1, 0, 1, 2}
+    expected = np.clip(np.arange(10)[None, :] + shifts[:, None], 0, 9)
+    np.testing.assert_array_equal(shifted["log_mel"].numpy(), np.broadcast_to(expected[:, None, :], (200, 4, 10)))
+
+
+def test_gain_is_in_db_and_the_same_for_a_window():
+    flat = tf.zeros([400, 3, 8])
+    changed = augment.change_tone(
+        {"log_mel": flat, "mfcc": flat}, {"log_mel": np.full(8, 2.0)}, SEED, Training(gain_db=6)
+    )
+    assert changed["mfcc"] is flat
+    gains_db = 2 * changed["log_mel"].numpy()
+    assert np.ptp(gains_db, axis=(1, 2)).max() < 1e-5
+    assert 5.8 < np.abs(gains_db).max() <= 6 and abs(gains_db.mean()) < 0.5
+
+
+def test_equalisation_is_smooth_over_bins_and_constant_over_time():
+    training, scale = Training(equalise_db=3), {"log_mel": np.ones(81, np.float32)}
+    changed = augment.change_tone({"log_mel": tf.zeros([300, 3, 81])}, scale, SEED, training)["log_mel"].numpy()
+    assert np.ptp(changed, axis=1).max() == 0
+    knots, between = changed[:, 0, ::20], changed[:, 0, 10::20]
+    assert 2.7 < knots.std() < 3.3
+    np.testing.assert_allclose(between, (knots[:, :-1] + knots[:, 1:]) / 2, atol=1e-4)
+
+
+def test_a_share_of_windows_becomes_noise_of_no_genre():
+    labels = tf.one_hot(tf.zeros(1000, tf.int32), 4)
+    batch, changed = augment.replace_by_noise(
+        {"log_mel": tf.fill([1000, 5, 8], 9.0)}, labels, SEED, Training(noise_share=0.1)
+    )
+    is_noise = (changed.numpy() == 0.25).all(axis=1)
+    assert 70 < is_noise.sum() < 130
+    np.testing.assert_array_equal(changed.numpy()[~is_noise], labels.numpy()[~is_noise])
+    assert (batch["log_mel"].numpy()[~is_noise] == 9).all()
+    colours = batch["log_mel"].numpy()[is_noise].mean(axis=1)
+    assert colours.std() > 0.5 and abs(colours.mean()) < 0.3
+
+
+def test_changes_depend_on_the_seed_alone():
+    training = Training(tempo=0.2, pitch_bins=1, gain_db=3, equalise_db=2, noise_share=0.5)
+    batch = {"log_mel": tf.random.stateless_normal([6, augment.longest(20, training), 8], [1, 1])}
+
+    def changed(seed):
+        labels = tf.eye(6)
+        x = augment.change_tempo(batch, {"log_mel": 20}, seed, training)
+        x = augment.change_tone(augment.change_pitch(x, seed, training), {"log_mel": np.ones(8)}, seed, training)
+        return augment.replace_by_noise(x, labels, seed, training)[0]["log_mel"].numpy()
+
+    np.testing.assert_array_equal(changed(SEED), changed(SEED))
+    assert not np.array_equal(changed(SEED), changed(SEED + 1))
+
+
+def test_every_change_can_be_switched_off():
+    batch, labels, off = {"log_mel": tf.zeros([2, 3, 4])}, tf.eye(2), Training()
+    assert augment.longest(50, off) == 50
+    assert augment.change_tempo(batch, {"log_mel": 3}, SEED, off) is batch
+    assert augment.change_pitch(batch, SEED, off) is batch
+    assert augment.change_tone(batch, {}, SEED, off) is batch
+    assert augment.replace_by_noise(batch, labels, SEED, off) == (batch, labels)
