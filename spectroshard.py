@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -45,10 +44,11 @@ def build(options: Options) -> int:
     """CONFIG's corpus to a dataset."""
     from pipelines import show
     from pipelines.build import build
+    from pipelines.runners import new_pipelines
 
     given = {"corpus.input": options.input, "build.previous": options.previous}
     config = _config(options.config, [*options.set, *(f"{key}={url}" for key, url in given.items() if url)])
-    built = build(config, options.output, _pipelines(options.beam, _threads(_cores())))
+    built = build(config, options.output, new_pipelines(options.beam, options.workers))
     for part in (show.genres_by_folds(built.dataset), show.rejects(built.dataset), show.findings(built.dataset)):
         print(part, end="\n\n" if part else "")
     if built.is_new:
@@ -88,8 +88,9 @@ def audit(options: Options) -> int:
 
     from pipelines import audit, audit_page, foreign, plan, storage
     from pipelines.dataset import Dataset
+    from pipelines.runners import new_pipelines
 
-    folder, new_pipeline = storage.join(options.output, audit.WORK_NAME), _pipelines(options.beam, _threads(_cores()))
+    folder, new_pipeline = storage.join(options.output, audit.WORK_NAME), new_pipelines(options.beam, options.workers)
     if Dataset.json_name() in storage.names(options.split[0]):
         if options.split[1:] or options.audio or options.artists:
             raise UsageError(f"{options.split[0]}: a dataset is audited alone, by its own ledger and records")
@@ -159,13 +160,14 @@ def predict(options: Options) -> int:
     from model.bundle import Bundle
     from model.predict import SUFFIXES, predict, show, write_predictions
     from pipelines import storage
+    from pipelines.runners import new_pipelines
 
     output = options.output
     if output and not output.endswith(SUFFIXES):
         raise UsageError(f"--output {output}: expected a file that ends in {', '.join(SUFFIXES)}")
     bundle = Bundle.load(options.bundle)
     folder = f"{output}.work" if output else None
-    predictions = predict(bundle, options.audio, folder, _pipelines(options.beam, _threads(1)))
+    predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers))
     if output and folder:
         write_predictions(output, predictions, bundle.genres)
         storage.remove(folder)
@@ -180,8 +182,9 @@ def predict(options: Options) -> int:
 def demo(options: Options) -> int:
     """The whole chain on a corpus that is synthesised here."""
     from model.demo import NOTE, demo
+    from pipelines.runners import new_pipelines
 
-    report = demo(Path(options.folder), _pipelines([], _threads(_cores())), lambda line: print(f"\n{line}", flush=True))
+    report = demo(Path(options.folder), new_pipelines([]), lambda line: print(f"\n{line}", flush=True))
     print(f"\n{NOTE}\nreport: {report}")
     return 0
 
@@ -209,6 +212,12 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
     dataset: Argument = ("--dataset", "D", "a dataset that build made", {"required": True})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
     settings: Argument = ("--set", "KEY=VALUE", "set a key of CONFIG", {"action": "append", "default": []})
+    workers: Argument = (
+        "--workers",
+        "N",
+        "how many songs are worked on at once on this machine (default: its cores)",
+        {"type": int},
+    )
     return {
         demo: [("folder", "DIR", "a new folder (default: demo)", {"nargs": "?", "default": "demo"})],
         build: [
@@ -216,6 +225,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             ("--input", "URL", "the corpus, in place of corpus.input", {}),
             ("--output", "D", "the dataset's folder", {"required": True}),
             ("--previous", "D", "the dataset of an earlier build, whose folds stay as they are", {}),
+            workers,
             settings,
         ],
         inspect: [
@@ -233,6 +243,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             ("--audio", "FOLDER", "where the files of lists or of a manifest lie", {"default": ""}),
             ("--artists", "INDEX", "lines of 'file ::: artist ::: title', as Sturm's of GTZAN", {"default": ""}),
             ("--output", "DIR", "the report's folder (default: audit)", {"default": "audit"}),
+            workers,
         ],
         train: [config, dataset, ("--output", "BUNDLE", "the bundle's folder", {"required": True}), settings],
         evaluate: [bundle, dataset],
@@ -247,6 +258,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             bundle,
             ("audio", "AUDIO", "audio files, folders or globs", {"nargs": "+"}),
             ("--output", "P", "a .json, .csv or .parquet file", {}),
+            workers,
         ],
     }
 
@@ -268,26 +280,6 @@ def _config(url: str, overrides: Sequence[str]) -> "Config":
     from pipelines.config import load
 
     return load(url, overrides, Config)
-
-
-def _pipelines(flags: Sequence[str], local_flags: Sequence[str]) -> Callable[[], Any]:
-    """A maker of pipelines: by Beam's options, or on this machine where they name no runner."""
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-
-    if not any(flag.startswith("--runner") for flag in flags):
-        # In this process: Beam's own choice would first look for another runner's binary on the network.
-        flags = ["--runner=FnApiRunner", *local_flags, *flags]
-    return lambda: beam.Pipeline(options=PipelineOptions(list(flags)))
-
-
-def _threads(count: int) -> list[str]:
-    """Beam's options for work in so many threads beside the main one, which is left to be interrupted."""
-    return ["--direct_running_mode=multi_threading", f"--direct_num_workers={count}"]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
 
 
 def _print_metrics(metrics: dict[str, Any]) -> None:
