@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import storage
+from pipelines import spill, storage
 from pipelines.config import AudioConfig
 from pipelines.errors import SongError
 
@@ -46,8 +46,8 @@ class Recording:
 
     Attributes
     ----------
-    samples : array, shape (samples,)
-        Mono, float32, at the configured rate.
+    samples : array or Spilled, shape (samples,)
+        Mono, float32, at the configured rate; those of a long song lie in a file.
     sample_rate_hz, channels : int
         The file's own.
     content_hash : str
@@ -56,7 +56,7 @@ class Recording:
         The file ends before its header says.
     """
 
-    samples: NDArray[np.float32]
+    samples: spill.Rows
     sample_rate_hz: int
     channels: int
     content_hash: str
@@ -94,8 +94,6 @@ def load(url: str, config: AudioConfig) -> Recording:
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:
-    import soxr
-
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise SongError("unreadable", "it is a folder, a pipe or a device, expected a file")
@@ -107,28 +105,44 @@ def _load(path: Path, config: AudioConfig) -> Recording:
         if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
             raise SongError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
         content = hashlib.sha256(struct.pack("<II", rate, source.channels))
-        resampler = soxr.ResampleStream(rate, config.sample_rate_hz, 1, dtype="float32", quality="HQ")
-        pieces = []
-        for block in _first(source.blocks, round(config.max_duration_s * rate)):
-            content.update(block.tobytes())
-            mono = block.mean(axis=1, dtype=np.float32)
-            if not np.isfinite(mono).all():
-                raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
-            pieces.append(resampler.resample_chunk(mono) if rate != config.sample_rate_hz else mono)
-        if rate != config.sample_rate_hz:
-            pieces.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
-    samples = np.concatenate([*pieces, np.zeros(0, np.float32)])
+        blocks = _hashed(_first(source.blocks, round(config.max_duration_s * rate)), content)
+        samples = spill.gather(_resampled(map(_mono, blocks), rate, config.sample_rate_hz))
     _check(samples, source.truncated, config)
     return Recording(samples, rate, source.channels, content.hexdigest(), source.truncated)
 
 
-def _check(samples: NDArray[np.float32], truncated: bool, config: AudioConfig) -> None:
+def _check(samples: spill.Rows, truncated: bool, config: AudioConfig) -> None:
     duration_s = len(samples) / config.sample_rate_hz
     if duration_s < config.min_duration_s:
         found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
         raise SongError("truncated" if truncated else "too_short", found)
-    if np.ptp(samples) < SILENCE_PEAK:
-        raise SongError("silent", f"peak to peak {np.ptp(samples):.1e}, expected at least {SILENCE_PEAK:g}")
+    lowest, highest = spill.extent(samples)
+    if highest - lowest < SILENCE_PEAK:
+        raise SongError("silent", f"peak to peak {highest - lowest:.1e}, expected at least {SILENCE_PEAK:g}")
+
+
+def _hashed(blocks: Iterator[Block], content: Any) -> Iterator[Block]:
+    for block in blocks:
+        content.update(block.tobytes())
+        yield block
+
+
+def _mono(block: Block) -> NDArray[np.float32]:
+    mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    if not np.isfinite(mono).all():
+        raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
+    return mono
+
+
+def _resampled(pieces: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    import soxr
+
+    if rate_hz == new_rate_hz:
+        yield from pieces
+        return
+    resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
+    yield from map(resampler.resample_chunk, pieces)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def _first(blocks: Iterator[Block], frames: int) -> Iterator[Block]:

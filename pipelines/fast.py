@@ -18,8 +18,9 @@ from pipelines import kernels
 from pipelines.kernels import FRAMES
 from pipelines.separation import Separation
 from pipelines.spectra import Array, Bands, Block, Centroid, Chroma, Peaks, Power, Reader, Rolloff, Spectra, hann
+from pipelines.spill import Rows, room, stretches
 
-Recipe = Callable[[], Array]
+Recipe = Callable[[], Rows]
 ReaderT = TypeVar("ReaderT", bound=Reader)
 
 _LEAST_POWER = 1e-10
@@ -28,8 +29,8 @@ _STRETCHES = 64
 
 
 def compute(
-    samples: Array, sample_rate_hz: int, features: Mapping[str, kinds.Stft], dtype: np.dtype[Any]
-) -> dict[str, Array]:
+    samples: Rows, sample_rate_hz: int, features: Mapping[str, kinds.Stft], dtype: np.dtype[Any]
+) -> dict[str, Rows]:
     """A song's features by name, shape (frames, bins), computed in `dtype`, float32 or float64."""
     readings: dict[tuple[int, int], Reading] = {}
     recipes: dict[str, Recipe] = {}
@@ -50,7 +51,7 @@ class Reading:
         self.spectra = spectra
         self._readers: list[Reader] = []
         self._mel_db: dict[kinds.Mel, Recipe] = {}
-        self._onsets: dict[kinds.Mel, Recipe] = {}
+        self._onsets: dict[kinds.Mel, Callable[[], Array]] = {}
         self._separations: dict[int, Separation] = {}
         self._room: Array | None = None
         self._kept: list[Block] = []
@@ -67,7 +68,7 @@ class Reading:
             self._mel_db[mel] = functools.cache(lambda: _to_db(bands.values, mel.top_db))
         return self._mel_db[mel]
 
-    def onsets(self, mel: kinds.Mel) -> Recipe:
+    def onsets(self, mel: kinds.Mel) -> Callable[[], Array]:
         """The song's onset envelope over these mel bands, shape (frames,), shared by all who ask for it."""
         if mel not in self._onsets:
             mel_db = self.mel_db(mel)
@@ -146,7 +147,7 @@ def _percussive_mel(feature: kinds.PercussiveMel, reading: Reading) -> Recipe:
 @_recipe.register
 def _mfcc(feature: kinds.Mfcc, reading: Reading) -> Recipe:
     mel_db = reading.mel_db(feature.bands)
-    return lambda: np.asarray(scipy.fft.dct(mel_db(), axis=1, norm="ortho", workers=1)[:, : feature.n_mfcc])
+    return lambda: _cepstra(mel_db(), feature.n_mfcc)
 
 
 @_recipe.register
@@ -154,11 +155,14 @@ def _chroma(feature: kinds.Chroma, reading: Reading) -> Recipe:
     peaks = reading.add(Peaks(reading.spectra))
     reading.keep()
 
-    def make() -> Array:
+    def make() -> Rows:
         chroma = Chroma(reading.spectra, feature.n_chroma, peaks.tuning(feature.n_chroma))
         for block in reading.again():
             chroma.read(block)
-        _normalise(chroma.values, chroma.values.max(axis=1, keepdims=True))
+        for rows in stretches(chroma.values):
+            power = chroma.values[rows]
+            _normalise(power, power.max(axis=1, keepdims=True))
+            chroma.values[rows] = power
         return chroma.values
 
     return make
@@ -188,14 +192,29 @@ def _tempogram(feature: kinds.Tempogram, reading: Reading) -> Recipe:
     return lambda: _autocorrelations(onsets(), feature.win_length)
 
 
-def _to_db(power: Array, top_db: float | None) -> Array:
+def _to_db(power: Rows, top_db: float | None) -> Rows:
     """Power in dB, as `librosa.power_to_db`, in place."""
-    np.maximum(power, _LEAST_POWER, out=power)
-    np.log10(power, out=power)
-    power *= 10
+    peak = -np.inf
+    for rows in stretches(power):
+        values = power[rows]
+        np.maximum(values, _LEAST_POWER, out=values)
+        np.log10(values, out=values)
+        values *= 10
+        power[rows] = values
+        peak = max(peak, values.max())
     if top_db is not None:
-        np.maximum(power, power.max() - top_db, out=power)
+        for rows in stretches(power):
+            values = power[rows]
+            power[rows] = np.maximum(values, peak - top_db, out=values)
     return power
+
+
+def _cepstra(mel_db: Rows, n_mfcc: int) -> Rows:
+    """The cepstra of mel bands, as `librosa.feature.mfcc`, shape (frames, n_mfcc)."""
+    values = room((len(mel_db), n_mfcc), mel_db.dtype)
+    for rows in stretches(mel_db):
+        values[rows] = scipy.fft.dct(mel_db[rows], axis=1, norm="ortho", workers=1)[:, :n_mfcc]
+    return values
 
 
 def _normalise(values: Array, greatest: Array) -> None:
@@ -203,20 +222,23 @@ def _normalise(values: Array, greatest: Array) -> None:
     values /= np.where(greatest < np.finfo(values.dtype).tiny, 1, greatest)
 
 
-def _onset_strengths(mel_db: Array, stft: kinds.Stft) -> Array:
+def _onset_strengths(mel_db: Rows, stft: kinds.Stft) -> Array:
     """The onset envelope, as `librosa.onset.onset_strength`, shape (frames,)."""
-    rises = np.maximum(0, mel_db[1:] - mel_db[:-1]).mean(axis=1)
+    rises = np.empty(len(mel_db) - 1, mel_db.dtype)
+    for rows in stretches(mel_db):
+        bands = mel_db[rows.start : rows.stop + 1]
+        rises[rows] = np.maximum(0, bands[1:] - bands[:-1]).mean(axis=1)
     delay = 1 + stft.n_fft // (2 * stft.hop_length)
     return np.pad(rises, (delay, 0))[: len(mel_db)]
 
 
-def _autocorrelations(onsets: Array, win_length: int) -> Array:
+def _autocorrelations(onsets: Array, win_length: int) -> Rows:
     """The envelope's local autocorrelation, as `librosa.feature.tempogram`, shape (frames, win_length)."""
     length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
     window = np.pad(hann(win_length), (0, length - win_length))
     half = win_length // 2
     padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, _STRETCHES + length))
-    values = np.empty((len(onsets), win_length), onsets.dtype)
+    values = room((len(onsets), win_length), onsets.dtype)
     stretches = np.empty((_STRETCHES, length), onsets.dtype)
     for first in range(0, len(values), _STRETCHES):
         kernels.cut(padded[first:], 1, window, stretches)

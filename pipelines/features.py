@@ -19,7 +19,9 @@ import pydantic
 from numpy.typing import NDArray
 from pydantic import Field
 
+from pipelines import spill
 from pipelines.section import Section
+from pipelines.spill import Rows
 
 Array = NDArray[np.float32]
 
@@ -177,12 +179,12 @@ class Features(Section):
         return self.model_copy(update={name: None for name in self.names() if name not in names})
 
 
-def compute(samples: Array, sample_rate_hz: int, features: Features) -> dict[str, Array]:
-    """Computes a song's features.
+def compute(samples: Rows, sample_rate_hz: int, features: Features) -> dict[str, Array]:
+    """Computes a song's features, in memory.
 
     Parameters
     ----------
-    samples : array, shape (samples,)
+    samples : array or Spilled, shape (samples,)
         Mono audio.
     sample_rate_hz : int
     features : Features
@@ -192,9 +194,15 @@ def compute(samples: Array, sample_rate_hz: int, features: Features) -> dict[str
     dict
         Each feature by name: float32, shape (frames, bins), frames = 1 + samples // hop_length.
     """
+    rows = compute_rows(samples, sample_rate_hz, features)
+    return {name: np.ascontiguousarray(values[:]) for name, values in rows.items()}
+
+
+def compute_rows(samples: Rows, sample_rate_hz: int, features: Features) -> dict[str, Rows]:
+    """Computes a song's features as `compute`; those that are large lie in files, if the backend is `fast`."""
     dtype = np.dtype(np.float32 if features.precision == "single" else np.float64)
     arrays = _backend(features.backend).compute(samples, sample_rate_hz, features.chosen, dtype)
-    return {name: np.ascontiguousarray(array, dtype=np.float32) for name, array in arrays.items()}
+    return {name: spill.single(values) for name, values in arrays.items()}
 
 
 def _backend(name: str) -> ModuleType:

@@ -5,8 +5,9 @@ row), `NAME/shape` (frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (ste
 of TensorFlow's `example.proto` and `feature.proto`, made here so that build workers need no TensorFlow.
 """
 
+import math
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -15,7 +16,9 @@ import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
+from pipelines import spill
 from pipelines.errors import SpectroshardError
+from pipelines.spill import Rows
 
 
 @dataclass(frozen=True)
@@ -26,35 +29,38 @@ class Record:
     ----------
     song_id, genre, group : str
     features : dict
-        Each feature by name: an array of shape (frames, bins).
+        Each feature by name: an array, or of a long song to be written a `Spilled`, of shape (frames, bins).
     """
 
     song_id: str
     genre: str
     group: str
-    features: Mapping[str, NDArray[Any]]
+    features: Mapping[str, Any]
 
 
-def quantise(values: NDArray[np.float32], dtype: str) -> tuple[NDArray[Any], tuple[float, float]]:
-    """A feature as it is stored.
+def scale_of(values: Rows, dtype: str) -> tuple[float, float]:
+    """The scale by which a feature is stored: (step, lowest) of uint8, (1, 0) of float16."""
+    if dtype == "float16":
+        return 1.0, 0.0
+    lowest, highest = spill.extent(values)
+    # As float32, so that what is recorded is what is used.
+    return float(np.float32((highest - lowest) / 255)) or 1.0, float(np.float32(lowest))
+
+
+def quantise(values: NDArray[np.float32], dtype: str, scale: Sequence[float]) -> NDArray[Any]:
+    """Values of a feature as they are stored: of uint8, `stored * step + lowest` gives them again, to half a step.
 
     Parameters
     ----------
     values : array
     dtype : 'float16' or 'uint8'
-
-    Returns
-    -------
-    stored : array of that dtype
     scale : (step, lowest)
-        Of uint8, by which `stored * step + lowest` gives the values again, to half a step; (1, 0) of float16.
     """
     if dtype == "float16":
-        return values.astype("<f2"), (1.0, 0.0)
-    lowest, highest = float(values.min()), float(values.max())
-    # As float32, so that what is recorded is what is used.
-    step = float(np.float32((highest - lowest) / 255)) or 1.0
-    return np.clip(np.rint((values - lowest) / step), 0, 255).astype(np.uint8), (step, float(np.float32(lowest)))
+        return values.astype("<f2")
+    step, lowest = scale
+    steps: NDArray[np.float32] = np.rint((values - lowest) / step)
+    return np.clip(steps, 0, 255).astype(np.uint8)
 
 
 def restore(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
@@ -65,18 +71,74 @@ def restore(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]
 
 def encode(record: Record, dtype: str) -> bytes:
     """A song's serialised Example, its features stored as `dtype`; equal songs give equal bytes."""
-    example = _Example()
-    entries = example.features.feature
+    return b"".join(serialise(record, dtype)[1])
+
+
+def serialise(
+    record: Record, dtype: str, see: Callable[[str, NDArray[np.float32]], None] = lambda name, values: None
+) -> tuple[int, Iterator[bytes]]:
+    """A song's serialised Example in pieces, so that it need not fit in memory.
+
+    Parameters
+    ----------
+    record : Record
+    dtype : 'float16' or 'uint8'
+    see : callable
+        Is given each feature's name and values, stretch by stretch, as a reader will see them.
+
+    Returns
+    -------
+    length : int
+        How many bytes it has.
+    pieces : iterator of bytes
+        Each made when it is asked for.
+    """
+    entries: dict[str, tuple[bytes, int]] = {}  # of each key the field's beginning, and how many bytes follow it
     for key in ("song_id", "genre", "group"):
-        entries[key].bytes_list.value.append(getattr(record, key).encode())
+        entries[key] = _entry(key, _BYTES, getattr(record, key).encode()), 0
+    scales = {name: scale_of(values, dtype) for name, values in record.features.items()}
     for name, values in record.features.items():
-        stored, scale = quantise(np.asarray(values, np.float32), dtype)
-        entries[f"{name}/data"].bytes_list.value.append(stored.tobytes())
-        entries[f"{name}/shape"].int64_list.value.extend(stored.shape)
-        entries[f"{name}/dtype"].bytes_list.value.append(dtype.encode())
+        size = np.dtype(dtype).itemsize * math.prod(values.shape)
+        entries[f"{name}/data"] = _entry(f"{name}/data", _BYTES, b"", size), size
+        entries[f"{name}/shape"] = _entry(f"{name}/shape", _INT64S, b"".join(map(_varint, values.shape))), 0
+        entries[f"{name}/dtype"] = _entry(f"{name}/dtype", _BYTES, dtype.encode()), 0
         if dtype == "uint8":
-            entries[f"{name}/scale"].float_list.value.extend(scale)
-    return bytes(example.SerializeToString(deterministic=True))
+            entries[f"{name}/scale"] = _entry(f"{name}/scale", _FLOATS, struct.pack("<2f", *scales[name])), 0
+    head = _field(1, b"", sum(len(begin) + follow for begin, follow in entries.values()))
+
+    def pieces() -> Iterator[bytes]:
+        yield head
+        for key in sorted(entries):
+            begin, follow = entries[key]
+            yield begin
+            name = key.removesuffix("/data")
+            for rows in spill.stretches(record.features[name]) if follow else ():
+                stored = quantise(record.features[name][rows], dtype, scales[name])
+                see(name, restore(stored, scales[name]))
+                yield stored.tobytes()
+
+    return len(head) + sum(len(begin) + follow for begin, follow in entries.values()), pieces()
+
+
+# The fields' numbers in the message Feature.
+_BYTES, _FLOATS, _INT64S = 1, 2, 3
+
+
+def _entry(key: str, kind: int, value: bytes, follow: int = 0) -> bytes:
+    """An entry of the map in the message Features, but for as many last bytes of the value as follow."""
+    listed = _field(kind, _field(1, value, follow), follow)
+    return _field(1, _field(1, key.encode()) + _field(2, listed, follow), follow)
+
+
+def _field(number: int, content: bytes, follow: int = 0) -> bytes:
+    """A field of a protobuf message that has a length: what it begins with, of which `follow` bytes follow."""
+    return _varint(number << 3 | 2) + _varint(len(content) + follow) + content
+
+
+def _varint(value: int) -> bytes:
+    """A number as protobuf writes it: seven bits a byte, the lowest first."""
+    lower, higher = value & 0x7F, value >> 7
+    return bytes([lower | 0x80]) + _varint(higher) if higher else bytes([lower])
 
 
 def decode(serialized: bytes) -> Record:
@@ -136,12 +198,15 @@ def parse_tensors(
     return tensors
 
 
-def write_record(file: IO[bytes], content: bytes) -> None:
-    """Appends one record to a TFRecord file: length, its checksum, content, its checksum."""
-    length = struct.pack("<Q", len(content))
-    file.write(length + _masked_crc(length))
-    file.write(content)
-    file.write(_masked_crc(content))
+def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
+    """Appends one record to a TFRecord file: length, its checksum, the content piece by piece, its checksum."""
+    header = struct.pack("<Q", length)
+    file.write(header + _masked(google_crc32c.value(header)))
+    crc = 0
+    for piece in pieces:
+        file.write(piece)
+        crc = google_crc32c.extend(crc, piece)
+    file.write(_masked(crc))
 
 
 def read_records(file: IO[bytes]) -> Iterator[bytes]:
@@ -163,8 +228,11 @@ def read_records(file: IO[bytes]) -> Iterator[bytes]:
 
 
 def _masked_crc(content: bytes) -> bytes:
+    return _masked(google_crc32c.value(content))
+
+
+def _masked(crc: int) -> bytes:
     # The mask is TFRecord's: https://www.tensorflow.org/tutorials/load_data/tfrecord
-    crc = google_crc32c.value(content)
     return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines import features as kinds
+from pipelines.spill import Rows
 
 Array = NDArray[Any]
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -85,10 +86,10 @@ class Spectra:
 
 
 def compute(
-    samples: Array, sample_rate_hz: int, features: Mapping[str, kinds.Stft], dtype: np.dtype[Any]
+    samples: Rows, sample_rate_hz: int, features: Mapping[str, kinds.Stft], dtype: np.dtype[Any]
 ) -> dict[str, Array]:
     """A song's features by name, shape (frames, bins), computed of samples of type `dtype`, float32 or float64."""
-    spectra = Spectra(samples.astype(dtype, copy=False), sample_rate_hz)
+    spectra = Spectra(samples[:].astype(dtype, copy=False), sample_rate_hz)
     return {name: _feature(feature, spectra).T for name, feature in features.items()}
 
 

@@ -1,6 +1,6 @@
 """A song's short-time spectra by blocks of frames, and what is read off them block by block.
 
-So memory grows with a song only by what is read off.
+So memory does not grow with a song: what is read off a long one lies in files.
 """
 
 import functools
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipelines import features as kinds
 from pipelines import kernels
 from pipelines.kernels import FRAMES
+from pipelines.spill import Rows, room, stretches
 
 Array = NDArray[Any]
 
@@ -53,7 +54,7 @@ class Spectra:
 
     Parameters
     ----------
-    samples : array, shape (samples,)
+    samples : array or Spilled, shape (samples,)
         Mono audio.
     sample_rate_hz : int
     stft : Stft
@@ -62,7 +63,7 @@ class Spectra:
         float32 or float64, in which all is computed.
     """
 
-    def __init__(self, samples: Array, sample_rate_hz: int, stft: kinds.Stft, dtype: np.dtype[Any]):
+    def __init__(self, samples: Rows, sample_rate_hz: int, stft: kinds.Stft, dtype: np.dtype[Any]):
         self.samples = samples
         self.sample_rate_hz = sample_rate_hz
         self.n_fft, self.hop_length, self.dtype = stft.n_fft, stft.hop_length, dtype
@@ -108,12 +109,22 @@ class FrameReader(Reader):
 
     Attributes
     ----------
-    values : array, shape (frames, bins)
+    values : array or Spilled, shape (frames, bins)
     """
 
     def __init__(self, spectra: Spectra, bins: int = 1):
         self.spectra = spectra
-        self.values = np.empty((spectra.frames, bins), spectra.dtype)
+        self.values = room((spectra.frames, bins), spectra.dtype)
+        self._out = np.empty((FRAMES, bins), spectra.dtype)
+
+    def read(self, block: Block) -> None:
+        out = self._out[: block.count]
+        self.read_frames(block, out)
+        self.values[block.frames] = out
+
+    def read_frames(self, block: Block, out: Array) -> None:
+        """Reads what is wanted of a block into an array of shape (frames, bins)."""
+        raise NotImplementedError
 
 
 class Power(FrameReader):
@@ -122,8 +133,8 @@ class Power(FrameReader):
     def __init__(self, spectra: Spectra):
         super().__init__(spectra, spectra.bins)
 
-    def read(self, block: Block) -> None:
-        self.values[block.frames] = block.power.T[: block.count]
+    def read_frames(self, block: Block, out: Array) -> None:
+        out[:] = block.power.T[: block.count]
 
 
 class Bands(FrameReader):
@@ -133,15 +144,15 @@ class Bands(FrameReader):
         super().__init__(spectra, mel.n_mels)
         self._filters = _mel_filters(spectra.sample_rate_hz, mel, spectra.dtype)
 
-    def read(self, block: Block) -> None:
-        kernels.weigh(block.power, *self._filters, self.values[block.frames])
+    def read_frames(self, block: Block, out: Array) -> None:
+        kernels.weigh(block.power, *self._filters, out)
 
 
 class Centroid(FrameReader):
     """Reads spectral centroids, Hz."""
 
-    def read(self, block: Block) -> None:
-        kernels.centroids(block.magnitude, self.spectra.frequencies_hz, self.values[block.frames])
+    def read_frames(self, block: Block, out: Array) -> None:
+        kernels.centroids(block.magnitude, self.spectra.frequencies_hz, out)
 
 
 class Rolloff(FrameReader):
@@ -151,8 +162,8 @@ class Rolloff(FrameReader):
         super().__init__(spectra)
         self._share = spectra.dtype.type(roll_percent)
 
-    def read(self, block: Block) -> None:
-        kernels.rolloffs(block.magnitude, self.spectra.frequencies_hz, self._share, self.values[block.frames])
+    def read_frames(self, block: Block, out: Array) -> None:
+        kernels.rolloffs(block.magnitude, self.spectra.frequencies_hz, self._share, out)
 
 
 class Peaks(Reader):
@@ -165,27 +176,58 @@ class Peaks(Reader):
         highest_hz = min(_HIGHEST_PITCH_HZ, spectra.sample_rate_hz / 2)
         # A peak has a bin on either side.
         self._first, self._last = np.searchsorted(centres_hz[:-1], (_LOWEST_PITCH_HZ, highest_hz)).tolist()
-        self._places: list[Array] = []
-        self._heights: list[Array] = []
+        self._found = np.empty((2, FRAMES * (1 + self._last - self._first)), spectra.dtype)
+        # Of two neighbouring bins one can be a peak.
+        most = spectra.frames * (1 + (self._last - self._first) // 2)
+        self._places, self._heights = room((most,), spectra.dtype), room((most,), spectra.dtype)
+        self._count = 0
 
     def read(self, block: Block) -> None:
-        room = FRAMES * (1 + self._last - self._first)
-        places, heights = np.empty((2, room), block.power.dtype)
-        count = kernels.peaks(block.power, self._first, self._last, block.count, places, heights)
-        self._places.append(places[:count].copy())
-        self._heights.append(heights[:count].copy())
+        found = kernels.peaks(block.power, self._first, self._last, block.count, *self._found)
+        rows = slice(self._count, self._count + found)
+        self._places[rows], self._heights[rows] = self._found[:, :found]
+        self._count += found
 
     def tuning(self, bins_per_octave: int) -> float:
         """The song's deviation from A440, in parts of a chroma bin, as `librosa.estimate_tuning`; 0 without a peak."""
-        places, heights = np.concatenate(self._places), np.concatenate(self._heights)
-        if not len(places):
+        if not self._count:
             return 0.0
-        frequencies_hz = places[heights >= np.median(heights)] * self._bin_hz
-        # Not librosa.pitch_tuning: to import it compiles for 13 s where no cache of librosa's is at hand.
-        deviations = np.mod(bins_per_octave * librosa.hz_to_octs(frequencies_hz), 1.0)
-        deviations[deviations >= 0.5] -= 1.0
-        counts, edges = np.histogram(deviations, np.linspace(-0.5, 0.5, 101))
+        middle = self._median_height()
+        edges = np.linspace(-0.5, 0.5, 101)
+        counts = np.zeros(len(edges) - 1, int)
+        for rows in self._stretches():
+            frequencies_hz = self._places[rows][self._heights[rows] >= middle] * self._bin_hz
+            # Not librosa.pitch_tuning: to import it compiles for 13 s where no cache of librosa's is at hand.
+            deviations = np.mod(bins_per_octave * librosa.hz_to_octs(frequencies_hz), 1.0)
+            deviations[deviations >= 0.5] -= 1.0
+            counts += np.histogram(deviations, edges)[0]
         return float(edges[counts.argmax()])
+
+    def _median_height(self) -> Any:
+        """`numpy.median` of the peaks' heights, of which only those near it are held at once."""
+        rough = np.zeros(1 << 16, int)
+        for rows in self._stretches():
+            rough += np.bincount(_first_bits(self._heights[rows]), minlength=len(rough))
+        up_to = rough.cumsum()
+        middles = np.array([(self._count - 1) // 2, self._count // 2])
+        first, last = up_to.searchsorted(middles, side="right")
+        near = []
+        for rows in self._stretches():
+            heights = self._heights[rows]
+            bits = _first_bits(heights)
+            near.append(heights[(bits >= first) & (bits <= last)])
+        return np.sort(np.concatenate(near))[middles - (up_to[first] - rough[first])].mean()
+
+    def _stretches(self) -> Iterator[slice]:
+        for rows in stretches(self._heights):
+            if rows.start < self._count:
+                yield slice(rows.start, min(rows.stop, self._count))
+
+
+def _first_bits(values: Array) -> Array:
+    """The first 16 bits of positive numbers, which are in the order of their bits."""
+    whole: Array = values.view(np.dtype(f"u{values.itemsize}"))
+    return np.asarray(whole >> (8 * values.itemsize - 16))
 
 
 class Chroma(FrameReader):
@@ -195,8 +237,8 @@ class Chroma(FrameReader):
         super().__init__(spectra, n_chroma)
         self._filters = _chroma_filters(spectra.sample_rate_hz, spectra.n_fft, n_chroma, tuning, spectra.dtype)
 
-    def read(self, block: Block) -> None:
-        kernels.weigh(block.power, *self._filters, self.values[block.frames])
+    def read_frames(self, block: Block, out: Array) -> None:
+        kernels.weigh(block.power, *self._filters, out)
 
 
 _LOWEST_PITCH_HZ, _HIGHEST_PITCH_HZ = 150.0, 4000.0

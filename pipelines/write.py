@@ -9,7 +9,7 @@ from typing import IO, Any
 import numpy as np
 from apache_beam.metrics.metric import Metrics
 
-from pipelines import audio, features, records, storage, work
+from pipelines import audio, features, records, spill, storage, work
 from pipelines.config import BuildConfig
 from pipelines.dataset import Sums
 from pipelines.errors import SongError, of_unforeseen
@@ -94,10 +94,11 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
         if recording.content_hash != song["content_hash"]:
             raise SongError("changed", "the file holds other audio than when the build read it first; build again")
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            arrays = features.compute(recording.samples, config.audio.sample_rate_hz, config.features)
+            arrays = features.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
         for name, values in arrays.items():
-            if not np.abs(values).max() <= _LARGEST:  # nor is NaN
-                raise SongError("not_finite", f"{name} reaches {np.abs(values).max()}, expected at most {_LARGEST}")
+            largest = np.abs(spill.extent(values)).max()
+            if not largest <= _LARGEST:  # nor is NaN
+                raise SongError("not_finite", f"{name} reaches {largest}, expected at most {_LARGEST}")
     except SongError:
         raise
     except Exception as error:
@@ -107,10 +108,12 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
 
 
 def _write(file: IO[bytes], record: Record, dtype: str, sums: Mapping[str, list[Sums]]) -> None:
-    records.write_record(file, records.encode(record, dtype))
-    for name, values in record.features.items():
-        # The trainer sees what is stored, so that is what is summed.
-        sums[name].append(Sums.of(records.restore(*records.quantise(values, dtype))))
+    parts: dict[str, list[Sums]] = defaultdict(list)
+    # The trainer sees what is stored, so that is what is summed.
+    pieces = records.serialise(record, dtype, lambda name, values: parts[name].append(Sums.of(values)))
+    records.write_record(file, *pieces)
+    for name, of_song in parts.items():
+        sums[name].append(Sums.total(of_song))
 
 
 def _file_facts(path: Path) -> Json:

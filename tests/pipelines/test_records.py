@@ -26,7 +26,8 @@ def tensorflow_example(dtype):
 
     feature = {key: of_bytes(getattr(RECORD, key).encode()) for key in ("song_id", "genre", "group")}
     for name, values in RECORD.features.items():
-        stored, scale = records.quantise(values, dtype)
+        scale = records.scale_of(values, dtype)
+        stored = records.quantise(values, dtype, scale)
         feature[f"{name}/data"] = of_bytes(stored.tobytes())
         feature[f"{name}/dtype"] = of_bytes(dtype.encode())
         feature[f"{name}/shape"] = tf.train.Feature(int64_list=tf.train.Int64List(value=stored.shape))
@@ -68,7 +69,7 @@ def test_framing_is_tfrecord(tmp_path):
     contents = [b"", b"one", bytes(range(256)) * 100]
     with (tmp_path / "ours").open("wb") as file:
         for content in contents:
-            records.write_record(file, content)
+            records.write_record(file, len(content), [content[:5], content[5:]])
     with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
         for content in contents:
             writer.write(content)
@@ -79,7 +80,7 @@ def test_framing_is_tfrecord(tmp_path):
 @pytest.mark.parametrize("position", [3, 20, -2])
 def test_damage_is_noticed(position):
     file = io.BytesIO()
-    records.write_record(file, b"some content")
+    records.write_record(file, 12, [b"some ", b"content"])
     damaged = bytearray(file.getvalue())
     damaged[position] ^= 1
     with pytest.raises(SpectroshardError, match="damaged"):
@@ -88,6 +89,6 @@ def test_damage_is_noticed(position):
 
 def test_a_file_that_ends_within_a_record_is_noticed():
     file = io.BytesIO()
-    records.write_record(file, b"some content")
+    records.write_record(file, 12, [b"some ", b"content"])
     with pytest.raises(SpectroshardError, match="damaged"):
         list(records.read_records(io.BytesIO(file.getvalue()[:-1])))
