@@ -1,38 +1,30 @@
-"""How fast features are computed, against librosa and scipy, and how near they are to theirs.
+"""Features against librosa and scipy, one core: how fast they are computed, and how near they are to theirs."""
 
-`python -m tests.benchmarks.features CLIP...` measures the competitors side by side, in turn, one core each, prints a
-table, and ends with 1 where a ratio is too small or a difference too great.
-"""
-
-import argparse
-import dataclasses
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import librosa
 import numpy as np
-import scipy.linalg  # noqa: F401 - only libraries that are loaded can be limited
-import soundfile
-import threadpoolctl
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipelines import audio
+from pipelines.config import AudioConfig
 from pipelines.features import Features, Stft, compute
 from pipelines.kernels import FRAMES
 from pipelines.separation import Separation
 from pipelines.spectra import Block, Spectra
-from tests.benchmarks.tables import table
+from tests.benchmarks.changes import Change, convert
+from tests.benchmarks.clips import RATE_HZ, Clips
+from tests.benchmarks.contests import Difference, Row, faster, in_turn, timed
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -44,6 +36,12 @@ NINE = (
 
 _ALLOWED = {"mfcc": 1e-2, "chroma": 1e-5, "tempogram": 1e-5, "onset_strength": 1e-2, "spectral_rolloff": 0.005}
 _WINDOW = 31
+_CLIPS = 10
+_TURNS = 3  # on each clip
+_ENCODED = (
+    Change("mp3", "mp3", ("-ar", "44100", "-ac", "2", "-b:a", "192k")),
+    Change("ogg", "ogg", ("-ar", "44100", "-ac", "2", "-c:a", "libvorbis", "-q:a", "5")),
+)
 
 
 @dataclass(frozen=True)
@@ -52,53 +50,27 @@ class Contest:
 
     Attributes
     ----------
-    name : str
+    measured, against : str
     prepare : callable
         Makes of samples and their rate what both are given.
-    reference, fast : callable
+    reference, ours : callable
         Give arrays by name.
-    ratio : float
-        How many times faster `fast` has to be.
+    at_least : float or None
+        How many times faster `ours` has to be.
     allowed : dict
         The greatest difference of each array; of `spectral_rolloff`, the greatest share of frames that differ.
     arranged : callable
-        Gives what `fast` found in the shape of what `reference` gave; that takes no part in the measurement.
+        Gives what `ours` found in the shape of what `reference` gave; that takes no part in the measurement.
     """
 
-    name: str
+    measured: str
+    against: str
     prepare: Callable[[Array, int], tuple[Any, ...]]
     reference: Callable[..., Arrays]
-    fast: Callable[..., Arrays]
-    ratio: float
+    ours: Callable[..., Arrays]
+    at_least: float | None
     allowed: Mapping[str, float]
     arranged: Callable[[Arrays, Arrays], Arrays] = lambda found, wanted: found
-
-
-@dataclass
-class Result:
-    """What a contest showed: medians in ms, and the greatest differences of each array over all clips."""
-
-    name: str
-    reference_ms: float
-    fast_ms: float
-    ratio_required: float
-    differences: dict[str, float]
-    allowed: dict[str, float]
-
-    @property
-    def ratio(self) -> float:
-        return self.reference_ms / self.fast_ms
-
-    @property
-    def passes(self) -> bool:
-        near = all(self.differences[name] <= most for name, most in self.allowed.items())
-        return near and self.ratio >= self.ratio_required
-
-    def cells(self) -> list[str]:
-        """The row of a table; of the differences it shows the one that comes nearest to what is allowed."""
-        name = max(self.allowed, key=lambda name: (self.differences[name] / (self.allowed[name] or 1), name))
-        times = [f"{self.reference_ms:.1f}", f"{self.fast_ms:.2f}", f"{self.ratio:.1f}x", f"{self.ratio_required:g}x"]
-        return [self.name, *times, f"{self.differences[name]:.1e} ({name})", f"{self.allowed[name]:g}"]
 
 
 def naive_log_mel(samples: Array, rate_hz: int) -> Arrays:
@@ -168,43 +140,64 @@ def fast(names: Sequence[str], **options: str) -> Callable[..., Arrays]:
     return lambda samples, rate_hz: compute(samples, rate_hz, features)
 
 
-def contests() -> list[Contest]:
-    """What is measured."""
-    nine = {name: _ALLOWED.get(name, 1e-2) for name in NINE if name != "spectral_centroid"}
-    same, mel = {"harmonic": 0.0, "percussive": 0.0}, {"log_mel": 1e-3}
-    given = lambda *clip: clip  # noqa: E731
-    return [
-        Contest("log-mel", given, naive_log_mel, fast(["log_mel"]), 2.3, mel),
-        Contest("medians of HPSS, 31 frames and 31 bins", magnitudes, naive_medians, fast_medians, 100, same, whole),
-        Contest("nine features", given, naive_nine, fast(NINE), 48, nine),
-        Contest(
-            "log-mel in double precision",
-            given,
-            naive_log_mel,
-            fast(["log_mel"], precision="double"),
-            0,
-            {"log_mel": 5e-5},
-        ),
-    ]
+def _given(*clip: Any) -> tuple[Any, ...]:
+    return clip
 
 
-def hold(contest: Contest, clips: Sequence[tuple[Array, int]], repeats: int) -> Result:
-    """Measures both sides in turn, on every clip; their first turn counts for the differences alone."""
-    seconds: dict[str, list[float]] = {"reference": [], "fast": []}
+_NAIVE_LOG_MEL = "`librosa.feature.melspectrogram`, `power_to_db`"
+_CONTESTS = {
+    "log_mel": Contest("log-mel", _NAIVE_LOG_MEL, _given, naive_log_mel, fast(["log_mel"]), 2.3, {"log_mel": 1e-3}),
+    "medians": Contest(
+        "HPSS medians, 31 frames and 31 bins",
+        "`ndimage.median_filter`",
+        magnitudes,
+        naive_medians,
+        fast_medians,
+        100,
+        {"harmonic": 0.0, "percussive": 0.0},
+        whole,
+    ),
+    "nine": Contest(
+        "nine features",
+        "librosa, one call each",
+        _given,
+        naive_nine,
+        fast(NINE),
+        48,
+        {name: _ALLOWED.get(name, 1e-2) for name in NINE if name != "spectral_centroid"},
+    ),
+    "double": Contest(
+        "log-mel in double precision",
+        _NAIVE_LOG_MEL,
+        _given,
+        naive_log_mel,
+        fast(["log_mel"], precision="double"),
+        None,
+        {"log_mel": 5e-5},
+    ),
+}
+
+
+def hold(contest: Contest, clips: Sequence[Array]) -> Row:
+    """Measures both sides in turn on every clip, and compares what they give; the medians are over all clips."""
+    seconds: dict[str, list[float]] = {"reference": [], "ours": []}
     differences: dict[str, float] = {}
-    for samples, rate_hz in clips:
-        given = contest.prepare(samples, rate_hz)
+    for samples in clips:
+        given = contest.prepare(samples, RATE_HZ)
         wanted = contest.reference(*given)
-        found = contest.arranged(contest.fast(*given), wanted)
-        for name in found:
+        found = contest.arranged(contest.ours(*given), wanted)
+        for name in contest.allowed:
             differences[name] = max(differences.get(name, 0.0), difference(name, found[name], wanted[name]))
-        for _ in range(repeats):
-            for side, own in seconds.items():
-                begin = time.perf_counter()
-                getattr(contest, side)(*given)
-                own.append(time.perf_counter() - begin)
-    times_ms = [1000 * median(seconds[side]) for side in ("reference", "fast")]
-    return Result(contest.name, *times_ms, contest.ratio, differences, dict(contest.allowed))
+        sides = {side: timed(partial(getattr(contest, side), *given)) for side in seconds}
+        for side, elapsed_s in in_turn(sides, _TURNS).items():
+            seconds[side].append(elapsed_s)
+    return faster(
+        f"{contest.measured}, a clip",
+        contest.against,
+        {side: median(values) for side, values in seconds.items()},
+        at_least=contest.at_least,
+        differences={name: Difference(differences[name], most) for name, most in contest.allowed.items()},
+    )
 
 
 def difference(name: str, found: Array, wanted: Array) -> float:
@@ -214,6 +207,57 @@ def difference(name: str, found: Array, wanted: Array) -> float:
         return float(distances.max())
     bin_hz = np.diff(np.unique(wanted)).min(initial=np.inf)
     return float((distances > 0).mean()) if distances.max() < 1.5 * bin_hz else np.inf
+
+
+def log_mel(clips: Clips) -> list[Row]:
+    """Log-mel, in both precisions."""
+    samples = clips.samples(_CLIPS)
+    return [hold(_CONTESTS["log_mel"], samples), hold(_CONTESTS["double"], samples)]
+
+
+def medians(clips: Clips) -> list[Row]:
+    """The two median filters of harmonic-percussive separation."""
+    return [hold(_CONTESTS["medians"], clips.samples(_CLIPS))]
+
+
+def nine(clips: Clips) -> list[Row]:
+    """The nine features that the seed network wants."""
+    return [hold(_CONTESTS["nine"], clips.samples(_CLIPS))]
+
+
+def compressed(clips: Clips) -> list[Row]:
+    """mp3 and ogg files of 44.1 kHz stereo to log-mel."""
+    ours, config = fast(["log_mel"]), AudioConfig()
+    rows = []
+    for change in _ENCODED:
+        files = []
+        for source in sorted(clips.many(_CLIPS).rglob("*.wav")):
+            files.append(convert(source, Path(clips.folder, f"{source.stem}.{change.suffix}"), change))
+        sides = {
+            "reference": lambda files=files: [naive_log_mel(*librosa.load(file)) for file in files],
+            "ours": lambda files=files: [ours(audio.load(str(file), config).samples, RATE_HZ) for file in files],
+        }
+        seconds = in_turn({name: timed(side, len(files)) for name, side in sides.items()})
+        measured = f"{change.name} of 44.1 kHz stereo to log-mel, a clip"
+        rows.append(faster(measured, f"`librosa.load`, {_NAIVE_LOG_MEL}", seconds, at_least=1.5))
+    return rows
+
+
+def first_use(_: Clips) -> list[Row]:
+    """What the first 30 s of a process take, where nothing is compiled yet."""
+    cold_s, warm_s = first_use_s(NINE)
+    return [
+        Row(
+            "nine features, a process's first 30 s, nothing compiled yet",
+            "the same with all compiled",
+            cold_s,
+            warm_s,
+            "s",
+            cold_s,
+            "s",
+            at_most=10.0,
+        )
+    ]
 
 
 def first_use_s(names: Sequence[str]) -> tuple[float, float]:
@@ -227,41 +271,5 @@ def first_use_s(names: Sequence[str]) -> tuple[float, float]:
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "NUMBA_CACHE_DIR": folder}
         run = [sys.executable, "-c", code, *names]
-        cold, warm = (float(subprocess.check_output(run, env=environment, text=True)) for _ in range(2))
-    return cold, warm
-
-
-def machine() -> dict[str, str]:
-    """What it was measured on, and with."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    libraries = {name: version(name) for name in ("librosa", "numba", "numpy", "scipy")}
-    return {"processor": next(iter(models), platform.processor()), "cores": str(os.cpu_count()), **libraries}
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.features", description=__doc__)
-    parser.add_argument("clips", nargs="+", type=Path, metavar="CLIP", help="an audio file")
-    parser.add_argument("--repeats", type=int, default=5, help="how often each is measured on each clip (default: 5)")
-    parser.add_argument("--output", type=Path, help="a JSON file of the same figures")
-    options = parser.parse_args()
-    threadpoolctl.threadpool_limits(1, "blas")
-    clips = [librosa.to_mono(soundfile.read(path, dtype="float32", always_2d=True)[0].T) for path in options.clips]
-    rates_hz = [soundfile.info(path).samplerate for path in options.clips]
-    results = [hold(contest, list(zip(clips, rates_hz, strict=True)), options.repeats) for contest in contests()]
-    header = ["of a clip", "reference (ms)", "fast (ms)", "ratio", "required", "greatest difference", "allowed"]
-    print(table(header, [result.cells() for result in results]))
-    first = {kind: first_use_s(names) for kind, names in (("nine features", NINE), ("log-mel", ("log_mel",)))}
-    rows = [[kind, *(f"{seconds:.2f}" for seconds in both)] for kind, both in first.items()]
-    print("", table(["first clip of a process (s)", "nothing compiled yet", "all compiled"], rows), sep="\n")
-    print("", f"{len(clips)} clips, {options.repeats} times each; {machine()}", sep="\n")
-    if options.output:
-        figures = [{**dataclasses.asdict(result), "ratio": result.ratio} for result in results]
-        options.output.write_text(
-            json.dumps({"machine": machine(), "results": figures, "first_use_s": first}, indent=1)
-        )
-    return int(not all(result.passes for result in results))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+        cold_s, warm_s = (float(subprocess.check_output(run, env=environment, text=True)) for _ in range(2))
+    return cold_s, warm_s

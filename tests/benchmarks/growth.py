@@ -1,0 +1,114 @@
+"""What a song costs as a corpus grows: in build, plan, audit and the start of a training.
+
+`make bench-growth` builds corpora of 100, 1,000 and 10,000 synthetic songs of 5 s, each once, and measures the rest on
+them, medians of three, each corpus in a fresh process with all cores. What is judged is the cost of a further song:
+from the middle size to the largest, against that from the smallest to the middle, so that what each run costs once
+hides nothing. The table goes to growth.md and growth.json.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.benchmarks.contests import Row, apart, in_turn, write
+
+_SIZES = (100, 1_000, 10_000)
+_SONGS_PER_STYLE = 40
+_DURATION_S = 5.0
+_TURNS = 3
+_AT_MOST = 1.25
+_CORES = len(os.sched_getaffinity(0))
+_TASKS = {
+    "build": "from audio files to `dataset.json`",
+    "plan": "compare, group, deal, shard; nothing read",
+    "audit": "with all copies looked for again",
+    "trainer start": "until the first batch, without imports",
+}
+
+
+def rows(sizes: Sequence[int], seconds: Sequence[dict[str, float]]) -> list[Row]:
+    """A row for each task: milliseconds a further song, of the last two sizes and of the first two."""
+    made = []
+    for task, about in _TASKS.items():
+        costs_s = [own[task] for own in seconds]
+        earlier, later = (
+            1000 * (costs_s[place + 1] - costs_s[place]) / (sizes[place + 1] - sizes[place])
+            for place in (len(sizes) - 3, len(sizes) - 2)
+        )
+        totals = ", ".join(f"{size:,}: {cost_s:.2f} s" for size, cost_s in zip(sizes, costs_s, strict=True))
+        spans = [f"{sizes[place]:,} to {sizes[place + 1]:,} songs" for place in (len(sizes) - 3, len(sizes) - 2)]
+        measured = f"{task} ({about}), a further song, {spans[1]}"
+        made.append(
+            Row(measured, spans[0], later, earlier, "ms", later / earlier, at_most=_AT_MOST, note=f"in all: {totals}")
+        )
+    return made
+
+
+def measure(songs: int, folder: str) -> dict[str, float]:
+    """Seconds of each task with so many songs."""
+    from pipelines import audit, ledger
+    from pipelines.build import build
+    from pipelines.plan import assign, compare
+    from pipelines.runners import new_pipelines
+    from tests.benchmarks.clips import synthetic
+    from tests.benchmarks.contests import timed
+    from tests.benchmarks.program import build_anew, config
+
+    clips = synthetic(folder, _SONGS_PER_STYLE, _DURATION_S)
+    corpus = clips.many(songs)
+    work, pipelines = str(Path(folder, "work")), new_pipelines([])
+    build_anew(clips.many(20), ["log_mel"], pipelines)  # so that all is loaded and compiled
+    begin_s = time.perf_counter()
+    built = build(config(corpus, ["log_mel"]), str(Path(folder, f"dataset-{songs}")), pipelines).dataset
+    build_s = time.perf_counter() - begin_s
+    written = ledger.written(built.ledger())
+
+    def plan() -> None:
+        assign(written, [], compare(written, work, pipelines), built.config)
+
+    def audit_all() -> None:
+        audit.of_dataset(built, copies=compare(written, work, pipelines))
+
+    sides = {
+        "plan": timed(plan),
+        "audit": timed(audit_all),
+        "trainer start": lambda: apart(first_batch_s, built.url, cores=_CORES),
+    }
+    return {"build": build_s, **in_turn(sides, _TURNS)}
+
+
+def first_batch_s(url: str) -> float:
+    """Seconds until a training of a dataset, in a process that has done nothing else, has its first batch."""
+    from model import stream
+    from model.config import Training
+    from model.train import Task, compiled
+    from pipelines import audit
+    from pipelines.dataset import Dataset
+
+    begin_s = time.perf_counter()
+    dataset = Dataset.load(url)
+    task = Task(Training(), dataset, dataset.splits())
+    audit.of_dataset(dataset, task.splits)
+    compiled(task)
+    next(iter(stream.training_batches(dataset, task.splits["train"], task.windows, task.training)))
+    return time.perf_counter() - begin_s
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.growth", description=__doc__)
+    parser.add_argument("--output", type=Path, default=Path(), help="the table's folder (default: this one)")
+    parser.add_argument("--sizes", nargs="+", type=int, default=_SIZES, help="three or more (default: %(default)s)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = [apart(measure, size, folder, cores=_CORES) for size in options.sizes]
+    about = f"Synthetic songs of {_DURATION_S:g} s"
+    print(write(rows(options.sizes, seconds), about, options.output, "growth"), end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
