@@ -87,7 +87,8 @@ def training_batches(
 
     An epoch reads every song `windows_per_song` times, in another order each, and cuts one window each time. Where it
     is cut depends on the seed, the epoch and the place in the stream, so a resumed training is given what it would
-    have been given, but for masks.
+    have been given, but for masks. Serialised songs stay in memory after the first pass where `training.cache_mb`
+    holds them all; that changes nothing of what is given.
 
     Returns
     -------
@@ -96,7 +97,7 @@ def training_batches(
     """
     import tensorflow as tf
 
-    paths = local_paths(dataset, folds)
+    shards = _shards(local_paths(dataset, folds), _fits(dataset, folds, training))
     weights = tf.constant(list(genre_weights(dataset.songs_of(folds), training).values()), tf.float32)
     dtype = dataset.config.shards.dtype
 
@@ -109,8 +110,10 @@ def training_batches(
         return features, _label(song["genre"], dataset)
 
     def one_pass(number: Any) -> Any:
-        files = tf.data.Dataset.from_tensor_slices(paths).shuffle(len(paths), seed=training.seed + number)
-        songs = files.interleave(_records, cycle_length=_SHARDS_AT_ONCE)
+        songs = shards.shuffle(shards.cardinality(), seed=training.seed + number).interleave(
+            lambda shard: tf.data.experimental.from_variant(shard, tf.TensorSpec([], tf.string)),
+            cycle_length=_SHARDS_AT_ONCE,
+        )
         return songs.shuffle(_SHUFFLED_SONGS, seed=training.seed + number)
 
     def one_epoch(epoch: Any) -> Any:
@@ -181,6 +184,18 @@ def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows,
         return song["windows"], labels, tf.fill([count], weight)
 
     return whole_songs(dataset, folds, windows).map(labelled).unbatch().batch(training.batch_size).prefetch(2)
+
+
+def _fits(dataset: Dataset, folds: Sequence[str], training: Training) -> bool:
+    return sum(shard.bytes for shard in dataset.shards_of(folds)) <= training.cache_mb * 1e6
+
+
+def _shards(paths: Sequence[str], cached: bool) -> Any:
+    """Shards as elements, each a dataset of its own, so that a pass can take them in any order out of their caches."""
+    import tensorflow as tf
+
+    shards = [_records(path).cache() if cached else _records(path) for path in paths]
+    return tf.data.Dataset.from_tensor_slices([tf.data.experimental.to_variant(shard) for shard in shards])
 
 
 def _records(paths: Any) -> Any:

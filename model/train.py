@@ -51,7 +51,7 @@ class Task:
     @property
     def digest(self) -> str:
         """Another one where the configuration, the dataset or a split is another."""
-        return digest([self.training.model_dump(mode="json"), self.dataset.fingerprint, dict(self.splits)])
+        return digest([self.training.deciding(), self.dataset.fingerprint, dict(self.splits)])
 
 
 def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Sequence[str]] | None = None) -> Bundle:
@@ -112,7 +112,7 @@ def _refuse_leaks(task: Task) -> None:
 def compiled(task: Task) -> Any:
     """A network ready to be trained for all epochs of a task."""
     training = task.training
-    model = networks.NETWORKS[training.network].build(task.windows.shapes, len(task.dataset.genres))
+    model = networks.of_windows(training.network, task.dataset, task.windows)
     total = training.epochs * task.steps
     warm_up = math.ceil(total * _WARM_UP_SHARE)
     rate = keras.optimizers.schedules.CosineDecay(
@@ -130,7 +130,8 @@ def compiled(task: Task) -> Any:
 
 def _finished(output: str, task: Task) -> Bundle:
     bundle = Bundle.load(output)
-    if (bundle.training, bundle.dataset, bundle.splits) != (task.training, task.dataset.fingerprint, task.splits):
+    found = (bundle.training.deciding(), bundle.dataset, bundle.splits)
+    if found != (task.training.deciding(), task.dataset.fingerprint, task.splits):
         raise UsageError(
             f"{output}: holds a bundle of another dataset or configuration; it stays as it is: give a new --output"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from model import stream
 from model.config import Training
@@ -79,6 +80,30 @@ def test_epochs_differ_and_a_resumed_one_is_what_it_would_have_been(dataset, tra
     for expected, found in zip(both[steps:], resumed, strict=True):
         np.testing.assert_array_equal(expected[0]["log_mel"], found[0]["log_mel"])
         np.testing.assert_array_equal(expected[1], found[1])
+
+
+def test_what_is_given_does_not_depend_on_the_cache(dataset, train_folds, windows):
+    cached, streamed = (batches(dataset, train_folds, windows, mixup=0.4, cache_mb=mb) for mb in (1000, 0))
+    for one, two in zip(cached, streamed, strict=True):
+        np.testing.assert_array_equal(one[0]["log_mel"], two[0]["log_mel"])
+        np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize(("more_bytes", "fits"), [(0, True), (-1, False)])
+def test_shards_that_fit_the_budget_are_read_once(dataset, train_folds, windows, tmp_path, more_bytes, fits):
+    shutil.copytree(dataset.url, tmp_path / "d")
+    copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
+    budget_mb = (sum(shard.bytes for shard in dataset.shards_of(train_folds)) + more_bytes) / 1e6
+    training = Training(**PLAIN, epochs=200, windows_per_song=1, cache_mb=budget_mb)
+    stream_of_epochs = iter(stream.training_batches(copied, train_folds, windows, training))
+    for _ in range(stream.steps(dataset, train_folds, training)):
+        next(stream_of_epochs)
+    shutil.rmtree(tmp_path / "d")
+    if fits:
+        assert len(list(stream_of_epochs)) == 199 * stream.steps(dataset, train_folds, training)
+    else:
+        with pytest.raises(tf.errors.NotFoundError):
+            list(stream_of_epochs)
 
 
 def test_validation_tiles_every_song_and_weighs_songs_alike(dataset, windows):

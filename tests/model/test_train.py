@@ -15,7 +15,7 @@ from model import train as training_room
 from model.bundle import Bundle
 from model.config import Training
 from model.epochs import are_over, kept_row
-from model.train import train
+from model.train import Task, train
 from pipelines import ledger, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
@@ -99,9 +99,16 @@ def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(con
         assert float(row["validation_loss"]) == pytest.approx(float(other["validation_loss"]), abs=1e-4)
 
 
-def test_a_finished_training_is_not_done_again(config, dataset, bundle, monkeypatch):
+@pytest.mark.parametrize("settings", [{}, {"cache_mb": 0}])
+def test_a_finished_training_is_not_done_again(config, dataset, bundle, monkeypatch, settings):
     monkeypatch.setattr(training_room, "_fit", lambda *_: pytest.fail("trained again"))
-    assert train(config, dataset, bundle.url) == bundle
+    assert train(changed(config, **settings), dataset, bundle.url) == bundle
+
+
+def test_a_stopped_training_is_the_same_with_another_cache(config, dataset):
+    splits = dataset.splits()
+    digests = {Task(changed(config, cache_mb=mb).training, dataset, splits).digest for mb in (0, 7)}
+    assert len(digests) == 1 and Task(changed(config, seed=7).training, dataset, splits).digest not in digests
 
 
 def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
