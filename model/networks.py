@@ -4,6 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from model import musicnn
+from model.windows import Windows
+from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
 
 Shapes = Mapping[str, tuple[int, int]]
@@ -22,10 +25,40 @@ class Network:
         Takes the inputs' shapes and the number of genres; gives a `keras.Model` whose inputs have the features'
         names and whose output is a probability for each genre.
     features : tuple of str
+    trained_on : musicnn.TrainedOn or None
+        Of a network that is pretrained: the one input that it knows, which it takes as it is, not normalised.
     """
 
     build: Callable[[Shapes, int], Any]
     features: tuple[str, ...]
+    trained_on: musicnn.TrainedOn | None = None
+
+
+def of_windows(name: str, dataset: Dataset, windows: Windows) -> Any:
+    """The network of a name, for a dataset's windows: a `keras.Model` whose inputs are normalised.
+
+    Raises
+    ------
+    UsageError
+        The network is pretrained, and the dataset's features are not what it knows.
+    """
+    network = NETWORKS[name]
+    if network.trained_on is None:
+        return network.build(windows.shapes, len(dataset.genres))
+    network.trained_on.check(name, dataset, tuple(windows.frames))
+    return _of_normalised(network.build(windows.shapes, len(dataset.genres)), windows)
+
+
+def _of_normalised(model: Any, windows: Windows) -> Any:
+    """A model of features as they are, as one of normalised features, which everything else that has windows gives."""
+    from keras import Model, layers
+
+    inputs = {name: layers.Input(shape, name=name) for name, shape in windows.shapes.items()}
+    undone = {
+        name: layers.Normalization(mean=windows.mean[name], variance=windows.deviation[name] ** 2, invert=True)(tensor)
+        for name, tensor in inputs.items()
+    }
+    return Model(inputs, model(undone), name=model.name)
 
 
 def seed_cnn(shapes: Shapes, genres: int) -> Any:
@@ -160,4 +193,5 @@ NETWORKS = {
     "crnn": Network(crnn, ("log_mel",)),
     "branches": Network(branches, ("log_mel", "percussive_mel", "chroma", "mfcc", "tempogram")),
     "seed_cnn": Network(seed_cnn, _NINE),
+    "transfer": Network(musicnn.transfer, tuple(musicnn.TRAINED_ON.features), musicnn.TRAINED_ON),
 }
