@@ -1,6 +1,7 @@
 """Audio files to mono samples, block by block: libsndfile where it knows the format, ffmpeg for the rest."""
 
 import contextlib
+import functools
 import hashlib
 import re
 import stat
@@ -31,7 +32,7 @@ SILENCE_PEAK = 1e-4
 """Samples that stay within -80 dB of full scale of each other are silence."""
 
 _RATES_HZ = (1_000, 768_000)
-_BLOCK_FRAMES = 1 << 14  # what a decoder that loses its way takes with it
+_BLOCK_FRAMES = 1 << 16  # what a decoder that loses its way takes with it
 # libsndfile's own error numbers, of files whose format it knows.
 _REASON_OF_ERROR = {24: "absurd_header", 32: "no_channels", 33: "absurd_header", 71: "truncated"}
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -123,12 +124,13 @@ def _check(samples: spill.Rows, truncated: bool, config: AudioConfig) -> None:
 
 def _hashed(blocks: Iterator[Block], content: Any) -> Iterator[Block]:
     for block in blocks:
-        content.update(block.tobytes())
+        content.update(block)
         yield block
 
 
 def _mono(block: Block) -> NDArray[np.float32]:
-    mono: NDArray[np.float32] = block.mean(axis=1, dtype=np.float32)
+    # Channel by channel: block.mean(axis=1) takes twenty times as long.
+    mono: NDArray[np.float32] = functools.reduce(np.add, block.T) / np.float32(block.shape[1])
     if not np.isfinite(mono).all():
         raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
     return mono
