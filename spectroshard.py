@@ -167,7 +167,7 @@ def predict(options: Options) -> int:
         raise UsageError(f"--output {output}: expected a file that ends in {', '.join(SUFFIXES)}")
     bundle = Bundle.load(options.bundle)
     folder = f"{output}.work" if output else None
-    predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers))
+    predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
     if output and folder:
         write_predictions(output, predictions, bundle.genres)
         storage.remove(folder)
@@ -212,12 +212,6 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
     dataset: Argument = ("--dataset", "D", "a dataset that build made", {"required": True})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
     settings: Argument = ("--set", "KEY=VALUE", "set a key of CONFIG", {"action": "append", "default": []})
-    workers: Argument = (
-        "--workers",
-        "N",
-        "how many songs are worked on at once on this machine (default: its cores)",
-        {"type": int},
-    )
     return {
         demo: [("folder", "DIR", "a new folder (default: demo)", {"nargs": "?", "default": "demo"})],
         build: [
@@ -225,7 +219,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             ("--input", "URL", "the corpus, in place of corpus.input", {}),
             ("--output", "D", "the dataset's folder", {"required": True}),
             ("--previous", "D", "the dataset of an earlier build, whose folds stay as they are", {}),
-            workers,
+            _workers("its cores"),
             settings,
         ],
         inspect: [
@@ -243,7 +237,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             ("--audio", "FOLDER", "where the files of lists or of a manifest lie", {"default": ""}),
             ("--artists", "INDEX", "lines of 'file ::: artist ::: title', as Sturm's of GTZAN", {"default": ""}),
             ("--output", "DIR", "the report's folder (default: audit)", {"default": "audit"}),
-            workers,
+            _workers("its cores"),
         ],
         train: [config, dataset, ("--output", "BUNDLE", "the bundle's folder", {"required": True}), settings],
         evaluate: [bundle, dataset],
@@ -258,9 +252,13 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             bundle,
             ("audio", "AUDIO", "audio files, folders or globs", {"nargs": "+"}),
             ("--output", "P", "a .json, .csv or .parquet file", {}),
-            workers,
+            _workers("1"),
         ],
     }
+
+
+def _workers(default: str) -> Argument:
+    return "--workers", "N", f"how many songs this machine works on at once (default: {default})", {"type": int}
 
 
 def _in_a_line(error: Exception) -> str:

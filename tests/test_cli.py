@@ -54,7 +54,8 @@ def trained(chain, built):
 
 
 def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
-    code, out, err = run(capsys, "build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d")
+    arguments = ["build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d", "--workers", 1]
+    code, out, err = run(capsys, *arguments)
     assert code == 0
     assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
     assert "seconds of audio per second" in out
@@ -168,6 +169,9 @@ def test_crossval(chain, built, capsys, tmp_path):
         ),
         (["build", "{c}", "--output", "{t}/x", "--set", "shards.dtype=int4"], 2, "'float16' or 'uint8', found 'int4'"),
         (["build", "{c}", "--output", "{t}/x", "--set", "folds"], 2, "expected KEY=VALUE"),
+        (["build", "{c}", "--output", "{t}/x", "--workers", "0"], 2, "--workers 0: expected at least 1"),
+        (["build", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"], 2, "leave out one"),
+        (["audit", "{t}/a.csv", "--output", "{t}/x", "--workers", "-1"], 2, "--workers -1: expected at least 1"),
         (["train", "{c}", "--dataset", "{t}/gone", "--output", "{t}/x"], 2, "no dataset there"),
         (
             ["train", "{c}", "--dataset", "{d}", "--output", "{t}/x", "--set", "training.network=vgg"],
