@@ -32,7 +32,7 @@ SILENCE_PEAK = 1e-4
 """Samples that stay within -80 dB of full scale of each other are silence."""
 
 _RATES_HZ = (1_000, 768_000)
-_BLOCK_FRAMES = 1 << 16  # what a decoder that loses its way takes with it
+_BLOCK_FRAMES = 1 << 15  # what a decoder that loses its way takes with it
 # libsndfile's own error numbers, of files whose format it knows.
 _REASON_OF_ERROR = {24: "absurd_header", 32: "no_channels", 33: "absurd_header", 71: "truncated"}
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
