@@ -5,7 +5,6 @@ A recipe says what is to be read off for a feature, and is the function that aft
 
 import functools
 import math
-import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -41,7 +40,10 @@ def compute(
         recipes[name] = _recipe(feature, readings[stft])
     for reading in readings.values():
         reading.run()
-    return {name: recipe() for name, recipe in recipes.items()}
+    values = {name: recipe() for name, recipe in recipes.items()}
+    for reading in readings.values():
+        reading.close()
+    return values
 
 
 class Reading:
@@ -54,6 +56,7 @@ class Reading:
         self._onsets: dict[kinds.Mel, Callable[[], Array]] = {}
         self._separations: dict[int, Separation] = {}
         self._room: Array | None = None
+        self._power: Array | None = None
         self._kept: list[Block] = []
 
     def add(self, reader: ReaderT) -> ReaderT:
@@ -84,34 +87,43 @@ class Reading:
     def keep(self) -> None:
         """Has the blocks kept for the one who needs them again, unless the song is long."""
         if self.spectra.frames <= _MOST_KEPT_FRAMES:
-            self._room = _room(self.spectra)
+            shape = (-(-self.spectra.frames // FRAMES), self.spectra.bins, FRAMES)
+            size = math.prod(shape) * self.spectra.dtype.itemsize
+            self._room = _room(size)
+            self._power = self._room[:size].view(self.spectra.dtype).reshape(shape)
 
     def run(self) -> None:
         """Reads the song."""
-        for block in self.spectra.blocks(self._room):
+        for block in self.spectra.blocks(self._power):
             for reader in self._readers:
                 reader.read(block)
-            if self._room is not None:
+            if self._power is not None:
                 self._kept.append(replace(block))  # the power alone
 
     def again(self) -> Iterable[Block]:
         """The blocks that were read."""
         return self._kept or self.spectra.blocks()
 
+    def close(self) -> None:
+        """Leaves its room to the next song."""
+        if self._room is not None:
+            _free_rooms.append(self._room)
 
-_own = threading.local()
+
+_free_rooms: list[Array] = []
 
 
-def _room(spectra: Spectra) -> Array:
-    """Room for a song's power, which a thread has for itself and keeps from song to song.
+def _room(size: int) -> Array:
+    """Room of so many bytes, if possible that of an earlier song.
 
-    To be given fresh memory for each song took a tenth of the time of nine features.
+    To be given fresh memory for each song took a tenth of the time of nine features. No room is a thread's own: a
+    runner works in many threads, a few at once.
     """
-    shape = (-(-spectra.frames // FRAMES), spectra.bins, FRAMES)
-    size = math.prod(shape) * spectra.dtype.itemsize
-    if len(getattr(_own, "room", b"")) < size:
-        _own.room = np.empty(size, np.uint8)
-    return np.asarray(_own.room[:size].view(spectra.dtype).reshape(shape))
+    try:
+        room = _free_rooms.pop()
+    except IndexError:
+        room = np.empty(0, np.uint8)
+    return room if len(room) >= size else np.empty(size, np.uint8)
 
 
 @functools.singledispatch
