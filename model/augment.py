@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.config import Training
+from model.windows import Windows
 
 Batch = dict[str, Any]
 """Features by name, shape (windows, frames, bins), normalised."""
@@ -15,6 +16,28 @@ _OVER_MEL_BINS = ("log_mel", "harmonic_mel", "percussive_mel")
 _IN_DB = ("stft_db", *_OVER_MEL_BINS)
 _KNOTS = 5
 _STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "noise": 4, "mix": 5}
+
+
+def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Training) -> tuple[Batch, Any]:
+    """A batch with all changes that a training asks for.
+
+    Parameters
+    ----------
+    batch : dict
+        Of `longest` frames each.
+    labels : tf.Tensor, shape (windows, genres)
+    windows : Windows
+        The shapes and the normalisation of the result.
+    seed : tf.Tensor, int, shape (2,)
+        All but masks depend on it alone.
+    training : Training
+    """
+    batch = change_tempo(batch, windows.frames, seed, training)
+    batch = change_pitch(batch, seed, training)
+    batch = change_tone(batch, windows.deviation, seed, training)
+    batch = mask(batch, training)
+    batch, labels = replace_by_noise(batch, labels, seed, training)
+    return mix(batch, labels, seed, training)
 
 
 def longest(frames: int, training: Training) -> int:
@@ -161,22 +184,27 @@ def _audio_ops() -> Any:
     return tensorflow_io.audio
 
 
-def mask(window: Batch, training: Training) -> Batch:
-    """Hides a band of bins and a stretch of frames of each feature, at random: they become 0, the mean.
+def mask(batch: Batch, training: Training) -> Batch:
+    """Hides a band of bins and a stretch of frames of each window, at random: they become 0, the mean.
 
     The band is narrower than `mask_bins`, the stretch shorter than `mask_frames`, and either may be empty. They are
     drawn by TensorFlow's global seed: the same training draws the same, but one that is resumed draws others.
     Source: D. S. Park et al., "SpecAugment", Interspeech 2019, https://arxiv.org/abs/1904.08779.
     """
-    masked = {}
-    for name, values in window.items():
+    import tensorflow as tf
+
+    if not (training.mask_bins or training.mask_frames):
+        return batch
+
+    def masked(values: Any) -> Any:
         frames, bins = values.shape
         if training.mask_bins and bins > 1:
             values = _audio_ops().freq_mask(values, min(training.mask_bins, bins))
         if training.mask_frames:
             values = _audio_ops().time_mask(values, min(training.mask_frames, frames))
-        masked[name] = values
-    return masked
+        return values
+
+    return {name: tf.ensure_shape(tf.map_fn(masked, values), values.shape) for name, values in batch.items()}
 
 
 def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch, Any]:

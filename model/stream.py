@@ -4,6 +4,7 @@ import functools
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,13 +102,12 @@ def training_batches(
     weights = tf.constant(list(genre_weights(dataset.songs_of(folds), training).values()), tf.float32)
     dtype = dataset.config.shards.dtype
 
+    cut = replace(windows, frames={name: augment.longest(count, training) for name, count in windows.frames.items()})
+
     def window(place: Any, serialized: Any, epoch: Any) -> tuple[Any, Any]:
         share = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        song = records.parse_tensors(
-            serialized, tuple(windows.frames), dtype, windows.at(share, training.held_out_share)
-        )
-        features = windows.normalise(windows.fill(song))
-        return features, _label(song["genre"], dataset)
+        song = records.parse_tensors(serialized, tuple(cut.frames), dtype, cut.at(share, training.held_out_share))
+        return cut.normalise(cut.fill(song)), _label(song["genre"], dataset)
 
     def one_pass(number: Any) -> Any:
         songs = shards.shuffle(shards.cardinality(), seed=training.seed + number).interleave(
@@ -118,14 +118,13 @@ def training_batches(
 
     def one_epoch(epoch: Any) -> Any:
         passes = tf.data.Dataset.range(epoch * training.windows_per_song, (epoch + 1) * training.windows_per_song)
-        cut = passes.flat_map(one_pass).enumerate()
-        cut = cut.map(lambda place, song: window(place, song, epoch), tf.data.AUTOTUNE, deterministic=True)
-        return cut.map(lambda features, label: (augment.mask(features, training), label))
+        songs = passes.flat_map(one_pass).enumerate()
+        return songs.map(lambda place, song: window(place, song, epoch), tf.data.AUTOTUNE, deterministic=True)
 
     def finish(place: Any, batch: Any) -> Any:
         features, labels = batch
         weight = tf.linalg.matvec(labels, weights)
-        features, labels = augment.mix(features, labels, _seed(training, -1, place), training)
+        features, labels = augment.augment(features, labels, windows, _seed(training, -1, place), training)
         return features, labels, weight
 
     epochs = tf.data.Dataset.range(first_epoch, training.epochs).flat_map(

@@ -95,6 +95,8 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if not are_over(epochs.rows, task.training):
         _fit(model, task, epochs)
     epochs.restore(model, epochs.kept)
+    if task.training.average_momentum:
+        model.optimizer.finalize_variable_values(model.trainable_variables)
     bundle = _publish(model, task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
@@ -119,7 +121,12 @@ def compiled(task: Task) -> Any:
         0.0, max(1, total - warm_up), warmup_target=training.learning_rate, warmup_steps=warm_up
     )
     model.compile(
-        optimizer=keras.optimizers.AdamW(rate, weight_decay=training.weight_decay),
+        optimizer=keras.optimizers.AdamW(
+            rate,
+            weight_decay=training.weight_decay,
+            use_ema=training.average_momentum > 0,
+            ema_momentum=training.average_momentum,
+        ),
         loss=keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing),
         weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=False,  # on a CPU many times slower

@@ -5,15 +5,15 @@ import tensorflow as tf
 
 from model import augment
 from model.config import Training
+from model.train import train
 
 
 def test_masks_hide_a_band_and_a_stretch_and_nothing_else():
     tf.random.set_seed(1)
-    window = {"log_mel": tf.ones([50, 20])}
     training = Training(mask_bins=6, mask_frames=12)
     widths = []
-    for _ in range(40):
-        hidden = augment.mask(window, training)["log_mel"].numpy() == 0
+    for window in augment.mask({"log_mel": tf.ones([40, 50, 20])}, training)["log_mel"].numpy():
+        hidden = window == 0
         columns, rows = hidden.all(axis=0), hidden.all(axis=1)
         assert (hidden == (columns[None, :] | rows[:, None])).all()
         assert np.count_nonzero(np.diff(columns.astype(int))) <= 2 and np.count_nonzero(np.diff(rows.astype(int))) <= 2
@@ -22,8 +22,8 @@ def test_masks_hide_a_band_and_a_stretch_and_nothing_else():
 
 
 def test_masks_can_be_switched_off():
-    window = {"log_mel": tf.ones([50, 20])}
-    assert augment.mask(window, Training(mask_bins=0, mask_frames=0))["log_mel"] is window["log_mel"]
+    batch = {"log_mel": tf.ones([3, 50, 20])}
+    assert augment.mask(batch, Training(mask_bins=0, mask_frames=0)) is batch
 
 
 def test_masks_are_imported_quietly():
@@ -140,3 +140,26 @@ def test_every_change_can_be_switched_off():
     assert augment.change_pitch(batch, SEED, off) is batch
     assert augment.change_tone(batch, {}, SEED, off) is batch
     assert augment.replace_by_noise(batch, labels, SEED, off) == (batch, labels)
+
+
+def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
+    settings = {
+        "tempo": 0.25, "pitch_bins": 2, "gain_db": 3, "equalise_db": 2, "mask_bins": 4, "mask_frames": 8,
+        "noise_share": 0.1, "epochs": 1, "features": ("log_mel", "chroma"), "network": "branches",
+    }  # fmt: skip
+    bundle = train(config.model_copy(update={"training": Training(**settings)}), dataset, str(tmp_path / "bundle"))
+    assert bundle.cutting().frames == {"log_mel": 129, "chroma": 65}
+
+
+def test_averaged_weights_are_those_between(config, dataset, tmp_path):
+    def weights(**settings):
+        training = config.training.model_copy(update={"epochs": 1, **settings})
+        folder = str(tmp_path / f"bundle-{len(list(tmp_path.iterdir()))}")
+        return train(config.model_copy(update={"training": training}), dataset, folder).network().trainable_weights
+
+    last, barely, mostly = weights(), weights(average_momentum=1e-9), weights(average_momentum=0.5)
+    distances = [
+        sum(float(np.abs(a.numpy() - b.numpy()).sum()) for a, b in zip(last, other, strict=True))
+        for other in (barely, mostly)
+    ]
+    assert distances[0] < 1e-3 * distances[1]
