@@ -13,6 +13,8 @@ import scipy.fft
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from pipelines.spill import Rows
+
 _RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3_520, 27.5
 _SMOOTHING = (0.25, 0.75, 1.0, 0.75, 0.25)  # of pitch classes, over frames
@@ -68,13 +70,13 @@ _BLOCK = 1 << 16  # samples that are worked on together: what is made of them st
 Values = NDArray[np.uint32]
 
 
-def of_samples(samples: NDArray[np.float32], sample_rate_hz: int) -> bytes:
+def of_samples(samples: Rows, sample_rate_hz: int) -> bytes:
     """A recording's fingerprint.
 
     Parameters
     ----------
-    samples : array, shape (samples,)
-        Mono, or whatever gives stretches of it as slices. Their level does not matter.
+    samples : array or Spilled, shape (samples,)
+        Mono. Their level does not matter.
     sample_rate_hz : int
 
     Returns
@@ -92,7 +94,7 @@ def values(fingerprint: bytes) -> Values:
     return np.frombuffer(fingerprint, "<u4")
 
 
-def _energies(samples: NDArray[np.float32], sample_rate_hz: int) -> NDArray[np.float64]:
+def _energies(samples: Rows, sample_rate_hz: int) -> NDArray[np.float64]:
     """Each frame's energy in each pitch class, shape (frames, 12), where the song's peak is brought to 1."""
     import soxr
 

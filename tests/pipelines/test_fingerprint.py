@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soxr
 
-from pipelines import fingerprint, synth
+from pipelines import fingerprint, spill, synth
 from tests.audio_files import tone
 
 
@@ -56,6 +56,12 @@ def test_values_come_at_their_rate(music):
 @pytest.mark.parametrize("level", [0.01, 0.3, 3.0, 1e30])
 def test_the_level_does_not_matter(music, level):
     assert fingerprint.of_samples(music * np.float32(level), 22_050) == fingerprint.of_samples(music, 22_050)
+
+
+def test_a_song_in_a_file_has_the_same_fingerprint(music):
+    spilled = spill.Spilled((0,), music.dtype)
+    spilled[0:] = music
+    assert fingerprint.of_samples(spilled, 22_050) == fingerprint.of_samples(music, 22_050)
 
 
 def test_the_rate_hardly_matters(music):
