@@ -26,6 +26,7 @@ from google.protobuf import json_format, text_format
 from pipelines.errors import SpectroshardError, UsageError
 
 MOST_THREADS = 4
+"""How many workers are threads; more are processes."""
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 _SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
@@ -37,10 +38,10 @@ def new_pipelines(
 ) -> Callable[[], beam.Pipeline]:
     """A maker of empty pipelines, which run on this machine unless Beam's options name a runner.
 
-    Up to four workers are threads, more are processes. Threads start at once and share one copy of all libraries. But
-    of the work of a build, about a fifth (21 % for log-mel, 24 % for nine features of 300 excerpts of 30 s) holds
-    Python's lock, so threads can do at most four to five times the work of one. Each process takes two seconds of CPU
-    to start, in each of a build's three pipelines, and some 300 MB.
+    Up to four workers are threads, more are processes. Threads start at once and share what is loaded; each process
+    takes one to two seconds of CPU to start, in each of a build's three pipelines. But a fifth of the time that songs
+    take (19 % for log-mel, 20 % for nine features, of 300 excerpts of 30 s) holds Python's lock, so any number of
+    threads does at most five times the work of one.
 
     Parameters
     ----------

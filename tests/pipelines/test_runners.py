@@ -15,7 +15,7 @@ from pipelines import runners
 from pipelines.build import build
 from pipelines.errors import UsageError
 from pipelines.plan import ReadSongs
-from pipelines.runners import cores, new_pipelines
+from pipelines.runners import MOST_THREADS, cores, new_pipelines
 from tests.pipelines.conftest import config_of, content_of
 
 IN_PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -31,8 +31,8 @@ def chosen(*arguments):
 def test_few_workers_are_threads_and_more_are_processes(monkeypatch):
     monkeypatch.setattr(runners, "cores", lambda: 3)
     assert chosen([]) == ("FnApiRunner", "multi_threading", 3)
-    assert chosen([], 4) == ("FnApiRunner", "multi_threading", 4)
-    assert chosen([], 5) == ("FnApiRunner", "multi_processing", 5)
+    assert chosen([], MOST_THREADS) == ("FnApiRunner", "multi_threading", MOST_THREADS)
+    assert chosen([], MOST_THREADS + 1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
 
 
 def test_flags_say_more_than_the_default(monkeypatch):
