@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import numpy as np
 from apache_beam.metrics.metric import Metrics
+from numpy.typing import NDArray
 
 from pipelines import audio, features, records, spill, storage, work
 from pipelines.config import BuildConfig
@@ -108,12 +109,16 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
 
 
 def _write(file: IO[bytes], record: Record, dtype: str, sums: Mapping[str, list[Sums]]) -> None:
-    parts: dict[str, list[Sums]] = defaultdict(list)
-    # The trainer sees what is stored, so that is what is summed.
-    pieces = records.serialise(record, dtype, lambda name, values: parts[name].append(Sums.of(values)))
-    records.write_record(file, *pieces)
-    for name, of_song in parts.items():
-        sums[name].append(Sums.total(of_song))
+    of_song: dict[str, Sums] = {}
+
+    def see(name: str, values: NDArray[np.float32]) -> None:
+        # The trainer sees what is stored, so that is what is summed.
+        stretch = Sums.of(values)
+        of_song[name] = Sums.total([of_song[name], stretch]) if name in of_song else stretch
+
+    records.write_record(file, *records.serialise(record, dtype, see))
+    for name in of_song:
+        sums[name].append(of_song[name])
 
 
 def _file_facts(path: Path) -> Json:
