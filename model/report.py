@@ -1,4 +1,7 @@
-"""The report: one HTML file, with its pictures in it, of what a model is worth on songs it never saw."""
+"""The report: one HTML file, with its pictures in it, of what a model is worth on songs it never saw.
+
+Each section of the page is one function here and one block of `report.html`.
+"""
 
 import csv
 import io
@@ -7,20 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 
-from model import leak_gap
-from model.bundle import HISTORY_NAME
-from model.metrics import FileScore
-from pipelines import pages, show, storage
+from model import charts, decisions, leak_gap, mistaken
+from model.bundle import HISTORY_NAME, Bundle
+from model.charts import Axis, Line
+from model.metrics import FileScore, by_song
+from pipelines import pages, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError
-from pipelines.pictures import draw_features, png
 
 REPORT_NAME = "report.html"
-_MISTAKES = 10
-_DRAWN_MISTAKES = 3
-_EXAMPLES = 10
-_DRAWN_S = 10.0
+MOST_SONGS = 1000
+
+History = list[dict[str, float]]
 
 
 def write_report(
@@ -46,66 +49,59 @@ def write_report(
     str
         The report's URL.
     """
-    mistakes = worst_mistakes(scores, dataset.genres)
+    folders = [storage.join(url, row["fold"]) for row in metrics.get("rounds", ())] or [url]
+    bundles = [Bundle.load(folder) for folder in folders]
     return pages.write_page(
         storage.join(url, REPORT_NAME),
         Path(__file__).with_name("report.html"),
         title=title,
         note=note,
-        leak_gap=pages.embedded(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         metrics=metrics,
         dataset=dataset,
-        genres=dataset.genres,
-        confusion=pages.embedded(_draw_confusion(metrics["confusion"], dataset.genres)),
-        curves=_curves(url, metrics.get("rounds", ())),
-        examples=_examples(scores, dataset),
-        mistakes=mistakes,
-        drawn=[_song_picture(dataset, mistake["song_id"]) for mistake in mistakes[:_DRAWN_MISTAKES]],
+        gap=pages.embedded(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
+        commonest=max(metrics["per_genre"], key=lambda row: row["songs"]),
+        training=_training(bundles),
+        mistaken=_mistaken(scores, dataset, bundles),
+        decisions=_decisions(scores, dataset, bundles),
+        songs=_songs(scores, dataset.genres),
     )
 
 
-def worst_mistakes(scores: Sequence[FileScore], genres: Sequence[str]) -> list[dict[str, Any]]:
-    """The files of which the model was surest while it was wrong, the surest first."""
-    wrong = [score for score in scores if genres[int(score.probabilities.argmax())] != score.genre]
-    wrong.sort(key=lambda score: (-score.probabilities.max(), score.song_id))
-    return [
-        {
-            "song_id": score.song_id,
-            "genre": score.genre,
-            "said": genres[int(score.probabilities.argmax())],
-            "probability": float(score.probabilities.max()),
-            "own_probability": float(score.probabilities[genres.index(score.genre)]),
-        }
-        for score in wrong[:_MISTAKES]
-    ]
+def _mistaken(scores: Sequence[FileScore], dataset: Dataset, bundles: Sequence[Bundle]) -> dict[str, Any]:
+    """What each genre is most mistaken for, with excerpts."""
+    found = mistaken.mistaken(scores, dataset.genres)
+    cases = found[: mistaken.MOST_GENRES]
+    return {
+        "cases": cases,
+        "excerpts": mistaken.draw(dataset, bundles[0].cutting(), cases),
+        "left_out": len(found) - len(cases),
+        "never": [genre for genre in dataset.genres if genre not in {case.genre for case in found}],
+    }
 
 
-def _examples(scores: Sequence[FileScore], dataset: Dataset) -> list[dict[str, str]]:
-    """A picture of the first scored song of each genre, of the first genres."""
-    first: dict[str, str] = {}
-    for score in scores:
-        first.setdefault(score.genre, score.song_id)
-    return [
-        {"caption": f"{genre}: {first[genre]}", "picture": _song_picture(dataset, first[genre])}
-        for genre in sorted(first)[:_EXAMPLES]
-    ]
+def _decisions(
+    scores: Sequence[FileScore], dataset: Dataset, bundles: Sequence[Bundle]
+) -> list[list[decisions.Decision]]:
+    """Of some genres a song rightly known and one wrongly, with where the network decided."""
+    pairs = decisions.choose(scores, dataset.genres)
+    drawn = decisions.draw(dataset, bundles, [score for pair in pairs for score in pair])
+    return [[drawn[score.song_id] for score in pair] for pair in pairs]
 
 
-def _song_picture(dataset: Dataset, song_id: str) -> str:
-    record = show.read_song(dataset, show.find_song(dataset, song_id))
-    assert record is not None  # it was scored, so it is in a shard
-    name, info = next(iter(dataset.features.items()))
-    values = record.features[name][: round(_DRAWN_S * info.frame_rate_hz)]
-    return pages.embedded(draw_features({name: values}, {name: info.frame_rate_hz}, ""))
+def _training(bundles: Sequence[Bundle]) -> dict[str, Any]:
+    """The learning curves, and the gap between train and validation at the kept epochs."""
+    histories = [_history(storage.join(bundle.url, HISTORY_NAME)) for bundle in bundles]
+    kept = [rows[int(bundle.validation["epoch"])] for rows, bundle in zip(histories, bundles, strict=True)]
+    validated = [row for row in kept if "validation_accuracy" in row]
+    return {
+        "rounds": len(bundles),
+        "charts": [_learning_curves(histories, name) for name in ("accuracy", "loss")],
+        "accuracy": float(np.mean([row["accuracy"] for row in kept])),
+        "validation_accuracy": float(np.mean([row["validation_accuracy"] for row in validated])) if validated else None,
+    }
 
 
-def _curves(url: str, rounds: Sequence[Mapping[str, Any]]) -> str:
-    """The history of a bundle, or those of a cross-validation's rounds."""
-    folders = [storage.join(url, row["fold"]) for row in rounds] or [url]
-    return pages.embedded(_draw_curves([_history(storage.join(folder, HISTORY_NAME)) for folder in folders]))
-
-
-def _history(url: str) -> list[dict[str, float]]:
+def _history(url: str) -> History:
     try:
         text = storage.read_bytes(url).decode()
         rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(io.StringIO(text))]
@@ -116,40 +112,43 @@ def _history(url: str) -> list[dict[str, float]]:
     return rows
 
 
-def _draw_curves(histories: Sequence[Sequence[Mapping[str, float]]]) -> bytes:
-    from matplotlib.figure import Figure
-
-    figure = Figure((10, 3.2), layout="constrained")
-    for axis, name in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for key, colour in ((name, "tab:blue"), (f"validation_{name}", "tab:orange")):
-            label = "validation (unseen songs)" if key.startswith("validation") else "train (augmented windows)"
-            for rows in histories:
-                if key in rows[0]:
-                    axis.plot([row["epoch"] + 1 for row in rows], [row[key] for row in rows], color=colour, label=label)
-                    label = ""  # once for all rounds
-        axis.set_xlabel("epoch")
-        axis.xaxis.get_major_locator().set_params(integer=True)
-        axis.set_ylabel(name)
-        axis.grid(alpha=0.3)
-        axis.legend()
-    return png(figure)
+def _learning_curves(histories: Sequence[History], name: str) -> Markup:
+    """A figure by epoch: of one training two lines; of several faint lines, and their means."""
+    unit, scale = (" %", 100) if name == "accuracy" else ("", 1)
+    lines = []
+    for key, colour, label in ((name, "muted", "train"), (f"validation_{name}", "right", "validation")):
+        curves = [[(row["epoch"] + 1, scale * row[key]) for row in rows] for rows in histories if key in rows[0]]
+        if len(curves) > 1:
+            lines += [Line(curve, colour) for curve in curves]
+        if curves:
+            lines.append(Line(_mean(curves), colour, label + (", mean of rounds" if len(curves) > 1 else "")))
+    values = [value for line in lines for _, value in line.points if np.isfinite(value)]
+    x = charts.time_axis(1, max(2, *map(len, histories)))
+    y = Axis.of(0.0, 100.0 if unit else max(values, default=1.0), 210, 30)
+    described = f"By epoch, {' and '.join(line.label for line in lines if line.label)}."
+    return charts.line_chart(name.capitalize(), described, lines, x, y, "epoch", unit)
 
 
-def _draw_confusion(confusion: Sequence[Sequence[int]], genres: Sequence[str]) -> bytes:
-    from matplotlib.figure import Figure
+def _mean(curves: Sequence[charts.Points]) -> charts.Points:
+    """The mean of the curves that go so far."""
+    longest = max(curves, key=len)
+    return [
+        (epoch, float(np.mean([curve[index][1] for curve in curves if index < len(curve)])))
+        for index, (epoch, _) in enumerate(longest)
+    ]
 
-    counts = np.array(confusion)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 2.5 + 0.5 * len(genres)
-    figure = Figure((side, side), layout="constrained")
-    axis = figure.subplots()
-    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(genres)), genres, rotation=60, ha="right", parse_math=False)  # a genre may hold a $
-    axis.set_yticks(range(len(genres)), genres, parse_math=False)
-    axis.set_xlabel("said by the model")
-    axis.set_ylabel("the song's genre")
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            colour = "white" if shares[row, column] > 0.5 else "black"
-            axis.text(column, row, str(count), ha="center", va="center", color=colour, fontsize=9)
-    return png(figure)
+
+def _songs(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:
+    """All songs, the wrong ones first and of them those that the model was surest of; of very many, the first."""
+    rows: list[dict[str, Any]] = [
+        {
+            "name": song.song,
+            "genre": song.genre,
+            "said": genres[int(song.probabilities.argmax())],
+            "probability": float(song.probabilities.max()),
+            "own_probability": float(song.probabilities[genres.index(song.genre)]),
+        }
+        for song in by_song(scores)
+    ]
+    rows.sort(key=lambda row: (row["said"] == row["genre"], -row["probability"], row["name"], row["genre"]))
+    return {"rows": rows[:MOST_SONGS], "count": len(rows)}

@@ -16,12 +16,17 @@ def write_page(url: str, template: Path, **values: Any) -> str:
     ----------
     url : str
     template : Path
-        In jinja2; what it is given is escaped.
+        In jinja2; what it is given is escaped. It may extend `page.html`, which lies beside this module and brings
+        the style of all pages, light and dark, and the script that sorts tables of class `sortable` and filters the
+        one that an input's `data-filters` names.
     **values
         What it is given.
     """
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page = environment.from_string(template.read_text(encoding="utf-8")).render(values)
+    folders = [template.parent, Path(__file__).parent]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folders), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    page = environment.get_template(template.name).render(values)
     storage.write_bytes(url, page.encode("utf-8", "backslashreplace"))  # a path may hold what is no text
     return url
 

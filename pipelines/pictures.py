@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _INCHES_WIDE, _INCHES_A_FEATURE = 10.0, 2.0
+_LEVELS, _LIGHTS = 32, 8  # of loudness and of light: together a PNG's 256 colours
 
 
 def draw_features(features: Mapping[str, NDArray[np.float32]], frame_rate_hz: Mapping[str, float], title: str) -> bytes:
@@ -45,6 +46,39 @@ def draw_feature(axis: Any, values: NDArray[np.float32], frame_rate_hz: float, b
     else:
         extent = (begin_s, begin_s + frames / frame_rate_hz, 0, bins)
         axis.imshow(values.T, origin="lower", aspect="auto", cmap="magma", extent=extent)
+
+
+def bare(values: NDArray[np.float32], light: NDArray[np.float32] | None = None) -> bytes:
+    """A stretch of a feature without axes, as small as a PNG can be, for a page that draws its own.
+
+    Parameters
+    ----------
+    values : array, shape (frames, bins)
+        From 0 (dark) to 1 (bright); low bins are at the bottom.
+    light : array, shape (frames, bins)
+        From 0 (grey) to 1 (in colour). Default: 1.
+    """
+    from PIL import Image
+
+    level = np.rint(np.clip(values, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
+    lit = np.full_like(level, _LIGHTS - 1) if light is None else np.rint(np.clip(light, 0, 1) * (_LIGHTS - 1))
+    image = Image.fromarray((lit * _LEVELS + level).astype(np.uint8).T[::-1])
+    image.putpalette(_palette().tobytes())
+    sink = io.BytesIO()
+    image.save(sink, "png", optimize=True)
+    return sink.getvalue()
+
+
+def _palette() -> NDArray[np.uint8]:
+    """A row of loudness for each light, shape (256, 3)."""
+    from matplotlib import colormaps
+
+    level = np.linspace(0, 1, _LEVELS)
+    grey = np.repeat(0.08 + 0.4 * level[:, None], 3, axis=1)
+    colour = colormaps["magma"](0.2 + 0.8 * level)[:, :3]  # from where it is no longer black: silence may be lit too
+    share = np.linspace(0, 1, _LIGHTS)[:, None, None]
+    mixed: NDArray[np.float64] = 255 * (grey * (1 - share) + colour * share)
+    return np.rint(mixed).astype(np.uint8).reshape(-1, 3)
 
 
 def png(figure: Any) -> bytes:

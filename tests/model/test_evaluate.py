@@ -8,11 +8,7 @@ import pytest
 from model import crossval
 from model.config import Training
 from model.evaluate import classify, evaluate, score_files
-from model.report import _draw_confusion, worst_mistakes, write_report
-from pipelines.errors import SpectroshardError, UsageError
-from pipelines.pictures import draw_features
-
-PNG = b"\x89PNG"
+from pipelines.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -49,36 +45,6 @@ def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
         alone = model.predict(dict(songs)[key], verbose=0)
         np.testing.assert_allclose(probabilities, alone, atol=1e-5)
     assert len(together) == dataset.songs
-
-
-def test_report_is_one_file_with_its_pictures(evaluated, bundle, dataset):
-    metrics, scores = evaluated
-    page = Path(write_report(bundle.url, "A <title>", metrics, scores, dataset, "a note")).read_text()
-    assert "A &lt;title&gt;" in page and "a note" in page
-    assert f"{100 * metrics['song_accuracy']:.1f} %" in page
-    assert "http" not in page.replace("http-equiv", "")
-    assert page.count('<img src="data:image/png;base64,') == page.count("<img") >= 2 + len(dataset.genres)
-    assert page.count("alt=") == page.count("<img")
-
-
-def test_names_are_no_formulas():
-    assert _draw_confusion([[1, 0], [0, 1]], ["$\\b$", "$x_{$"]).startswith(PNG)
-    values = {"log_mel": np.zeros((4, 3), np.float32)}
-    assert draw_features(values, {"log_mel": 1.0}, "$\\b$/song.wav").startswith(PNG)
-
-
-@pytest.mark.parametrize("content", [None, "", "epoch,loss,accuracy\n0,1.5,0.2\n1,0.", "epoch,loss\n0,high"])
-def test_a_damaged_history_is_named(evaluated, bundle, dataset, tmp_path, content):
-    if content is not None:
-        (tmp_path / "history.csv").write_text(content)
-    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/history.csv: "):
-        write_report(str(tmp_path), "A title", *evaluated, dataset)
-
-
-def test_mistakes_come_surest_first(evaluated, dataset):
-    mistakes = worst_mistakes(evaluated[1], dataset.genres)
-    assert all(mistake["genre"] != mistake["said"] for mistake in mistakes)
-    assert [m["probability"] for m in mistakes] == sorted((m["probability"] for m in mistakes), reverse=True)
 
 
 FOLDS = ["fold-00", "fold-01", "fold-02", "fold-03"]
