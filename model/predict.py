@@ -137,6 +137,7 @@ class PredictSongs(work.Fulfil):
         self.bundle = Bundle.load(self.bundle_url)
         self.network = self.bundle.network()
         self.windows = self.bundle.cutting()
+        self.tile = self.windows.compiled_tile()
 
     def fulfil(self, order: Json) -> Json:
         from model.evaluate import classify
@@ -155,9 +156,8 @@ class PredictSongs(work.Fulfil):
         except Exception as error:
             song_error = error if isinstance(error, SongError) else of_unforeseen(error)
             return Prediction(path=path, status=REJECTED, reason=song_error.reason, error=song_error.detail), {}
-        tiled = self.windows.tile(self.windows.normalise(arrays))
         duration_s = len(recording.samples) / config.sample_rate_hz
-        return Prediction(path=path, duration_s=duration_s), {name: tensor.numpy() for name, tensor in tiled.items()}
+        return Prediction(path=path, duration_s=duration_s), self.tile(self.windows.normalise(arrays))
 
     def _prediction(self, known: Prediction, probabilities: Any) -> Prediction:
         starts_s = self.windows.starts_s(len(probabilities), known.duration_s)

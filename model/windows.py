@@ -140,6 +140,14 @@ class Windows:
             tiled[name] = tf.ensure_shape(tf.gather(values, rows), [None, length, bins])
         return tiled
 
+    def compiled_tile(self) -> Callable[[Mapping[str, NDArray[np.float32]]], dict[str, NDArray[np.float32]]]:
+        """`tile` as a function of arrays, in one graph, which costs less than operation by operation."""
+        import tensorflow as tf
+
+        signature = {name: tf.TensorSpec([None, bins], tf.float32) for name, (_, bins) in self.shapes.items()}
+        graph = tf.function(self.tile, input_signature=[signature])
+        return lambda features: {name: tensor.numpy() for name, tensor in graph(features).items()}
+
     def count(self, frames: Any) -> Any:
         """How many windows a song of so many frames of the first feature is tiled into."""
         import tensorflow as tf

@@ -41,6 +41,13 @@ def test_a_song_shorter_than_a_window_is_repeated(windows):
     np.testing.assert_array_equal(windows.fill(song(4))["a"][:, 0], [0, 1, 2, 3, 0, 1, 2, 3, 0, 1])
 
 
+@pytest.mark.parametrize("frames", [4, 10, 25, 40])
+def test_compiled_tiles_are_the_same(windows, frames):
+    expected, found = windows.tile(song(frames)), windows.compiled_tile()(song(frames))
+    for name, values in expected.items():
+        np.testing.assert_array_equal(values, found[name])
+
+
 def test_random_windows_reach_both_ends(windows):
     for share, first in ((0.0, 0), (1.0, 30), (0.5, 15)):
         rows = windows.at(tf.constant(share))
