@@ -4,13 +4,17 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo test lint bench bench-growth bench-copies bench-scaling lock clean
+.PHONY: demo test test-browser lint bench bench-growth bench-copies bench-scaling lock clean
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# The report in headless Chromium, which must be installed.
+test-browser: .venv/installed
+	$(BIN)/python -m pytest tests/model/in_browser.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

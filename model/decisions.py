@@ -116,7 +116,7 @@ def _laid_out(values: Array, windows: Windows, frames: int) -> Array:
     total, count = np.zeros((frames, *values.shape[2:]), np.float32), np.zeros(frames, np.float32)
     np.add.at(total, rows, values)
     np.add.at(count, rows, 1)
-    laid: Array = (total.T / np.maximum(count, 1)).T
+    laid: Array = (total.T / np.maximum(count, 1)).T.astype(np.float32)
     return laid
 
 

@@ -1,0 +1,147 @@
+"""The report in a real browser, headless Chromium: `make test-browser`. Without one, it fails."""
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from model.evaluate import evaluate
+from model.metrics import measure
+from model.report import write_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=5000",
+    "--enable-logging=stderr",
+    "--v=0",
+    "--dump-dom",
+]
+
+PROBE = """
+const cells = (table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column].innerText.trim());
+const tables = [...document.querySelectorAll("table.sortable")];
+const probe = {
+  dark: matchMedia("(prefers-color-scheme: dark)").matches,
+  background: getComputedStyle(document.body).backgroundColor,
+  color: getComputedStyle(document.body).color,
+  overflow: document.documentElement.scrollWidth - innerWidth,
+  fetched: performance.getEntriesByType("resource").map((entry) => entry.name),
+  broken: [...document.images].filter((image) => !image.naturalWidth).length,
+  flat: [...document.querySelectorAll("svg")].filter((svg) => svg.getBoundingClientRect().height < 20).length,
+  sorts: tables.flatMap((table) => [...table.tHead.rows[0].cells].map((header, column) => {
+    const button = header.querySelector("button");
+    button.focus();
+    const focused = document.activeElement === button;
+    const before = cells(table, column);
+    button.click();
+    const first = [header.ariaSort, cells(table, column)];
+    button.click();
+    const marked = table.querySelectorAll("th[aria-sort]").length;
+    return { focused, before, first, second: [header.ariaSort, cells(table, column)], marked };
+  })),
+};
+const input = document.querySelector("input[data-filters]");
+input.value = " Wrong AMB";
+input.dispatchEvent(new Event("input"));
+probe.shown = [...document.getElementById("all-songs").tBodies[0].rows].filter((row) => row.checkVisibility())
+  .map((row) => row.innerText.toLowerCase());
+probe.told = input.nextElementSibling.value;
+const result = document.createElement("pre");
+result.id = "probe";
+result.textContent = JSON.stringify(probe);
+document.body.append(result);
+"""
+
+
+def opened(page, folder, *flags, script=PROBE):
+    """What the script found in a page, and what the console said."""
+    browser = next(filter(None, map(shutil.which, NAMES)), None)
+    if browser is None:
+        pytest.fail(
+            f"no browser found (looked for {', '.join(NAMES)}); install Chromium, as with: apt install chromium"
+        )
+    probed = folder / "probed.html"
+    probed.write_text(f"{page}<script>{{{script}}}</script>")
+    command = [browser, *FLAGS, *flags, f"--user-data-dir={folder}/profile", probed.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    found = re.search('<pre id="probe">(.*?)</pre>', done.stdout, re.DOTALL)
+    console = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    return json.loads(html.unescape(found[1])) if found else None, console
+
+
+@pytest.fixture(scope="module")
+def page(bundle, dataset):
+    metrics, scores = evaluate(bundle, dataset)
+    some_wrong = [
+        type(each)(**{**vars(each), "segments": np.roll(each.segments, number % 2, axis=1)})
+        for number, each in enumerate(scores)
+    ]
+    metrics |= measure(some_wrong, dataset.genres)
+    return Path(write_report(bundle.url, "A title", metrics, some_wrong, dataset)).read_text()
+
+
+@pytest.fixture(scope="module")
+def light(page, tmp_path_factory):
+    return opened(page, tmp_path_factory.mktemp("light"))
+
+
+def test_it_opens_without_a_word_and_fetches_nothing(light):
+    found, console = light
+    assert console == []
+    assert found["fetched"] == []
+    assert (found["broken"], found["flat"]) == (0, 0)
+
+
+def test_what_the_console_says_is_seen(page, tmp_path):
+    _, console = opened(page, tmp_path, script="undefined.name")
+    assert len(console) == 1 and "TypeError" in console[0]
+
+
+def test_it_is_dark_where_the_reader_wants_it(page, light, tmp_path):
+    dark, console = opened(page, tmp_path, "--blink-settings=preferredColorScheme=0")
+    assert console == [] and dark["dark"] and not light[0]["dark"]
+    for found in (light[0], dark):
+        ground, ink = (sum(map(int, re.findall(r"\d+", found[name]))) for name in ("background", "color"))
+        assert (ground < 150 and ink > 600) if found["dark"] else (ground > 700 and ink < 150)
+
+
+def test_it_is_no_wider_than_a_small_window(page, tmp_path):
+    found, _ = opened(page, tmp_path, "--window-size=500,900")
+    assert found["overflow"] <= 0
+
+
+def value(text):
+    """What a cell is sorted by."""
+    number = re.match(r"[\d.]+", text)
+    return (0, float(number[0]), "") if number else (1, 0.0, text)
+
+
+def test_every_column_sorts_upwards_then_downwards(light):
+    sorts = light[0]["sorts"]
+    assert len(sorts) == 5 + 6
+    for column in sorts:
+        assert column["focused"] and column["marked"] == 1  # a button, so the keyboard's Enter and Space click it
+        upwards = sorted(column["before"], key=value)
+        assert column["first"] == ["ascending", upwards]
+        assert column["second"] == ["descending", upwards[::-1]]
+    assert any(column["before"] != column["first"][1] for column in sorts)
+
+
+def test_songs_are_filtered_by_words(light):
+    found = light[0]
+    assert found["shown"] and all("wrong" in row and "amb" in row for row in found["shown"])
+    assert found["told"] == f"{len(found['shown'])} of 6"
+    assert len(found["shown"]) < 6
