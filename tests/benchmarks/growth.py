@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tests.benchmarks.contests import Row, apart, in_turn, write
 
@@ -48,22 +49,27 @@ def rows(sizes: Sequence[int], seconds: Sequence[dict[str, float]]) -> list[Row]
     return made
 
 
-def measure(songs: int, folder: str) -> dict[str, float]:
+def find_clips(folder: str) -> Any:
+    """The songs of which all corpora are made."""
+    from tests.benchmarks.clips import synthetic
+
+    return synthetic(folder, _SONGS_PER_STYLE, _DURATION_S)
+
+
+def measure(songs: int, clips: Any) -> dict[str, float]:
     """Seconds of each task with so many songs."""
     from pipelines import audit, ledger
     from pipelines.build import build
     from pipelines.plan import assign, compare
     from pipelines.runners import new_pipelines
-    from tests.benchmarks.clips import synthetic
     from tests.benchmarks.contests import timed
     from tests.benchmarks.program import build_anew, config
 
-    clips = synthetic(folder, _SONGS_PER_STYLE, _DURATION_S)
     corpus = clips.many(songs)
-    work, pipelines = str(Path(folder, "work")), new_pipelines([])
+    work, pipelines = str(Path(clips.folder, "work")), new_pipelines([])
     build_anew(clips.many(20), ["log_mel"], pipelines)  # so that all is loaded and compiled
     begin_s = time.perf_counter()
-    built = build(config(corpus, ["log_mel"]), str(Path(folder, f"dataset-{songs}")), pipelines).dataset
+    built = build(config(corpus, ["log_mel"]), str(Path(clips.folder, f"dataset-{songs}")), pipelines).dataset
     build_s = time.perf_counter() - begin_s
     written = ledger.written(built.ledger())
 
@@ -104,7 +110,8 @@ def main() -> int:
     parser.add_argument("--sizes", nargs="+", type=int, default=_SIZES, help="three or more (default: %(default)s)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        seconds = [apart(measure, size, folder, cores=_CORES) for size in options.sizes]
+        clips = apart(find_clips, folder, cores=_CORES)
+        seconds = [apart(measure, size, clips, cores=_CORES) for size in options.sizes]
     about = f"Synthetic songs of {_DURATION_S:g} s"
     print(write(rows(options.sizes, seconds), about, options.output, "growth"), end="")
     return 0
