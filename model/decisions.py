@@ -19,7 +19,7 @@ from pipelines.records import Record
 
 _MOST_GENRES = 5
 _SMOOTHED_S, _SMOOTHED_BINS = 0.1, 3.0
-_BRIGHTEST_PERCENT = 99.0
+_BRIGHTEST_PERCENT = 98.0
 _CURVE_SMOOTHED_S = 0.25
 
 Array = NDArray[np.float32]
@@ -84,7 +84,7 @@ def evidence(record: Record, windows: Windows, network: object, genre: int) -> t
     Returns
     -------
     light : array, shape (frames, bins)
-        Of the drawn feature, from 0 to 1: the smoothed saliency where it speaks for the genre.
+        Of the drawn feature, from 0 to 1: the root of the smoothed saliency, where it speaks for the genre.
     curve : array, shape (frames,)
         The saliency of all features, added up over their bins, smoothed; -1 to 1, negative where it speaks against it.
     """
@@ -99,7 +99,7 @@ def evidence(record: Record, windows: Windows, network: object, genre: int) -> t
     brightest = max(float(np.percentile(light, _BRIGHTEST_PERCENT)), 1e-9)
     sums = sum(_stretched(each.sum(axis=2), windows.frames[name]) for each in maps.values())
     curve = gaussian_filter1d(_laid_out(np.asarray(sums), windows, frames), _CURVE_SMOOTHED_S * rate_hz)
-    return np.clip(light / brightest, 0, 1), curve / max(float(np.abs(curve).max()), 1e-9)
+    return np.sqrt(np.clip(light / brightest, 0, 1)), curve / max(float(np.abs(curve).max()), 1e-9)
 
 
 def _stretched(values: Array, frames: int) -> Array:
@@ -125,14 +125,14 @@ def _chart(
 ) -> Markup:
     said = int(score.probabilities.argmax())
     colour = "right" if genres[said] == score.genre else "wrong"
-    x, y = charts.time_axis(0.0, length_s), Axis(0, 100, 270, 212, (0, 50, 100))
+    x, y = charts.time_axis(0.0, length_s), Axis(0, 100, 290, 232, (0, 50, 100))
     lines = [_course(score, said, length_s, colour, genres)]
     if colour == "wrong":
         lines.append(_course(score, genres.index(score.genre), length_s, "right", genres))
     parts = [
         charts.legend(lines),
         f'<image href="{excerpts.picture(values, light=light)}" x="{x.begin}" y="24" width="{x.end - x.begin}"'
-        ' height="112" preserveAspectRatio="none"/>',
+        ' height="130" preserveAspectRatio="none"/>',
         _weights(excerpts.columns(curve), x, colour),
         charts.grid(x, y, " %"),
         *(charts.draw_line(line, x, y) for line in reversed(lines)),
@@ -156,7 +156,7 @@ def _course(score: FileScore, genre: int, length_s: float, colour: str, genres: 
 
 def _weights(curve: Array, x: Axis, colour: str) -> str:
     """How much each moment speaks for the genre, upwards, or against it, downwards."""
-    y = Axis(-1, 1, 186, 144, ())
+    y = Axis(-1, 1, 206, 162, ())
     sides = "".join(
         f'<text x="{x.begin - 6}" y="{y(middle) + 4}" text-anchor="end">{side}</text>'
         for side, middle in (("for", 0.5), ("against", -0.5))

@@ -74,7 +74,7 @@ def _palette() -> NDArray[np.uint8]:
     from matplotlib import colormaps
 
     level = np.linspace(0, 1, _LEVELS)
-    grey = np.repeat(0.08 + 0.4 * level[:, None], 3, axis=1)
+    grey = np.repeat(0.08 + 0.37 * level[:, None], 3, axis=1)
     colour = colormaps["magma"](0.2 + 0.8 * level)[:, :3]  # from where it is no longer black: silence may be lit too
     share = np.linspace(0, 1, _LIGHTS)[:, None, None]
     mixed: NDArray[np.float64] = 255 * (grey * (1 - share) + colour * share)

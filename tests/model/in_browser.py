@@ -15,20 +15,11 @@ from model.metrics import measure
 from model.report import write_report
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--virtual-time-budget=5000",
-    "--enable-logging=stderr",
-    "--v=0",
-    "--dump-dom",
-]
+FLAGS = (
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--virtual-time-budget=5000"),
+    *("--enable-logging=stderr", "--v=0", "--dump-dom"),
+)
 
 PROBE = """
 const cells = (table, column) => [...table.tBodies[0].rows].map((row) => row.cells[column].innerText.trim());
