@@ -22,9 +22,9 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 # Every figure of speed and memory, side by side in one run, in bench.md and bench.json; on recordings of your own with
-# CLIPS=folder-or-manifest. Takes a quarter of an hour. Exit code 0 says that all was measured; the table says what is met.
+# CLIPS=folder-or-manifest, some alone with ONLY='nine memory', into another folder with OUTPUT=DIR. Exit code 0 says that all was measured; the table says what is met.
 bench: .venv/installed
-	$(BIN)/python -m tests.benchmarks.bench $(CLIPS)
+	$(BIN)/python -m tests.benchmarks.bench $(CLIPS) $(if $(ONLY),--only $(ONLY)) $(if $(OUTPUT),--output $(OUTPUT))
 
 # What a song costs in corpora of 100, 1,000 and 10,000 songs, in growth.md and growth.json.
 bench-growth: .venv/installed
