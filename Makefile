@@ -22,7 +22,8 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 # Every figure of speed and memory, side by side in one run, in bench.md and bench.json; on recordings of your own with
-# CLIPS=folder-or-manifest, some alone with ONLY='nine memory', into another folder with OUTPUT=DIR. Exit code 0 says that all was measured; the table says what is met.
+# CLIPS=folder-or-manifest, some alone with ONLY='nine memory', into another folder with OUTPUT=DIR.
+# Exit code 0 says that all was measured; the table says what is met.
 bench: .venv/installed
 	$(BIN)/python -m tests.benchmarks.bench $(CLIPS) $(if $(ONLY),--only $(ONLY)) $(if $(OUTPUT),--output $(OUTPUT))
 
