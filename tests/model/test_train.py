@@ -190,7 +190,7 @@ def test_it_learns(config, dataset, tmp_path):
 
 
 def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
-    with pytest.raises(ValueError, match="unknown network 'resnet'; allowed: cnn, .*seed_cnn"):
+    with pytest.raises(ValueError, match=r"unknown network 'resnet'; allowed: cnn, .*seed_cnn"):
         Training(network="resnet")
     with pytest.raises(UsageError, match="has no feature stft_db"):
         train(changed(config, features=("stft_db",)), dataset, str(tmp_path / "b"))
