@@ -22,6 +22,8 @@ Json = dict[str, Any]
 Item = TypeVar("Item")
 
 _LEAST_ITEMS, _MOST_PARTS = 16, 1000
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LARGE_BYTES = 1 << 22  # more than an array of a short song has, to map which anew would take time
 
 
 def parts(items: Sequence[Item]) -> list[Sequence[Item]]:
@@ -87,6 +89,9 @@ class Fulfil(beam.DoFn):
 
         # The runner shares out the cores: threads of BLAS's own would fight for them, and round by their number.
         threadpoolctl.threadpool_limits(1, "blas")
+        # Large arrays go back to the system when they are freed, whatever lies behind them.
+        _glibc("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
+        _glibc("mallopt", _TRIM_THRESHOLD, 8 * _LARGE_BYTES)
 
     def fulfil(self, order: Json) -> Json:
         """Does what an order says, and returns what its receipt shall say; `rejected` is part of it."""
@@ -94,17 +99,18 @@ class Fulfil(beam.DoFn):
 
     def process(self, element: str) -> Iterator[str]:
         order = json.loads(storage.read_bytes(storage.join(self.folder, _order(element))))
+        # A runner takes many threads in turn, and what one has freed is kept for it alone.
+        _glibc("malloc_trim", 0)
         receipt = self.fulfil(order)
-        _give_memory_back()
         storage.write_bytes(storage.join(self.folder, _receipt(element)), json.dumps(receipt).encode())
         yield element
 
 
-def _give_memory_back() -> None:
-    """Gives the system the memory that is free: glibc keeps it for each thread, and a runner works in many in turn."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
+def _glibc(name: str, *arguments: int) -> None:
+    """Calls a function of the C library, if it has it: others keep less memory to themselves."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*arguments)
 
 
 def fulfil(pipeline: beam.Pipeline, names: Sequence[str], worker: Fulfil) -> PCollection[str]:
