@@ -13,7 +13,7 @@ from pipelines.dataset import Dataset
 from pipelines.pictures import bare
 from pipelines.records import Record
 
-_MOST_COLUMNS = 640
+_MOST_COLUMNS, _MOST_ROWS = 640, 128
 _RANGE_PERCENT = (5.0, 99.8)
 _SILENT_SPREAD = 1e-2
 
@@ -55,8 +55,12 @@ def picture(
         As `pipelines.pictures.bare` takes it, of these rows.
     """
     low, high = np.percentile(values, _RANGE_PERCENT)
-    scaled = columns((values[rows] - low) / max(high - low, 1e-6))
-    return pages.embedded(bare(scaled, None if light is None else columns(light)))
+    scaled = _small((values[rows] - low) / max(high - low, 1e-6))
+    return pages.embedded(bare(scaled, None if light is None else _small(light)))
+
+
+def _small(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return columns(columns(values).T, _MOST_ROWS).T
 
 
 def is_silent(values: NDArray[np.float32]) -> bool:
@@ -64,11 +68,11 @@ def is_silent(values: NDArray[np.float32]) -> bool:
     return float(np.percentile(values, 90)) - float(values.min()) < _SILENT_SPREAD
 
 
-def columns(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def columns(values: NDArray[np.float32], most: int = _MOST_COLUMNS) -> NDArray[np.float32]:
     """Frames, as few as a picture has columns: means of neighbours where there are more."""
-    if len(values) <= _MOST_COLUMNS:
+    if len(values) <= most:
         return values
-    edges = np.linspace(0, len(values), _MOST_COLUMNS, endpoint=False).astype(int)
+    edges = np.linspace(0, len(values), most, endpoint=False).astype(int)
     counts = np.diff(np.append(edges, len(values)))
     means: NDArray[np.float32] = (np.add.reduceat(values, edges, axis=0).T / counts).T.astype(np.float32)
     return means

@@ -1,21 +1,30 @@
 """The report: what its sections say, and that its page is whole, small, and needs nothing but itself."""
 
+import io
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from model import charts, decisions, mistaken, report
+from model import charts, decisions, excerpts, mistaken, report
 from model.charts import Axis, Line
 from model.evaluate import evaluate
-from model.metrics import measure
+from model.metrics import FileScore, measure
 from pipelines.errors import SpectroshardError
 from pipelines.pictures import bare, draw_features
-from tests.model.made_up import score
 from tests.model.page import Page
 
 GENRES = ("blues", "rock")
+
+
+def score(song_id, genre, *segments, song=None):
+    """A file's score; each segment is the probability of the first of two genres, or those of all genres."""
+    rows = [segment if isinstance(segment, tuple) else (segment, 1 - segment) for segment in segments]
+    return FileScore(song_id, genre, song or song_id, song or song_id, np.array(rows, np.float32))
+
+
 SCORES = [
     score("a1", "blues", 0.1, 0.3, song="a"),
     score("a2", "blues", 0.4, 0.02, 0.3, song="a"),
@@ -146,11 +155,26 @@ def test_names_are_no_formulas_and_no_markup():
     assert not re.search("<[tdbx]>", chart)
 
 
+def test_pictures_are_small_whatever_the_song():
+    noise = np.random.default_rng(0).normal(size=(5000, 1025)).astype(np.float32)
+    assert len(excerpts.picture(noise, light=np.abs(noise))) < 150_000  # ten of them in a page of 5 MB
+    ramp = np.repeat(np.arange(1280.0, dtype=np.float32)[:, None], 2, axis=1)
+    assert excerpts.columns(ramp).tolist() == [[2 * column + 0.5] * 2 for column in range(640)]
+
+
+def test_the_page_is_small_with_very_many_songs(half_wrong, bundle, dataset):
+    metrics, scores = half_wrong
+    many = [
+        type(each)(**{**vars(each), "song": f"{each.song}, the {number}th of that name that anyone ever sang"})
+        for number in range(400)
+        for each in scores
+    ]
+    page = Path(report.write_report(bundle.url, "t", metrics, many, dataset)).read_bytes()
+    assert len(page) < 5_000_000 and page.count(b"of that name") >= report.MOST_SONGS
+    assert b"Of 2400 songs the first 1000" in page
+
+
 def test_a_picture_has_low_bins_at_the_bottom_and_colour_where_it_is_lit():
-    import io
-
-    from PIL import Image
-
     values = np.zeros((3, 2), np.float32)
     values[2, 1] = 1.0
     light = np.array([[0, 0], [0, 0], [0, 1]], np.float32)
