@@ -91,7 +91,7 @@ class Fulfil(beam.DoFn):
         threadpoolctl.threadpool_limits(1, "blas")
         # Large arrays go back to the system when they are freed, whatever lies behind them.
         _glibc("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
-        _glibc("mallopt", _TRIM_THRESHOLD, 8 * _LARGE_BYTES)
+        _glibc("mallopt", _TRIM_THRESHOLD, 2 * _LARGE_BYTES)
 
     def fulfil(self, order: Json) -> Json:
         """Does what an order says, and returns what its receipt shall say; `rejected` is part of it."""
