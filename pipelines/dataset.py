@@ -36,8 +36,8 @@ class Sums(Section):
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> Self:
         """The sums of one song's feature, shape (frames, bins)."""
-        exact = values.astype(np.float64)
-        return cls(frames=len(exact), sum=exact.sum(axis=0), sum_of_squares=(exact**2).sum(axis=0))
+        squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
+        return cls(frames=len(values), sum=values.sum(axis=0, dtype=np.float64), sum_of_squares=squares)
 
     @classmethod
     def total(cls, parts: Iterable["Sums"]) -> Self:

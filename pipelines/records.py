@@ -57,7 +57,9 @@ def quantise(values: NDArray[np.float32], dtype: str, scale: Sequence[float]) ->
     scale : (step, lowest)
     """
     if dtype == "float16":
-        return values.astype("<f2")
+        from pipelines.halves import to_half  # compiles, which readers need not wait for
+
+        return to_half(values).astype("<f2", copy=False)
     step, lowest = scale
     steps: NDArray[np.float32] = np.rint((values - lowest) / step)
     return np.clip(steps, 0, 255).astype(np.uint8)
