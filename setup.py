@@ -31,6 +31,7 @@ setup(
         "soundfile>=0.13",
         "soxr>=1.0",
         "threadpoolctl>=3.5",
+        "xxhash>=3.5",
     ],
     extras_require={
         # Build workers never import TensorFlow, so they need not install it.

@@ -14,7 +14,7 @@ from pipelines.described import Described
 from pipelines.ledger import Song
 from pipelines.section import Section
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
 
 
@@ -108,7 +108,7 @@ class Dataset(Described):
     KIND = "dataset"
     MADE_BY = "build"
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     config: BuildConfig
     plan: str
     history: str

@@ -60,7 +60,7 @@ class Song:
     sample_rate_hz, channels : int
         The file's own.
     content_hash : str
-        SHA-256 of the decoded samples, as they are in the file.
+        XXH3 (128 bits) of the decoded samples, as they are in the file.
     fingerprint : bytes
         As `pipelines.fingerprint.of_samples` gives it.
     copy_of : str
