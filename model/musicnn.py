@@ -65,7 +65,17 @@ TRAINED_ON = TrainedOn(16_000, {"log_mel": LogMel(n_fft=512, hop_length=256, n_m
 
 
 def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
-    """A linear head on what musicnn finds in a window, frozen."""
+    """A small network of genres on what musicnn finds in a window; musicnn itself is not trained further.
+
+    It sees the pooled maps of every depth, each with mean 0 and deviation 1 over the songs trained on. On the corpus
+    set aside for choices that did better than musicnn's last layer before the tags, than the maps of one depth, and,
+    with a hidden layer, than without; a mixture of windows (`training.mixup`) did worse.
+
+    Raises
+    ------
+    UsageError
+        The package that has musicnn's weights is not installed.
+    """
     from keras import Model, layers
 
     log_mel = layers.Input(shapes["log_mel"], name="log_mel")
@@ -73,7 +83,8 @@ def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
     front = Model(whole.input, whole.get_layer("pooled").output, name="musicnn")
     front.trainable = False
     x = layers.BatchNormalization(center=False, scale=False, momentum=0.95)(front(log_mel))
-    x = layers.Dropout(0.5)(x)
+    x = layers.Dropout(0.3)(x)
+    x = layers.Dropout(0.3)(layers.Dense(200, activation="relu")(x))
     return Model({"log_mel": log_mel}, layers.Dense(genres, activation="softmax")(x), name="transfer")
 
 
