@@ -131,7 +131,7 @@ def _hashed(blocks: Iterator[Block], content: Any) -> Iterator[Block]:
 def _mono(block: Block) -> NDArray[np.float32]:
     # Channel by channel: block.mean(axis=1) takes twenty times as long.
     mono: NDArray[np.float32] = functools.reduce(np.add, block.T) / np.float32(block.shape[1])
-    if not np.isfinite(mono).all():
+    if not (np.isfinite(mono.min(initial=0)) and np.isfinite(mono.max(initial=0))):  # NaN is either
         raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
     return mono
 
@@ -179,17 +179,18 @@ def _open(path: Path) -> Iterator[_Source]:
 def _sndfile_blocks(file: Any, source: _Source) -> Iterator[Block]:
     import soundfile
 
-    decoded = 0
+    # libsndfile's own way from 16 bits to float32 takes five times as long.
+    is_short, decoded = file.subtype == "PCM_16", 0
     while True:
         try:
-            block = file.read(_BLOCK_FRAMES, dtype="float32", always_2d=True)
+            block = file.read(_BLOCK_FRAMES, dtype="int16" if is_short else "float32", always_2d=True)
         except soundfile.LibsndfileError:
             source.truncated = True
             return
         if not len(block):
             break
         decoded += len(block)
-        yield block
+        yield np.multiply(block, np.float32(1 / 32_768), dtype=np.float32) if is_short else block
     source.truncated = source.truncated or decoded < file.frames
 
 
