@@ -1,13 +1,10 @@
 """Artists: what a file's tags say, and which spellings name the same one."""
 
 import re
-import struct
 import unicodedata
 from pathlib import Path
 
-import mutagen
-import soundfile
-from mutagen.apev2 import APEv2
+from pipelines import tags
 
 _NAMES_NOBODY = frozenset({
     "-", "?", "anon", "anonymous", "artist", "artist unknown", "artistes divers", "diverse", "na", "no artist", "none",
@@ -49,7 +46,7 @@ def normalised(artist: str) -> str:
 
 
 def read_tag(path: Path) -> str:
-    """The artist in a file's tags: ID3, Vorbis comments, MP4, APEv2, ASF, or the INFO of a WAV.
+    """The artist in a file's tags.
 
     Parameters
     ----------
@@ -62,7 +59,7 @@ def read_tag(path: Path) -> str:
         As it is written there, the first where there are several; empty where there is none that can be read. A broken
         tag is no reason to reject a song.
     """
-    return _of_mutagen(path) or _of_libsndfile(path)
+    return next(iter(tags.read(path, _TAGS)), "")
 
 
 def _folded(text: str) -> str:
@@ -84,21 +81,3 @@ def _without_guests(words: list[str]) -> list[str]:
         if words[position] in _GUESTS and words[position + 1] not in _GUESTS | {"and"}:
             return words[:position]
     return words
-
-
-def _of_mutagen(path: Path) -> str:
-    try:
-        # APEv2 also follows formats that have tags of their own.
-        tags = mutagen.File(path, easy=True) or APEv2(path)  # type: ignore[no-untyped-call]
-        values = [value for name in _TAGS for value in tags.get(name, ())]
-    except (mutagen.MutagenError, LookupError, TypeError, ValueError, struct.error):  # its parsers let these through
-        return ""
-    return next((text for value in values if (text := " ".join(str(value).split()))), "")
-
-
-def _of_libsndfile(path: Path) -> str:
-    try:
-        with soundfile.SoundFile(path) as file:
-            return " ".join(file.artist.split())
-    except soundfile.LibsndfileError:
-        return ""
