@@ -10,6 +10,7 @@
 
 from typing import Any, Final, Literal
 
+from model.calibration import Doubt
 from model.config import Training
 from model.windows import Windows
 from pipelines import storage
@@ -18,7 +19,7 @@ from pipelines.described import Described
 from pipelines.errors import SpectroshardError
 from pipelines.features import Features
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
@@ -43,12 +44,14 @@ class Bundle(Described):
         The fingerprint of the dataset that it was trained on.
     validation : dict
         The kept epoch, counted from 0 as in `history.csv`, and its loss and accuracy on validation, if there was any.
+    doubt : Doubt or None
+        None where there were no validation songs: then probabilities are the network's own, and any is enough.
     """
 
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     training: Training
     audio: AudioConfig
     features: Features
@@ -57,6 +60,16 @@ class Bundle(Described):
     splits: dict[str, tuple[str, ...]]
     dataset: str
     validation: dict[str, float]
+    doubt: Doubt | None = None
+
+    @property
+    def temperature(self) -> float:
+        """By which the logarithms of the network's probabilities are divided."""
+        return self.doubt.temperature if self.doubt else 1.0
+
+    def is_confident(self, probability: float) -> bool:
+        """Whether a song's likeliest genre, being so probable, is to be said."""
+        return self.doubt is None or probability >= self.doubt.threshold
 
     def cutting(self) -> Windows:
         """The windows that the network sees."""

@@ -1,13 +1,14 @@
 """How far a model's probabilities can be believed, and when it had better say that it does not know."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
 from model.metrics import FileScore, by_song, with_temperature
+from pipelines.section import Section
 
 _BINS = 10
 _TEMPERATURES = (0.05, 5.0)
@@ -15,11 +16,42 @@ _TEMPERATURES = (0.05, 5.0)
 Array = NDArray[Any]
 
 
+class Doubt(Section):
+    """What a model's validation songs say of how far it can be believed.
+
+    Attributes
+    ----------
+    temperature : float
+        By which the logarithms of its probabilities are divided.
+    threshold : float
+        The least probability, at that temperature, with which a song's genre is said.
+    risk : float
+        The share of wrong answers that the threshold was to allow.
+    songs : int
+        How many songs both were found with.
+    """
+
+    temperature: float
+    threshold: float
+    risk: float
+    songs: int
+
+    @classmethod
+    def of(cls, scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> Self:
+        """The doubt that scores of validation songs, at a temperature of 1, give reason for."""
+        temperature = fit_temperature(scores, genres)
+        least = threshold(with_temperature(scores, temperature), genres, risk)
+        return cls(temperature=temperature, threshold=least, risk=risk, songs=len(by_song(scores)))
+
+
 def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float:
     """The temperature at which songs' own genres are the likeliest, 1 where there are no songs.
 
     It divides the logarithms of each window's probabilities; a song's distribution is then the mean of its windows'.
-    Source: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599.
+    Each other genre is left a chance of one by the count of songs and genres: a few songs that are all right do not
+    make a model certain.
+    Sources: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599; the
+    targets are those of J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999, for several genres.
 
     Parameters
     ----------
@@ -31,12 +63,13 @@ def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float
     songs = by_song(scores)
     if not songs:
         return 1.0
-    own = [genres.index(song.genre) for song in songs]
+    own = np.eye(len(genres))[[genres.index(song.genre) for song in songs]]
+    targets = (len(songs) * own + 1) / (len(songs) + len(genres))
 
     def loss(logarithm: float) -> float:
         tempered = with_temperature(songs, float(np.exp(logarithm)))
-        chances = [song.probabilities[genre] for song, genre in zip(tempered, own, strict=True)]
-        return float(-np.log(np.maximum(chances, 1e-12)).mean())
+        chances = np.array([song.probabilities for song in tempered])
+        return float(-(targets * np.log(np.maximum(chances, 1e-12))).sum(axis=1).mean())
 
     found = scipy.optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
@@ -56,8 +89,9 @@ def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -
     Returns
     -------
     float
-        0 where all may be said; more than 1, so that nothing is said, where not even the surest songs are right often
-        enough, or there are no songs.
+        That of the least sure of the songs where all may be said: what the model is less sure of than of any song may
+        be no music. More than 1, so that nothing is said, where not even the surest songs are right often enough, or
+        there are no songs.
     """
     confidences, right = _confidences(scores, genres)
     order = np.argsort(-confidences, kind="stable")
@@ -65,9 +99,7 @@ def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -
     # Songs of one confidence are said together or not at all.
     is_last = np.append(np.diff(confidences[order]) != 0, True)[: len(order)]
     allowed = np.flatnonzero((wrong_shares <= risk) & is_last)
-    if not len(allowed):
-        return 1.01
-    return 0.0 if allowed[-1] == len(order) - 1 else float(confidences[order][allowed[-1]])
+    return float(confidences[order][allowed[-1]]) if len(allowed) else 1.01
 
 
 def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:

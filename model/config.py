@@ -49,6 +49,9 @@ class Training(Section):
     average_momentum : float
         How much of the running mean of the weights a step keeps, where that mean takes their place at the end; 0 keeps
         the weights as they are.
+    risk : float
+        The largest share of wrong answers, of all that are given on validation songs: where the bundle is less sure
+        than that allows, it says no genre with confidence.
     class_weights : bool
         Whether a rare genre's windows weigh more, so that all genres weigh the same.
     seed : int
@@ -79,6 +82,7 @@ class Training(Section):
     equalise_db: float = Field(0.0, ge=0)
     noise_share: float = Field(0.0, ge=0, lt=1)
     average_momentum: float = Field(0.0, ge=0, lt=1)
+    risk: float = Field(0.2, ge=0, le=1)
     class_weights: bool = False
     seed: int = 0
     cache_mb: float = Field(1000.0, ge=0)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model import stream
 from model.bundle import Bundle
-from model.metrics import FileScore, measure
+from model.metrics import FileScore, measure, temper
 from model.windows import Rows, Windows
 from pipelines import storage
 from pipelines.dataset import Dataset
@@ -40,7 +40,7 @@ def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[Fil
             f"{dataset.url}: is not the dataset that {bundle.url} was trained on (fingerprint"
             f" {dataset.fingerprint[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
         )
-    scores = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
+    scores = list(score_bundle(bundle, dataset, "test"))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
     write_metrics(bundle.url, metrics)
     return metrics, scores
@@ -53,13 +53,23 @@ def write_metrics(url: str, metrics: dict[str, Any]) -> None:
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
     """Scores a bundle on its train songs: on the end of each, which `training.held_out_share` held out."""
-    windows = bundle.cutting()
-    rows = windows.held_out(bundle.training.held_out_share)
-    return list(score_files(bundle.network(), dataset, bundle.splits["train"], windows, rows))
+    rows = bundle.cutting().held_out(bundle.training.held_out_share)
+    return list(score_bundle(bundle, dataset, "train", rows))
+
+
+def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: Rows | None = None) -> Iterator[FileScore]:
+    """Scores every file of one of a bundle's splits, at its temperature."""
+    folds, windows = bundle.splits[split], bundle.cutting()
+    return score_files(bundle.network(), dataset, folds, windows, rows, bundle.temperature)
 
 
 def score_files(
-    model: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, rows: Rows | None = None
+    model: Any,
+    dataset: Dataset,
+    folds: Sequence[str],
+    windows: Windows,
+    rows: Rows | None = None,
+    temperature: float = 1.0,
 ) -> Iterator[FileScore]:
     """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
     song_of = {row.song_id: row.song or row.song_id for row in dataset.ledger()}
@@ -67,12 +77,12 @@ def score_files(
         ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
         for song in stream.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
     )
-    for (song_id, genre, group), probabilities in classify(model, songs):
+    for (song_id, genre, group), probabilities in classify(model, songs, temperature):
         yield FileScore(song_id, genre, group, song_of[song_id], probabilities)
 
 
 def classify(
-    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]]
+    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]], temperature: float = 1.0
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     """A model's probabilities for songs' windows; windows of several songs make one batch.
 
@@ -81,6 +91,8 @@ def classify(
     model : keras.Model
     songs : iterable of (key, windows)
         Each song's windows by feature, shape (windows, frames, bins).
+    temperature : float
+        By which the probabilities' logarithms are divided.
 
     Yields
     ------
@@ -93,14 +105,14 @@ def classify(
         waiting.append(song)
         count += _length(song[1])
         if count >= _WINDOWS_AT_ONCE:
-            yield from _classify_together(model, waiting)
+            yield from _classify_together(model, waiting, temperature)
             waiting, count = [], 0
     if waiting:
-        yield from _classify_together(model, waiting)
+        yield from _classify_together(model, waiting, temperature)
 
 
 def _classify_together(
-    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]]
+    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]], temperature: float
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     together = {name: np.concatenate([windows[name] for _, windows in songs]) for name in songs[0][1]}
     ends = np.cumsum([_length(windows) for _, windows in songs])
@@ -109,7 +121,7 @@ def _classify_together(
         model.predict_on_batch({name: windows[start : start + _WINDOWS_AT_ONCE] for name, windows in together.items()})
         for start in range(0, ends[-1], _WINDOWS_AT_ONCE)
     ]
-    probabilities = np.concatenate(parts)
+    probabilities = temper(np.concatenate(parts), temperature)
     for (key, _), part in zip(songs, np.split(probabilities, ends[:-1]), strict=True):
         yield key, part
 

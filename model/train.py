@@ -11,8 +11,10 @@ import keras
 
 from model import networks, stream
 from model.bundle import MODEL_NAME, Bundle
+from model.calibration import Doubt
 from model.config import Config, Training
 from model.epochs import WORK_NAME, Epochs, are_over
+from model.evaluate import score_files
 from model.windows import Windows
 from pipelines import audit, storage
 from pipelines.config import digest
@@ -47,6 +49,11 @@ class Task:
     def steps(self) -> int:
         """How many batches an epoch has."""
         return stream.steps(self.dataset, self.splits["train"], self.training)
+
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation songs."""
+        return any(self.dataset.songs_of(self.splits["validation"]).values())
 
     @property
     def digest(self) -> str:
@@ -148,8 +155,7 @@ def _finished(output: str, task: Task) -> Bundle:
 
 def _fit(model: Any, task: Task, epochs: Epochs) -> None:
     dataset, splits, training = task.dataset, task.splits, task.training
-    validates = any(dataset.songs_of(splits["validation"]).values())
-    if training.patience and not validates:
+    if training.patience and not task.validates:
         print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
     model.fit(
         stream.training_batches(dataset, splits["train"], task.windows, training, len(epochs.rows)),
@@ -157,12 +163,19 @@ def _fit(model: Any, task: Task, epochs: Epochs) -> None:
         epochs=training.epochs,
         steps_per_epoch=task.steps,
         validation_data=stream.validation_batches(dataset, splits["validation"], task.windows, training)
-        if validates
+        if task.validates
         else None,
         callbacks=[epochs, keras.callbacks.TensorBoard(str(epochs.folder.parent / "logs"), profile_batch=0)],
         shuffle=False,  # the stream does
         verbose=0,
     )
+
+
+def _doubt(model: Any, task: Task) -> Doubt | None:
+    if not task.validates:
+        return None
+    scores = list(score_files(model, task.dataset, task.splits["validation"], task.windows))
+    return Doubt.of(scores, task.dataset.genres, task.training.risk)
 
 
 def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
@@ -180,6 +193,7 @@ def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
         splits=dict(task.splits),
         dataset=task.dataset.fingerprint,
         validation={key: value for key, value in figures.items() if value is not None},
+        doubt=_doubt(model, task),
     )
     bundle.save()
     return bundle

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.calibration import fit_temperature, reliability, threshold
+from model.calibration import Doubt, fit_temperature, reliability, threshold
 from model.metrics import FileScore, temper, with_temperature
 
 GENRES = ("jazz", "rock")
@@ -50,7 +50,7 @@ def test_files_of_one_song_are_judged_together():
 def test_threshold_says_as_much_as_the_risk_allows():
     songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7), song("d", "jazz", 0.6)]
     assert threshold(songs, GENRES, 0.0) == pytest.approx(0.8)
-    assert threshold(songs, GENRES, 0.25) == 0.0
+    assert threshold(songs, GENRES, 0.25) == pytest.approx(0.6)
     assert threshold(songs, GENRES, 0.24) == pytest.approx(0.8)
 
 
@@ -66,3 +66,19 @@ def test_songs_of_one_confidence_are_said_together():
 
 def test_no_songs_leave_the_probabilities_as_they_are():
     assert fit_temperature([], GENRES) == 1.0
+
+
+def test_a_few_songs_that_are_all_right_make_nothing_certain():
+    few = [song(str(i), GENRES[i % 2], (0.6, 0.4)[i % 2]) for i in range(6)]
+    tempered = with_temperature(few, fit_temperature(few, GENRES))
+    assert all(0.6 < each.probabilities.max() < 0.9 for each in tempered)
+
+
+def test_doubt_has_the_threshold_of_the_temperature_that_it_has():
+    sharp = with_temperature(calibrated(), 0.5)
+    doubt = Doubt.of(sharp, GENRES, risk=0.1)
+    assert (doubt.risk, doubt.songs) == (0.1, 2_000)
+    assert doubt.temperature == pytest.approx(2, rel=0.1)
+    # Of songs whose confidence is spread evenly from a threshold to 1, all right as often as they say, half the
+    # distance to 1 is wrong.
+    assert doubt.threshold == pytest.approx(0.8, abs=0.03)

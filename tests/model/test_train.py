@@ -13,8 +13,10 @@ import pytest
 
 from model import train as training_room
 from model.bundle import Bundle
+from model.calibration import Doubt
 from model.config import Training
 from model.epochs import are_over, kept_row
+from model.evaluate import score_files
 from model.train import Task, train
 from pipelines import ledger, storage
 from pipelines.dataset import Dataset
@@ -43,6 +45,13 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     assert list(again.features.chosen) == ["log_mel"]  # the network sees no other
     assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     assert again.network().output_shape == (None, 3)
+    assert again.doubt.songs == 6 and again.doubt.risk == 0.2
+
+
+def test_a_bundle_doubts_by_what_its_validation_songs_say(bundle, dataset):
+    raw = list(score_files(bundle.network(), dataset, bundle.splits["validation"], bundle.cutting()))
+    assert bundle.doubt == Doubt.of(raw, bundle.genres, 0.2)
+    assert bundle.is_confident(bundle.doubt.threshold) and not bundle.is_confident(bundle.doubt.threshold - 1e-6)
 
 
 def test_history_has_a_row_for_each_epoch(bundle, config):
@@ -172,6 +181,7 @@ def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp
     splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
     bundle = train(changed(config, epochs=3, patience=patience), dataset, str(tmp_path / "b"), splits)
     assert bundle.validation == {"epoch": 2}
+    assert bundle.doubt is None and bundle.temperature == 1 and bundle.is_confident(0.0)
     assert ("no validation songs" in capsys.readouterr().err) == (patience is not None)
 
 
