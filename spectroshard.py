@@ -158,18 +158,19 @@ def crossval(options: Options) -> int:
 def predict(options: Options) -> int:
     """Audio files to distributions over genres."""
     from model.bundle import Bundle
-    from model.predict import SUFFIXES, predict, show, write_predictions
+    from model.predict import predict
+    from model.predictions import check_suffix, show, write_predictions
     from pipelines import storage
     from pipelines.runners import new_pipelines
 
-    output = options.output
-    if output and not output.endswith(SUFFIXES):
-        raise UsageError(f"--output {output}: expected a file that ends in {', '.join(SUFFIXES)}")
+    for output in options.output:
+        check_suffix(output)
     bundle = Bundle.load(options.bundle)
-    folder = f"{output}.work" if output else None
+    folder = f"{options.output[0]}.work" if options.output else None
     predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
-    if output and folder:
+    for output in options.output:
         write_predictions(output, predictions, bundle.genres)
+    if folder:
         storage.remove(folder)
     else:
         print("\n\n".join(show(prediction) for prediction in predictions))
@@ -250,8 +251,13 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
         ],
         predict: [
             bundle,
-            ("audio", "AUDIO", "audio files, folders or globs", {"nargs": "+"}),
-            ("--output", "P", "a .json, .csv or .parquet file", {}),
+            ("audio", "AUDIO", "audio files, folders, globs, or a manifest of path and year", {"nargs": "+"}),
+            (
+                "--output",
+                "P",
+                "a .csv, .json, .parquet or .html file; may be given again",
+                {"action": "append", "default": []},
+            ),
             _workers("1"),
         ],
     }

@@ -8,7 +8,8 @@ import apache_beam as beam
 
 from model.config import Config
 from model.evaluate import evaluate
-from model.predict import predict, show
+from model.predict import predict
+from model.predictions import show
 from model.report import write_report
 from model.train import train
 from pipelines import audit, config, synth

@@ -1,8 +1,5 @@
 """Prediction: audio files to distributions over genres, in a Beam pipeline."""
 
-import csv
-import io
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,13 +8,12 @@ import apache_beam as beam
 import pydantic
 
 from model.bundle import Bundle
-from pipelines import audio, corpus, features, storage, work
+from pipelines import audio, corpus, features, manifest, storage, stretch, tags, work
 from pipelines.errors import SongError, UsageError, of_unforeseen
 from pipelines.section import Section
 from pipelines.work import Json
 
 PREDICTED, REJECTED = "predicted", "rejected"
-SUFFIXES = (".csv", ".json", ".parquet")
 
 
 class Moment(Section):
@@ -41,11 +37,15 @@ class Prediction(Section):
     status : 'predicted' or 'rejected'
     genre : str
         The likeliest, and its `probability`.
+    is_confident : bool
+        Whether it is so probable that it is to be said, see `model.calibration.Doubt`.
     probabilities : dict
         The song's distribution over genres: the mean of its windows'.
     course : tuple of Moment
         The song from its beginning to its end.
     duration_s : float
+    year : int
+        As a manifest or the file's tags say; None where neither does.
     reason, error : str
         Of a rejected file, as in a dataset's ledger.
     """
@@ -54,36 +54,68 @@ class Prediction(Section):
     status: str = PREDICTED
     genre: str = ""
     probability: float = 0.0
+    is_confident: bool = False
     probabilities: dict[str, float] = pydantic.Field(default_factory=dict)
     course: tuple[Moment, ...] = ()
     duration_s: float = 0.0
+    year: int | None = None
     reason: str = ""
     error: str = ""
 
 
-def find_files(urls: Sequence[str]) -> list[str]:
-    """The audio files that paths, folders and globs name, sorted, each once.
+def find_files(urls: Sequence[str]) -> dict[str, int | None]:
+    """The audio files that paths, folders, globs and manifests name, sorted, each once.
 
     A path that names no file is kept, so that it is told of as unreadable; a folder or glob without audio is an error.
+
+    Returns
+    -------
+    dict
+        Each file's year, where a manifest gives it.
 
     Raises
     ------
     UsageError
-        A folder or a glob holds no audio.
+        A folder, a glob or a manifest holds no audio, or a manifest's row is wrong.
     """
-    found: set[str] = set()
+    years: dict[str, int | None] = {}
     for url in urls:
-        fs, path = storage.filesystem(url)
-        is_glob = not fs.exists(path) and any(sign in path for sign in "*?[")
-        if not is_glob and not storage.is_folder(url):
-            found.add(storage.absolute(url))
-            continue
-        members = storage.find_glob(url) if is_glob else storage.find(url)
-        songs = [storage.url_of(fs, member) for member in members if corpus.is_song(member.rpartition("/")[2])]
-        if not songs:
-            raise UsageError(f"{url}: no audio there; give audio files, folders of them, or globs")
-        found.update(songs)
-    return sorted(found)
+        for path, year in (_listed(url) if url.lower().endswith((".csv", ".parquet")) else _found(url)).items():
+            years[path] = years.get(path) or year
+    return dict(sorted(years.items()))
+
+
+def _found(url: str) -> dict[str, int | None]:
+    fs, path = storage.filesystem(url)
+    is_glob = not fs.exists(path) and any(sign in path for sign in "*?[")
+    if not is_glob and not storage.is_folder(url):
+        return {storage.absolute(url): None}
+    members = storage.find_glob(url) if is_glob else storage.find(url)
+    songs = [storage.url_of(fs, member) for member in members if corpus.is_song(member.rpartition("/")[2])]
+    if not songs:
+        raise UsageError(f"{url}: no audio there; give audio files, folders of them, globs, or manifests")
+    return dict.fromkeys(songs)
+
+
+def _listed(url: str) -> dict[str, int | None]:
+    """The files of a manifest, with their years."""
+    columns, rows = manifest.read_table(url)
+    if "path" not in columns or not rows:
+        found = ", ".join(sorted(columns)) or "none"
+        raise UsageError(
+            f"manifest {url}: expected rows with a path and optionally a year; found {len(rows)}, of {found}"
+        )
+    folder = storage.absolute(url).rpartition("/")[0]
+    years: dict[str, int | None] = {}
+    for row in rows:
+        path, year = row["path"], row.get("year", "")
+        if not path or (year and tags.year_of(year) is None):
+            raise UsageError(
+                f"manifest {url}: path {path!r}, year {year!r}; expected a path, and four digits or nothing"
+            )
+        is_relative = "://" not in path and not path.startswith("/")
+        years[storage.absolute(storage.join(folder, path) if is_relative else path)] = tags.year_of(year)
+    return years
 
 
 def predict(
@@ -95,7 +127,7 @@ def predict(
     ----------
     bundle : Bundle
     urls : sequence of str
-        Audio files, folders, globs.
+        Audio files, folders, globs, manifests.
     folder : str
         Where orders and receipts are kept, on storage that the workers share; when it is there from a run that was
         stopped, that run goes on. Default: a temporary one.
@@ -110,10 +142,27 @@ def predict(
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return predict(bundle, urls, temporary, new_pipeline)
+    years = find_files(urls)
+    predictions = predict_at(bundle, list(years), (1.0,), folder, new_pipeline)[1.0]
+    return [known.model_copy(update={"year": years[known.path] or known.year}) for known in predictions]
+
+
+def predict_at(
+    bundle: Bundle,
+    paths: Sequence[str],
+    tempos: Sequence[float],
+    folder: str,
+    new_pipeline: Callable[[], beam.Pipeline],
+) -> dict[float, list[Prediction]]:
+    """What a bundle says of files that are played at some tempos; by tempo, in the order of the paths."""
     bundle.network()  # so that a damaged bundle is told of here, and not by every worker
-    orders = [{"bundle": bundle.fingerprint, "songs": part} for part in work.parts(find_files(urls))]
+    parts = [(tempo, part) for tempo in tempos for part in work.parts(paths)]
+    orders = [{"bundle": bundle.fingerprint, "tempo": tempo, "songs": part} for tempo, part in parts]
     receipts = work.run(new_pipeline, PredictSongs(folder, bundle.url), orders)
-    return [Prediction.model_validate(song) for receipt in receipts for song in receipt["songs"]]
+    predictions: dict[float, list[Prediction]] = {tempo: [] for tempo in tempos}
+    for (tempo, _), receipt in zip(parts, receipts, strict=True):
+        predictions[tempo] += map(Prediction.model_validate, receipt["songs"])
+    return predictions
 
 
 class PredictSongs(work.Fulfil):
@@ -143,21 +192,27 @@ class PredictSongs(work.Fulfil):
         from model.evaluate import classify
 
         rejected: list[Prediction] = []
-        songs = ((known, windows) for known, windows in map(self._read, order["songs"]) if _keep(known, rejected))
-        predicted = [self._prediction(known, probabilities) for known, probabilities in classify(self.network, songs)]
+        read = (self._read(path, order["tempo"]) for path in order["songs"])
+        songs = ((known, windows) for known, windows in read if _keep(known, rejected))
+        classified = classify(self.network, songs, self.bundle.temperature)
+        predicted = [self._prediction(known, probabilities) for known, probabilities in classified]
         everything = sorted(predicted + rejected, key=lambda prediction: prediction.path)
         return {"songs": [p.model_dump(mode="json") for p in everything], "rejected": len(rejected)}
 
-    def _read(self, path: str) -> tuple[Prediction, dict[str, Any]]:
+    def _read(self, path: str, tempo: float) -> tuple[Prediction, dict[str, Any]]:
         config = self.bundle.audio
         try:
-            recording = audio.load(path, config)
-            arrays = features.compute(recording.samples, config.sample_rate_hz, self.bundle.features)
+            samples = audio.load(path, config).samples
+            with storage.local_copy(path) as local:
+                year = tags.read_year(local)
+            if tempo != 1:
+                samples = stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
+            arrays = features.compute(samples, config.sample_rate_hz, self.bundle.features)
         except Exception as error:
             song_error = error if isinstance(error, SongError) else of_unforeseen(error)
             return Prediction(path=path, status=REJECTED, reason=song_error.reason, error=song_error.detail), {}
-        duration_s = len(recording.samples) / config.sample_rate_hz
-        return Prediction(path=path, duration_s=duration_s), self.tile(self.windows.normalise(arrays))
+        duration_s = len(samples) / config.sample_rate_hz
+        return Prediction(path=path, duration_s=duration_s, year=year), self.tile(self.windows.normalise(arrays))
 
     def _prediction(self, known: Prediction, probabilities: Any) -> Prediction:
         starts_s = self.windows.starts_s(len(probabilities), known.duration_s)
@@ -167,8 +222,9 @@ class PredictSongs(work.Fulfil):
         )
         song = self._by_genre(probabilities.mean(axis=0))
         genre = max(song, key=lambda name: song[name])
-        values = {"genre": genre, "probability": song[genre], "probabilities": song, "course": course}
-        return known.model_copy(update=values)
+        is_confident = self.bundle.is_confident(song[genre])
+        values = {"genre": genre, "probability": song[genre], "is_confident": is_confident}
+        return known.model_copy(update=values | {"probabilities": song, "course": course})
 
     def _by_genre(self, row: Any) -> dict[str, float]:
         return {genre: round(float(value), 6) for genre, value in zip(self.bundle.genres, row, strict=True)}
@@ -180,84 +236,14 @@ def _keep(known: Prediction, rejected: list[Prediction]) -> bool:
     return known.status != REJECTED
 
 
-def write_predictions(url: str, predictions: Sequence[Prediction], genres: Sequence[str]) -> None:
-    """Writes predictions as `.json`, `.csv` or `.parquet`; a table has a column `p_GENRE` for each genre.
-
-    Raises
-    ------
-    UsageError
-        The file's suffix is none of these.
-    """
-    if url.endswith(".json"):
-        content = json.dumps([prediction.model_dump(mode="json") for prediction in predictions], indent=1).encode()
-    elif url.endswith(".csv"):
-        content = _csv(predictions, genres)
-    elif url.endswith(".parquet"):
-        content = _parquet(predictions, genres)
-    else:
-        raise UsageError(f"--output {url}: expected a file that ends in {', '.join(SUFFIXES)}")
-    storage.write_bytes(url, content)
-
-
-def _row(prediction: Prediction, genres: Sequence[str]) -> dict[str, Any]:
-    plain = prediction.model_dump(exclude={"probabilities", "course"})
-    return plain | {f"p_{genre}": prediction.probabilities.get(genre) for genre in genres}
-
-
-def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
-    sink = io.StringIO(newline="")
-    rows = [
-        _row(p, genres) | {"course": "; ".join(f"{moment.start_s:g} {moment.genre}" for moment in p.course)}
-        for p in predictions
+def turns(course: Sequence[Moment]) -> str:
+    """A song's course in words: when its likeliest genre changes, and to which."""
+    changes = [
+        now for before, now in zip([None, *course], course, strict=False) if not before or before.genre != now.genre
     ]
-    writer = csv.DictWriter(sink, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return sink.getvalue().encode()
+    return ", ".join(f"{clock(moment.start_s)} {moment.genre}" for moment in changes)
 
 
-def _parquet(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = [
-        _row(p, genres)
-        | {
-            "course": [
-                {"start_s": moment.start_s, **{f"p_{g}": moment.probabilities[g] for g in genres}}
-                for moment in p.course
-            ]
-        }
-        for p in predictions
-    ]
-    moment = pa.struct([("start_s", pa.float64()), *((f"p_{genre}", pa.float64()) for genre in genres)])
-    texts, numbers = ("path", "status", "genre", "reason", "error"), ("probability", "duration_s")
-    columns = [(name, pa.string()) for name in texts] + [(name, pa.float64()) for name in numbers]
-    columns += [(f"p_{genre}", pa.float64()) for genre in genres] + [("course", pa.list_(moment))]
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist(rows, schema=pa.schema(columns)), sink)
-    return sink.getvalue()
-
-
-def show(prediction: Prediction) -> str:
-    """A prediction for a terminal: a bar for each genre, and the song's course."""
-    if prediction.status == REJECTED:
-        return f"{prediction.path}\n  rejected: {prediction.reason} ({prediction.error})"
-    width = max(map(len, prediction.probabilities))
-    ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    bars = [f"  {genre:<{width}} {share:4.0%} {'█' * round(40 * share)}".rstrip() for genre, share in ranked]
-    return "\n".join([f"{prediction.path}  {_clock(prediction.duration_s)}", *bars, f"  course: {_course(prediction)}"])
-
-
-def _course(prediction: Prediction) -> str:
-    turns: list[str] = []
-    last = ""
-    for moment in prediction.course:
-        if moment.genre != last:
-            turns.append(f"{_clock(moment.start_s)} {moment.genre}")
-            last = moment.genre
-    return ", ".join(turns)
-
-
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Minutes and seconds."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -1,5 +1,6 @@
 """The command line as a user meets it: what it prints, its errors in one line, its exit codes."""
 
+import csv
 import json
 import shutil
 import signal
@@ -96,6 +97,16 @@ def test_evaluate_and_predict(trained, built, chain, capsys, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
 
 
+def test_predict_writes_every_output(trained, chain, capsys, tmp_path):
+    (tmp_path / "m.csv").write_text(f"path,year\n{chain}/corpus/low/1.wav,1971\n{chain}/corpus/high/1.wav,2004\n")
+    outputs = ["--output", tmp_path / "p.csv", "--output", tmp_path / "p.html"]
+    code, out, _ = run(capsys, "predict", trained, tmp_path / "m.csv", *outputs)
+    assert (code, out) == (0, "")
+    assert [row["year"] for row in csv.DictReader((tmp_path / "p.csv").open())] == ["2004", "1971"]
+    assert "The mixture of genres by year" in (tmp_path / "p.html").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "p.csv", "p.html"]
+
+
 def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
     code, out, _ = run(capsys, "train", chain / "c.yaml", "--dataset", built, "--output", trained)
     assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
@@ -184,6 +195,7 @@ def test_crossval(chain, built, capsys, tmp_path):
         (["inspect", "{d}", "no such song"], 2, "0 songs end in 'no such song'"),
         (["predict", "{t}/gone", "a.wav"], 2, "no bundle there"),
         (["predict", "{t}/gone", "a.wav", "--output", "p.txt"], 2, "--output p.txt"),
+        (["predict", "{t}/gone", "a.wav", "--output", "p.csv", "--output", "p.txt"], 2, "--output p.txt"),
     ],
 )
 def test_errors_are_one_line_that_says_what_to_do(arguments, code, message, chain, built, capsys, tmp_path):

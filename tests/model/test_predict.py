@@ -1,12 +1,13 @@
 import csv
-import json
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from model.evaluate import score_files
-from model.predict import Prediction, find_files, predict, show, write_predictions
+from model.evaluate import score_bundle
+from model.predict import find_files, predict
+from model.predictions import show, write_predictions
 from pipelines.errors import UsageError
 from tests.audio_files import BAD, ffmpeg, tone, write
 from tests.model.conftest import new_pipeline
@@ -18,7 +19,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("music")
     wav = write(folder / "source.wav", tone(9.0, channels=2))
     ffmpeg(wav, folder / "b.m4a", "-c:a", "aac")
-    ffmpeg(wav, folder / "a song.mp3")
+    ffmpeg(wav, folder / "a song.mp3", "-metadata", "date=1971-11-08")
     wav.unlink()
     (folder / "deeper").mkdir()
     write(folder / "deeper" / "short.wav", tone(1.2))
@@ -53,51 +54,81 @@ def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
 
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
-    scores = {s.song_id: s for s in score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting())}
+    scores = {score.song_id: score for score in score_bundle(bundle, dataset, "test")}
     uri_of = {song.uri: song.song_id for song in dataset.ledger() if song.song_id in scores}
     for prediction in predict(bundle, list(uri_of), None, new_pipeline):
         expected = scores[uri_of[prediction.path]].probabilities
         np.testing.assert_allclose([prediction.probabilities[g] for g in bundle.genres], expected, atol=0.02)
 
 
-def test_terminal(predictions):
-    text = show(predictions["a song.mp3"])
-    assert text.splitlines()[0].endswith("a song.mp3  0:09")
-    assert "█" in text and "course: 0:00 " in text
-    assert "rejected: not_audio" in show(predictions["text.wav"])
+@pytest.fixture(scope="module")
+def doubting(bundle, tmp_path_factory):
+    """The bundle, less sure than it is, and asked to be surer than it can be."""
+    url = str(tmp_path_factory.mktemp("doubting") / "bundle")
+    shutil.copytree(bundle.url, url)
+    doubt = bundle.doubt.model_copy(update={"temperature": 4 * bundle.temperature, "threshold": 0.9})
+    copy = bundle.model_copy(update={"url": url, "doubt": doubt})
+    copy.save()
+    return copy
 
 
-def test_json(predictions, bundle, tmp_path):
-    write_predictions(str(tmp_path / "p.json"), list(predictions.values()), bundle.genres)
-    rows = json.loads((tmp_path / "p.json").read_text())
-    assert [Prediction.model_validate(row) for row in rows] == list(predictions.values())
+def test_a_doubting_bundle_says_no_genre_with_confidence(doubting, predictions, folder, tmp_path):
+    (flatter,) = predict(doubting, [str(folder / "b.m4a")], None, new_pipeline)
+    sharper = predictions["b.m4a"]
+    assert flatter.genre == sharper.genre and flatter.probability < sharper.probability - 0.01
+    assert sum(flatter.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert not flatter.is_confident
+    lines = show(flatter).splitlines()
+    assert lines[1] == "  none of these with confidence" and "█" in lines[2]
+    write_predictions(str(tmp_path / "p.csv"), [flatter], doubting.genres)
+    write_predictions(str(tmp_path / "p.parquet"), [flatter], doubting.genres)
+    assert next(csv.DictReader((tmp_path / "p.csv").open()))["is_confident"] == "False"
+    assert pq.read_table(tmp_path / "p.parquet")["is_confident"].to_pylist() == [False]
 
 
-def test_csv(predictions, bundle, tmp_path):
-    write_predictions(str(tmp_path / "p.csv"), list(predictions.values()), bundle.genres)
-    rows = list(csv.DictReader((tmp_path / "p.csv").open()))
-    song = predictions["b.m4a"]
-    assert float(rows[1]["p_metal"]) == song.probabilities["metal"]
-    assert rows[1]["course"].startswith(f"0 {song.course[0].genre}; ")
-    assert rows[4]["reason"] == "not_audio" and rows[4]["p_metal"] == ""
+def test_a_song_that_is_sure_enough_is_said(bundle, predictions):
+    for prediction in list(predictions.values())[:3]:
+        assert prediction.is_confident == (prediction.probability >= bundle.doubt.threshold)
+        assert ("none of these" in show(prediction)) != prediction.is_confident
+    assert not predictions["text.wav"].is_confident
 
 
-def test_parquet(predictions, bundle, tmp_path):
-    write_predictions(str(tmp_path / "p.parquet"), list(predictions.values()), bundle.genres)
-    rows = pq.read_table(tmp_path / "p.parquet").to_pylist()
-    song = predictions["b.m4a"]
-    assert rows[1]["p_techno"] == song.probabilities["techno"] and len(rows[1]["course"]) == len(song.course)
-    assert rows[4]["p_techno"] is None and rows[4]["course"] == []
-
-
-def test_other_suffixes_are_refused(predictions, bundle, tmp_path):
-    with pytest.raises(UsageError, match=r"expected a file that ends in \.csv, \.json, \.parquet"):
-        write_predictions(str(tmp_path / "p.xlsx"), list(predictions.values()), bundle.genres)
+def test_years_are_those_of_manifest_or_tags(bundle, folder, predictions, tmp_path):
+    assert [prediction.year for prediction in predictions.values()] == [1971, None, None, None, None]
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"Path,year\n{folder}/a song.mp3,\n{folder}/b.m4a,2004\nshort.wav,1999\n")
+    write(tmp_path / "short.wav", tone(1.2))
+    found = predict(bundle, [str(manifest)], None, new_pipeline)
+    assert {p.path.rpartition("/")[2]: p.year for p in found} == {"a song.mp3": 1971, "b.m4a": 2004, "short.wav": 1999}
+    manifest.write_text(f"path,year\n{folder}/a song.mp3,1980\n")
+    assert [p.year for p in predict(bundle, [str(manifest)], None, new_pipeline)] == [1980]
 
 
 def test_globs_and_doubles(folder):
     found = find_files([str(folder / "*.m*"), str(folder / "b.m4a")])
     assert [path.rpartition("/")[2] for path in found] == ["a song.mp3", "b.m4a"]
+
+
+def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
+    (tmp_path / "m.csv").write_text("path,year\nb.wav,1990\na.wav,\n")
+    expected = {str(tmp_path / "a.wav"): None, str(tmp_path / "b.wav"): 1990}
+    assert find_files([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]) == expected
+    assert list(find_files([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")]).items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file\na.wav\n", "expected rows with a path and optionally a year; found 1, of file"),
+        ("path,year\n", "found 0, of path, year"),
+        ("path,year\na.wav,sixties\n", "path 'a.wav', year 'sixties'; expected a path, and four digits or nothing"),
+        ("path,year\n,1999\n", "path '', year '1999'; expected a path"),
+    ],
+)
+def test_a_wrong_manifest_is_an_error(tmp_path, text, message):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        find_files([str(tmp_path / "m.csv")])
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):
