@@ -125,13 +125,14 @@ def train(options: Options) -> int:
 def evaluate(options: Options) -> int:
     """A bundle's figures on its test songs, and a report."""
     from model.bundle import Bundle
-    from model.evaluate import evaluate
+    from model.evaluate import describe, evaluate
     from model.report import write_report
     from pipelines.dataset import Dataset
+    from pipelines.runners import new_pipelines
 
     bundle, dataset = Bundle.load(options.bundle), Dataset.load(options.dataset)
-    metrics, scores = evaluate(bundle, dataset)
-    _print_metrics(metrics)
+    metrics, scores = evaluate(bundle, dataset, new_pipelines(options.beam) if options.tempo else None)
+    print(describe(metrics))
     print(f"report: {write_report(bundle.url, f'{bundle.training.network} on unseen songs', metrics, scores, dataset)}")
     return 0
 
@@ -140,14 +141,19 @@ def crossval(options: Options) -> int:
     """Every song scored by a model that never saw it."""
     from model import leak_gap
     from model.crossval import crossval
+    from model.evaluate import describe
     from model.report import write_report
     from pipelines.dataset import Dataset
+    from pipelines.runners import new_pipelines
 
     config, dataset = _config(options.config, options.set), Dataset.load(options.dataset)
-    metrics, scores = crossval(config, dataset, options.output, with_leak_gap=options.leak_gap)
+    new_pipeline = new_pipelines(options.beam) if options.tempo else None
+    metrics, scores = crossval(
+        config, dataset, options.output, with_leak_gap=options.leak_gap, new_pipeline=new_pipeline
+    )
     for row in metrics["rounds"]:
         print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
-    _print_metrics(metrics)
+    print(describe(metrics))
     if options.leak_gap:
         print(f"\n{leak_gap.describe(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
     title = f"{config.training.network}, cross-validated by song"
@@ -198,7 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for run, arguments in _commands().items():
         about = str(run.__doc__)
-        note = " After --, any option of Apache Beam." if run in (build, audit, predict) else ""
+        note = " After --, any option of Apache Beam." if run in (build, audit, predict, evaluate, crossval) else ""
         command = commands.add_parser(run.__name__, help=about, description=about + note)
         command.set_defaults(run=run)
         command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
@@ -213,6 +219,7 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
     dataset: Argument = ("--dataset", "D", "a dataset that build made", {"required": True})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
     settings: Argument = ("--set", "KEY=VALUE", "set a key of CONFIG", {"action": "append", "default": []})
+    tempo: Argument = ("--tempo", "", "play the test songs slower and faster too", {"action": "store_true"})
     return {
         demo: [("folder", "DIR", "a new folder (default: demo)", {"nargs": "?", "default": "demo"})],
         build: [
@@ -241,12 +248,13 @@ def _commands() -> dict[Callable[[Options], int], list[Argument]]:
             _workers("its cores"),
         ],
         train: [config, dataset, ("--output", "BUNDLE", "the bundle's folder", {"required": True}), settings],
-        evaluate: [bundle, dataset],
+        evaluate: [bundle, dataset, tempo],
         crossval: [
             config,
             dataset,
             ("--output", "DIR", "the rounds' folder (default: crossval)", {"default": "crossval"}),
             ("--leak-gap", "", "score other seconds of the trained songs too", {"action": "store_true"}),
+            tempo,
             settings,
         ],
         predict: [
@@ -284,16 +292,6 @@ def _config(url: str, overrides: Sequence[str]) -> "Config":
     from pipelines.config import load
 
     return load(url, overrides, Config)
-
-
-def _print_metrics(metrics: dict[str, Any]) -> None:
-    low, high = metrics["song_accuracy_interval"]
-    print(
-        f"song accuracy {metrics['song_accuracy']:.1%} of {metrics['songs']} unseen songs"
-        f" (95 % interval {low:.1%} to {high:.1%}), macro-F1 {metrics['macro_f1']:.3f},"
-        f" file accuracy {metrics['file_accuracy']:.1%} of {metrics['files']},"
-        f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']}"
-    )
 
 
 if __name__ == "__main__":

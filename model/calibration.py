@@ -1,13 +1,13 @@
 """How far a model's probabilities can be believed, and when it had better say that it does not know."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from model.metrics import FileScore, by_song, with_temperature
+from model.metrics import FileScore, by_song, temper, with_temperature
 from pipelines.section import Section
 
 _BINS = 10
@@ -66,9 +66,12 @@ def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float
     own = np.eye(len(genres))[[genres.index(song.genre) for song in songs]]
     targets = (len(songs) * own + 1) / (len(songs) + len(genres))
 
+    windows = np.concatenate([song.segments for song in songs])
+    counts = np.array([len(song.segments) for song in songs])
+
     def loss(logarithm: float) -> float:
-        tempered = with_temperature(songs, float(np.exp(logarithm)))
-        chances = np.array([song.probabilities for song in tempered])
+        tempered = temper(windows, float(np.exp(logarithm)))
+        chances = np.add.reduceat(tempered, np.cumsum(counts) - counts) / counts[:, None]
         return float(-(targets * np.log(np.maximum(chances, 1e-12))).sum(axis=1).mean())
 
     found = scipy.optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
@@ -129,6 +132,31 @@ def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str,
     ]
     error = sum(each["songs"] * abs(each["confidence"] - each["accuracy"]) for each in bins) / max(len(right), 1)
     return {"bins": bins, "expected_calibration_error": error}
+
+
+def reliability_of_rounds(rounds: Mapping[str, Sequence[FileScore]], genres: Sequence[str]) -> dict[str, Any]:
+    """How far a cross-validation's probabilities can be believed, at temperatures that no song had a part in.
+
+    Where no songs are kept for validation, those that the other rounds tested take their place: each round's
+    temperature is fitted on the test songs of all others, as their own models heard them, and never on its own.
+
+    Parameters
+    ----------
+    rounds : dict
+        By round, the scores of its test songs.
+    genres : sequence of str
+
+    Returns
+    -------
+    dict
+        As `reliability` gives it, over all songs at their rounds' temperatures; `temperature`, the mean of those.
+    """
+    temperature_of = {
+        name: fit_temperature([score for other in rounds if other != name for score in rounds[other]], genres)
+        for name in rounds
+    }
+    pooled = [score for name in rounds for score in with_temperature(rounds[name], temperature_of[name])]
+    return reliability(pooled, genres) | {"temperature": float(np.mean(list(temperature_of.values())))}
 
 
 def _confidences(scores: Sequence[FileScore], genres: Sequence[str]) -> tuple[Array, Array]:

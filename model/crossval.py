@@ -1,10 +1,12 @@
 """Cross-validation: every song scored by a model that never saw it."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from model import evaluate, leak_gap
+import apache_beam as beam
+
+from model import calibration, evaluate, leak_gap, tempo
 from model.config import Config, Training
 from model.metrics import FileScore, measure
 from model.report import REPORT_NAME
@@ -42,7 +44,12 @@ def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple
 
 
 def crossval(
-    config: Config, dataset: Dataset, output: str, *, with_leak_gap: bool = False
+    config: Config,
+    dataset: Dataset,
+    output: str,
+    *,
+    with_leak_gap: bool = False,
+    new_pipeline: Callable[[], beam.Pipeline] | None = None,
 ) -> tuple[dict[str, Any], list[FileScore]]:
     """Trains and evaluates a model for each fold, and measures all songs together.
 
@@ -58,12 +65,16 @@ def crossval(
     with_leak_gap : bool
         Whether the end of each train song is kept from the training and scored too, see `model.leak_gap`; the picture
         of both scores goes into the folder.
+    new_pipeline : callable, optional
+        Gives an empty pipeline, in which each round's test songs are played at other tempos too; without it they are
+        not.
 
     Returns
     -------
     metrics : dict
-        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy, and
-        `leak_gap`, where it was asked for, both scores.
+        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy;
+        `calibration` is that of `model.calibration.reliability_of_rounds`, and all else is by the probabilities as
+        they are; `leak_gap` and `tempo` are there where they were asked for.
     scores : list of FileScore
 
     Raises
@@ -76,19 +87,25 @@ def crossval(
     folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
     each_splits = list(rounds(folds, config.training))
     _refuse_other_files(output, folds)
-    scores: list[FileScore] = []
+    unseen: dict[str, list[FileScore]] = {}
     trained: dict[str, list[FileScore]] = {}
+    heard: list[tempo.Heard] = []
     each: list[dict[str, Any]] = []
     for splits in each_splits:
         fold = splits["test"][0]
         print(f"round {len(each) + 1} of {len(folds)}: {fold} is test", file=sys.stderr)
         bundle = train(config, dataset, storage.join(output, fold), splits)
-        metrics, of_round = evaluate.evaluate(bundle, dataset)
+        metrics, unseen[fold] = evaluate.evaluate(bundle, dataset)
         each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
-        scores += of_round
         if with_leak_gap:
             trained[fold] = evaluate.score_held_out(bundle, dataset)
+        if new_pipeline:
+            heard.append(tempo.hear(bundle, dataset, new_pipeline))
+    scores = [score for some in unseen.values() for score in some]
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
+    metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
+    if heard:
+        metrics["tempo"] = tempo.measure_tempi(tempo.pool(heard), dataset.genres)
     if with_leak_gap:
         metrics["leak_gap"] = leak_gap.measure_gap(trained, scores, dataset.genres)
         storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw(metrics["leak_gap"]))

@@ -1,13 +1,14 @@
 """Evaluation: a bundle's figures over songs that it never saw."""
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
+import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
 
-from model import stream
+from model import calibration, stream, tempo
 from model.bundle import Bundle
 from model.metrics import FileScore, measure, temper
 from model.windows import Rows, Windows
@@ -21,19 +22,31 @@ _WINDOWS_AT_ONCE = 64
 Key = TypeVar("Key")
 
 
-def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[FileScore]]:
-    """Scores a bundle on its test songs and writes `metrics.json` into it.
+def evaluate(
+    bundle: Bundle, dataset: Dataset, new_pipeline: Callable[[], beam.Pipeline] | None = None
+) -> tuple[dict[str, Any], list[FileScore]]:
+    """Scores a bundle on its test songs, at its temperature, and writes `metrics.json` into it.
+
+    Parameters
+    ----------
+    bundle : Bundle
+    dataset : Dataset
+    new_pipeline : callable, optional
+        Gives an empty pipeline, in which the songs are played at other tempos too; without it they are not.
 
     Returns
     -------
     metrics : dict
-        As `model.metrics.measure` gives them, and the dataset's fingerprint and the test folds.
+        As `model.metrics.measure` gives them, and the dataset's fingerprint and the test folds; `calibration`, as
+        `model.calibration.reliability` gives it, with the `temperature`; `tempo`, as `model.tempo.measure_tempi` does.
     scores : list of FileScore
 
     Raises
     ------
     UsageError
         The bundle was trained on another dataset, whose train songs may be among these.
+    SpectroshardError
+        Songs are to be played at other tempos and cannot be read.
     """
     if bundle.dataset != dataset.fingerprint:
         raise UsageError(
@@ -42,6 +55,9 @@ def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[Fil
         )
     scores = list(score_bundle(bundle, dataset, "test"))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
+    metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
+    if new_pipeline:
+        metrics["tempo"] = tempo.measure_tempi(tempo.hear(bundle, dataset, new_pipeline), bundle.genres)
     write_metrics(bundle.url, metrics)
     return metrics, scores
 
@@ -49,6 +65,19 @@ def evaluate(bundle: Bundle, dataset: Dataset) -> tuple[dict[str, Any], list[Fil
 def write_metrics(url: str, metrics: dict[str, Any]) -> None:
     """Writes `metrics.json` into a folder."""
     storage.write_bytes(storage.join(url, METRICS_NAME), json.dumps(metrics, indent=1).encode())
+
+
+def describe(metrics: Mapping[str, Any]) -> str:
+    """Figures for a terminal."""
+    low, high = metrics["song_accuracy_interval"]
+    line = (
+        f"song accuracy {metrics['song_accuracy']:.1%} of {metrics['songs']} unseen songs"
+        f" (95 % interval {low:.1%} to {high:.1%}), macro-F1 {metrics['macro_f1']:.3f},"
+        f" file accuracy {metrics['file_accuracy']:.1%} of {metrics['files']},"
+        f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']},"
+        f" calibration error {metrics['calibration']['expected_calibration_error']:.1%}"
+    )
+    return f"{line}\n\n{tempo.describe(metrics['tempo'])}\n" if "tempo" in metrics else line
 
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:

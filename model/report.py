@@ -61,6 +61,8 @@ def write_report(
         gap=pages.embedded(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         commonest=max(metrics["per_genre"], key=lambda row: row["songs"]),
         training=_training(bundles),
+        reliability=_reliability(metrics["calibration"]["bins"]),
+        doubt=bundles[0].doubt,
         mistaken=_mistaken(scores, dataset, bundles),
         decisions=_decisions(scores, dataset, bundles),
         songs=_songs(scores, dataset.genres),
@@ -136,6 +138,24 @@ def _mean(curves: Sequence[charts.Points]) -> charts.Points:
         (epoch, float(np.mean([curve[index][1] for curve in curves if index < len(curve)])))
         for index, (epoch, _) in enumerate(longest)
     ]
+
+
+def _reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
+    """How often songs are right, by how sure the model is of them, beside where both are the same."""
+    points = [(100 * each["confidence"], 100 * each["accuracy"]) for each in bins]
+    lines = [Line([(0, 0), (100, 100)], "muted", "as often as it says"), Line(points, "right", "songs that are right")]
+    x, y = charts.time_axis(0, 100), Axis.of(0.0, 100.0, 235, 45)
+    marks = [
+        f'<circle cx="{x(across):.1f}" cy="{y(up):.1f}" r="4" style="fill:var(--right)"/>'
+        f'<text x="{x(across):.1f}" y="{y(up) - 9:.1f}" text-anchor="middle">{each["songs"]}</text>'
+        for (across, up), each in zip(points, bins, strict=True)
+    ]
+    described = "; ".join(
+        f"{each['songs']} songs of {each['confidence']:.0%} confidence, {each['accuracy']:.0%} right" for each in bins
+    )
+    drawn = (charts.draw_line(line, x, y) for line in lines)
+    parts = [charts.legend(lines), charts.grid(x, y, " %"), *drawn, *marks]
+    return charts.svg("Reliability", described, 275, [*parts, charts.below(x, y.begin, "confidence in %")])
 
 
 def _songs(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:

@@ -107,6 +107,14 @@ def test_predict_writes_every_output(trained, chain, capsys, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "p.csv", "p.html"]
 
 
+def test_evaluate_at_other_tempi(trained, built, capsys):
+    code, out, err = run(capsys, "evaluate", trained, "--dataset", built, "--tempo")
+    rows = [line.split() for line in out.splitlines()]
+    assert code == 0 and "Predict: 20 of 20" in err
+    assert [row[0] for row in rows if len(row) == 3 and row[1].endswith("%")] == ["0.8", "0.9", "1", "1.1", "1.25"]
+    assert 'id="tempo"' in (trained / "report.html").read_text()
+
+
 def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
     code, out, _ = run(capsys, "train", chain / "c.yaml", "--dataset", built, "--output", trained)
     assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out

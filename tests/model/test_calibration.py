@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.calibration import Doubt, fit_temperature, reliability, threshold
+from model.calibration import Doubt, fit_temperature, reliability, reliability_of_rounds, threshold
 from model.metrics import FileScore, temper, with_temperature
 
 GENRES = ("jazz", "rock")
@@ -82,3 +82,13 @@ def test_doubt_has_the_threshold_of_the_temperature_that_it_has():
     # Of songs whose confidence is spread evenly from a threshold to 1, all right as often as they say, half the
     # distance to 1 is wrong.
     assert doubt.threshold == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_rounds_temperature_is_that_of_the_other_rounds_songs():
+    rounds = {"a": calibrated(), "b": with_temperature(calibrated(), 0.5)}
+    found = reliability_of_rounds(rounds, GENRES)
+    # Each is given what the other needs: b stays as sharp as it is, and a becomes as flat as a square root.
+    wrongly = with_temperature(rounds["a"], fit_temperature(rounds["b"], GENRES))
+    pooled = wrongly + with_temperature(rounds["b"], fit_temperature(rounds["a"], GENRES))
+    assert found["bins"] == reliability(pooled, GENRES)["bins"]
+    assert found["temperature"] == pytest.approx(1.5, rel=0.1)

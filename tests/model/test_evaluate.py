@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from model import crossval
+from model.calibration import reliability
 from model.config import Training
 from model.evaluate import classify, evaluate, score_files
+from model.metrics import with_temperature
+from model.tempo import TEMPOS
 from pipelines.errors import UsageError
+from tests.model.conftest import new_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +32,16 @@ def test_metrics_are_kept_in_the_bundle(evaluated, bundle):
     kept = json.loads(Path(bundle.url, "metrics.json").read_text())
     assert kept["song_accuracy"] == evaluated[0]["song_accuracy"]
     assert kept["dataset"] == bundle.dataset and kept["folds"] == ["fold-00"]
+
+
+def test_scores_are_at_the_bundles_temperature(evaluated, bundle, dataset):
+    metrics, scores = evaluated
+    raw = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
+    for score, own in zip(scores, with_temperature(raw, bundle.temperature), strict=True):
+        np.testing.assert_allclose(score.segments, own.segments, atol=1e-6)
+    assert bundle.temperature != 1
+    assert metrics["calibration"] == reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
+    assert sum(each["songs"] for each in metrics["calibration"]["bins"]) == len(scores)
 
 
 def test_another_dataset_is_refused(bundle, dataset):
@@ -68,14 +82,17 @@ def test_rounds_need_numbered_folds_and_three_of_them():
 
 def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset, tmp_path):
     quick = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
-    metrics, scores = crossval.crossval(quick, dataset, str(tmp_path))
+    metrics, scores = crossval.crossval(quick, dataset, str(tmp_path), new_pipeline=new_pipeline)
     assert sorted(score.song_id for score in scores) == sorted(song.song_id for song in dataset.ledger())
     assert metrics["songs"] == dataset.songs and len(metrics["rounds"]) == 4
     for fold in dataset.folds:
         splits = json.loads((tmp_path / fold / "bundle.json").read_text())["splits"]
         assert splits["test"] == [fold] and fold not in splits["train"] + splits["validation"]
+    assert [row["tempo"] for row in metrics["tempo"]] == list(TEMPOS)
+    assert metrics["tempo"][2] == {"tempo": 1.0, "song_accuracy": metrics["song_accuracy"], "changed": 0.0}
     before = (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns
-    assert crossval.crossval(quick, dataset, str(tmp_path))[0] == metrics
+    again, _ = crossval.crossval(quick, dataset, str(tmp_path))
+    assert again == {name: figures for name, figures in metrics.items() if name != "tempo"}
     assert (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns == before
 
 

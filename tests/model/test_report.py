@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +65,54 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
 def test_every_section_is_there(page, half_wrong, dataset):
     metrics, _ = half_wrong
     assert f"{100 * metrics['song_accuracy']:.1f}&nbsp;%" in page
-    assert set(re.findall(r'<section id="(\w+)"', page)) == {"genres", "mistaken", "decisions", "training", "songs"}
+    assert set(re.findall(r'<section id="(\w+)"', page)) == {
+        "genres",
+        "mistaken",
+        "decisions",
+        "doubt",
+        "training",
+        "songs",
+    }
     parsed = Page(page)
-    assert parsed.count("svg") >= 2 + 2  # learning curves, and a song right and one wrong
+    assert parsed.count("svg") >= 2 + 1 + 2  # learning curves, reliability, and a song right and one wrong
     assert parsed.count("img") >= 1
     assert page.count('class="sortable"') == 2
     assert "No songs were kept for validation" not in page and "points</b>" in page
+
+
+def test_the_reliability_picture_has_a_point_for_each_tenth_with_its_songs():
+    bins = [
+        {"songs": 3, "confidence": 0.5, "accuracy": 0.0},
+        {"songs": 17, "confidence": 1.0, "accuracy": 1.0},
+    ]
+    picture = report._reliability(bins)
+    assert picture.count("<circle") == 2 and ">3</text>" in picture and ">17</text>" in picture
+    assert "17 songs of 100% confidence, 100% right" in picture
+    assert 'cx="249.0" cy="235.0"' in picture and 'cx="448.0" cy="45.0"' in picture
+
+
+def test_what_validation_songs_say_of_doubt_is_told(page, half_wrong, bundle, dataset, tmp_path):
+    assert f"that of {bundle.doubt.songs} validation songs" in page
+    assert f"less than {100 * bundle.doubt.threshold:.0f}&nbsp;% sure" in page
+    shutil.copytree(bundle.url, tmp_path / "b")
+    mute = bundle.doubt.model_copy(update={"threshold": 1.01})
+    for doubt, said in ((mute, "No confidence was enough"), (None, "it never doubts")):
+        bundle.model_copy(update={"url": str(tmp_path / "b"), "doubt": doubt}).save()
+        other = Path(report.write_report(str(tmp_path / "b"), "t", *half_wrong, dataset)).read_text()
+        assert said in other and "validation songs of which" not in other
+
+
+def test_tempi_are_told_where_they_were_heard(page, half_wrong, bundle, dataset):
+    assert 'href="#tempo"' not in page
+    metrics, scores = half_wrong
+    rows = [
+        {"tempo": 0.8, "song_accuracy": 0.512, "changed": 0.25},
+        {"tempo": 1.0, "song_accuracy": 0.5, "changed": 0.0},
+    ]
+    told = Path(report.write_report(bundle.url, "t", metrics | {"tempo": rows}, scores, dataset)).read_text()
+    section = told[told.index('<section id="tempo">') :].partition("</section>")[0]
+    assert "51.2&nbsp;%" in section and "25.0&nbsp;%" in section and section.count("<tr>") == 3
+    assert Page(told).faults == []
 
 
 @pytest.mark.parametrize(
