@@ -1,4 +1,4 @@
-"""The report in a real browser, headless Chromium: `make test-browser`. Without one, it fails."""
+"""The pages in a real browser, headless Chromium: `make test-browser`. Without one, it fails."""
 
 import html
 import json
@@ -12,7 +12,9 @@ import pytest
 
 from model.evaluate import evaluate
 from model.metrics import measure
+from model.mixtures import write_mixtures
 from model.report import write_report
+from tests.model.mixtures import GENRES, rejected, song
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 FLAGS = (
@@ -136,3 +138,48 @@ def test_songs_are_filtered_by_words(light):
     assert found["shown"] and all("wrong" in row and "amb" in row for row in found["shown"])
     assert found["told"] == f"{len(found['shown'])} of 6"
     assert len(found["shown"]) < 6
+
+
+@pytest.fixture(scope="module")
+def mixtures(tmp_path_factory):
+    songs = [
+        song("/music/amber.mp3", [0.7, 0.2, 0.1], 1971, duration_s=125.0),
+        song("/music/b.mp3", [0.1, 0.3, 0.6], 1990, duration_s=65.0, is_confident=False),
+        song("/music/wrong amber.mp3", [0.4, 0.5, 0.1], 1990, duration_s=605.0),
+    ]
+    url = str(tmp_path_factory.mktemp("mixtures") / "songs.html")
+    return Path(write_mixtures(url, [*songs, rejected("/music/text.wav")], GENRES)).read_text()
+
+
+MIXTURES_PROBE = f"""
+document.querySelector("details").open = true;
+{PROBE}
+probe.colours = [...document.querySelectorAll(".legend .swatch")].map((each) => getComputedStyle(each).backgroundColor);
+result.textContent = JSON.stringify(probe);
+"""
+
+
+def test_mixtures_open_sort_and_filter_in_light_and_dark(mixtures, tmp_path):
+    for name in ("light", "dark"):
+        (tmp_path / name).mkdir()
+    light, console = opened(mixtures, tmp_path / "light", script=MIXTURES_PROBE)
+    dark, dark_console = opened(
+        mixtures, tmp_path / "dark", "--blink-settings=preferredColorScheme=0", script=MIXTURES_PROBE
+    )
+    assert (console, dark_console) == ([], []) and dark["dark"] and not light["dark"]
+    for found in (light, dark):
+        assert (found["fetched"], found["broken"], found["flat"]) == ([], 0, 0)
+        assert len(set(found["colours"])) == len(GENRES)
+    assert not set(light["colours"]) & set(dark["colours"])
+    assert len(light["sorts"]) == (2 + len(GENRES)) + 6 + 3
+    for column in light["sorts"]:
+        assert column["focused"] and column["marked"] == 1
+        assert column["second"] == ["descending", column["first"][1][::-1]]
+    durations = light["sorts"][2 + len(GENRES) + 5]
+    assert durations["first"] == ["ascending", ["1:05", "2:05", "10:05"]]
+    assert (len(light["shown"]), light["told"]) == (1, "1 of 3")
+
+
+def test_mixtures_are_no_wider_than_a_small_window(mixtures, tmp_path):
+    found, _ = opened(mixtures, tmp_path, "--window-size=500,900", script=MIXTURES_PROBE)
+    assert found["overflow"] <= 0

@@ -37,7 +37,7 @@ def test_the_page_tells_of_every_file(tmp_path):
     assert "old/<wbr>a &amp; b.mp3" in text and "/music" not in text
     assert "&lt;text&gt;.wav" in text and "not_audio" in text
     assert page.count("svg") == 1 + len(SONGS)
-    assert text.count("none with confidence") == 1 and "Of 1 song none of them is said" in text.replace("\n", " ")
+    assert text.count(">unsure</span>") == 1 and "Of 1 song none of them is said" in text.replace("\n", " ")
     assert 'aria-label="techno 70 %, metal 20 %, ambient 10 %"' in text
 
 
