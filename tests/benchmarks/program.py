@@ -23,7 +23,7 @@ IMAGE = (288, 432)
 # As many as take some seconds: what a build does once, whatever its size, weighs in a corpus of a few clips alone.
 _BUILT_NINE, _SCRIPTED_NINE = 200, 5
 _BUILT_LOG_MEL, _SCRIPTED_LOG_MEL = 400, 40
-_LOOPED, _SHARED = 200, 1_000
+_LOOPED, _SHARED = 500, 1_000
 
 
 def config(folder: Path, features: Sequence[str]) -> BuildConfig:
