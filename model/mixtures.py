@@ -15,18 +15,18 @@ from model.charts import Axis
 from model.predict import REJECTED, Moment, Prediction, clock, turns
 from pipelines import pages
 
-MOST_COURSES, MOST_SONGS = 300, 3000
+MOST_COURSES, MOST_SONGS, MOST_REJECTED = 300, 2000, 500
 _SLOTS = 60  # of a course: what a small picture can show
 
-# The page's blue and orange first. Each pair of a scheme's differs by at least 0.12 in OKLab, each from the ground by a
+# The page's blue and orange first. Each pair of a scheme's differs by more than 0.12 in OKLab, each from the ground by a
 # contrast of 3, for text of the ground's colour on it. Beyond these many genres, colours come again.
 LIGHT = (
     *("#1f66ad", "#c2500e", "#35743e", "#7b4fc9", "#b58715", "#089891"),
     *("#b92d66", "#6b4a2b", "#d765b5", "#639e00", "#2a2f6e", "#7f79a0"),
 )
 DARK = (
-    *("#74b3f2", "#f49a5c", "#33b197", "#ce83df", "#f5f517", "#36eed1"),
-    *("#e05e73", "#9b8c23", "#f2bce8", "#aac654", "#5f78f5", "#8e7e95"),
+    *("#74b3f2", "#f49a5c", "#33b197", "#ce83df", "#ece44a", "#38dcc6"),
+    *("#e05e73", "#9b8c23", "#f2bce8", "#9cbf3a", "#5f78f5", "#8e7e95"),
 )
 
 Shares = NDArray[np.float64]
@@ -56,10 +56,11 @@ def write_mixtures(url: str, predictions: Sequence[Prediction], genres: Sequence
     ----------
     url : str
     predictions : sequence of Prediction
-        Sorted by path; of very many songs the first are shown, and of fewer the courses.
+        Sorted by path; of very many the first are shown, and of fewer the courses. The mixtures by year are of all.
     genres : sequence of str
     """
     known = [prediction for prediction in predictions if prediction.status != REJECTED]
+    rejected = [prediction for prediction in predictions if prediction.status == REJECTED]
     shown = _without_common_folder(predictions)
     years = by_year(known, genres)
     return pages.write_page(
@@ -77,7 +78,8 @@ def write_mixtures(url: str, predictions: Sequence[Prediction], genres: Sequence
             for p in map(_thinned, known[:MOST_COURSES])
         ],
         doubtful=sum(not p.is_confident for p in known),
-        rejected=[(shown[p.path], p) for p in predictions if p.status == REJECTED],
+        rejected=[(shown[p.path], p) for p in rejected[:MOST_REJECTED]],
+        count_rejected=len(rejected),
     )
 
 
@@ -112,7 +114,7 @@ def _song(prediction: Prediction, name: str, genres: Sequence[str]) -> dict[str,
     for index, share in enumerate(shares):
         end = begin + 100 * share
         if round(end) > round(begin):
-            stops.append(f"var(--genre-{index % len(LIGHT)}) {begin:.0f}% {end:.0f}%")
+            stops.append(f"var(--g{index % len(LIGHT)}) {begin:.0f}% {end:.0f}%")
         begin = end
     for index in np.argsort(-shares, kind="stable"):
         if round(100 * shares[index]):

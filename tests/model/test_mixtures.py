@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.mixtures import DARK, LIGHT, MOST_COURSES, MOST_SONGS, by_year, draw_course, write_mixtures
+from model.mixtures import DARK, LIGHT, MOST_COURSES, MOST_REJECTED, MOST_SONGS, by_year, draw_course, write_mixtures
 from tests.model.mixtures import GENRES, rejected, song
 from tests.model.page import Page
 
@@ -75,14 +75,23 @@ def test_very_many_long_songs_of_many_genres_make_no_heavy_page(tmp_path):
     genres = [f"a genre {number}" for number in range(12)]
     shares = np.random.default_rng(0).dirichlet(np.ones(12), MOST_SONGS + 1)
     songs = [
-        song(f"/music/some artist/a song {n:04d}.mp3", row.tolist(), 1900 + n % 120, 600.0, 61, genres)
+        song(
+            f"/music/the name of an artist/the name of an album/a song of a rather long name, {n:04d}.mp3",
+            row.tolist(),
+            1900 + n % 120,
+            600.0,
+            61,
+            genres,
+        )
         for n, row in enumerate(shares)
     ]
-    text, page = page_of(tmp_path, songs, genres)
-    assert len(text.encode()) < 5e6
+    bad = [rejected(f"/music/the name of an artist/{number}.mp3") for number in range(MOST_REJECTED + 1)]
+    text, page = page_of(tmp_path, [*songs, *bad], genres)
+    assert len(text.encode()) < 4.5e6  # with some room for longer names
     assert page.count("svg") == 1 + MOST_COURSES
     assert f"Of {len(songs)} songs the first {MOST_COURSES} by name." in text
     assert f"Of {len(songs)} songs the first {MOST_SONGS} by name;" in text
+    assert f"Of {len(bad)} files the first {MOST_REJECTED} by name." in text
 
 
 def linear(colour):
