@@ -18,8 +18,8 @@ from pipelines import pages
 MOST_COURSES, MOST_SONGS, MOST_REJECTED = 300, 2000, 500
 _SLOTS = 60  # of a course: what a small picture can show
 
-# The page's blue and orange first. Each pair of a scheme's differs by more than 0.12 in OKLab, each from the ground by a
-# contrast of 3, for text of the ground's colour on it. Beyond these many genres, colours come again.
+# The page's blue and orange first. Each pair of a scheme's differs by more than 0.12 in OKLab, each from the ground by
+# a contrast of 3, for text of the ground's colour on it. Beyond these many genres, colours come again.
 LIGHT = (
     *("#1f66ad", "#c2500e", "#35743e", "#7b4fc9", "#b58715", "#089891"),
     *("#b92d66", "#6b4a2b", "#d765b5", "#639e00", "#2a2f6e", "#7f79a0"),
