@@ -8,6 +8,7 @@ import pytest
 from model.evaluate import score_bundle
 from model.predict import find_files, predict
 from model.predictions import show, write_predictions
+from model.train import train
 from pipelines.errors import UsageError
 from tests.audio_files import BAD, ffmpeg, tone, write
 from tests.model.conftest import new_pipeline
@@ -143,3 +144,16 @@ def test_a_stopped_prediction_goes_on(bundle, folder, tmp_path):
     work = str(tmp_path / "work")
     first = predict(bundle, [str(folder / "b.m4a")], work, new_pipeline)
     assert predict(bundle, [str(folder / "b.m4a")], work, no_pipeline) == first
+
+
+def test_what_is_no_music_is_given_no_genre_with_confidence(config, dataset, corpus, tmp_path):
+    settings = {"epochs": 20, "windows_per_song": 4, "noise_share": 0.4}
+    heard_noise = config.model_copy(update={"training": config.training.model_copy(update=settings)})
+    bundle = train(heard_noise, dataset, str(tmp_path / "bundle"))
+    noise = np.random.default_rng(0).normal(0, 0.1, 6 * 22050).astype(np.float32)
+    paths = [write(tmp_path / "noise.wav", noise), write(tmp_path / "silence.wav", np.zeros_like(noise))]
+    noise_heard, silence = predict(bundle, [str(path) for path in paths], None, new_pipeline)
+    assert (noise_heard.status, noise_heard.is_confident) == ("predicted", False)
+    assert (silence.status, silence.reason, silence.is_confident) == ("rejected", "silent", False)
+    songs = predict(bundle, [str(corpus / "metal")], None, new_pipeline)
+    assert sum(song.is_confident for song in songs) > len(songs) / 2
