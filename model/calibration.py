@@ -105,6 +105,13 @@ def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -
     return float(confidences[order][allowed[-1]]) if len(allowed) else 1.01
 
 
+def risk_taken(scores: Sequence[FileScore], genres: Sequence[str], least: float) -> dict[str, float]:
+    """What a threshold comes to: `said`, the share of songs that are given a genre, and `wrong`, of those the wrong."""
+    confidences, right = _confidences(scores, genres)
+    is_said = confidences >= least
+    return {"said": float(is_said.mean()), "wrong": float((~right[is_said]).mean()) if is_said.any() else 0.0}
+
+
 def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:
     """How often songs are right that a model is so confident of.
 

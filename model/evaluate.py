@@ -38,7 +38,8 @@ def evaluate(
     -------
     metrics : dict
         As `model.metrics.measure` gives them, and the dataset's fingerprint and the test folds; `calibration`, as
-        `model.calibration.reliability` gives it, with the `temperature`; `tempo`, as `model.tempo.measure_tempi` does.
+        `model.calibration.reliability` gives it, with the `temperature`; `doubt`, as
+        `model.calibration.risk_taken` does, where the bundle can doubt; `tempo`, as `model.tempo.measure_tempi` does.
     scores : list of FileScore
 
     Raises
@@ -56,6 +57,8 @@ def evaluate(
     scores = list(score_bundle(bundle, dataset, "test"))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
     metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
+    if bundle.doubt:
+        metrics["doubt"] = calibration.risk_taken(scores, bundle.genres, bundle.doubt.threshold)
     if new_pipeline:
         metrics["tempo"] = tempo.measure_tempi(tempo.hear(bundle, dataset, new_pipeline), bundle.genres)
     write_metrics(bundle.url, metrics)

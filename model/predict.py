@@ -40,7 +40,7 @@ class Prediction(Section):
     is_confident : bool
         Whether it is so probable that it is to be said, see `model.calibration.Doubt`.
     probabilities : dict
-        The song's distribution over genres: the mean of its windows'.
+        The song's distribution over genres: the mean of its windows', at the bundle's temperature.
     course : tuple of Moment
         The song from its beginning to its end.
     duration_s : float

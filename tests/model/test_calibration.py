@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.calibration import Doubt, fit_temperature, reliability, reliability_of_rounds, threshold
+from model.calibration import Doubt, fit_temperature, reliability, reliability_of_rounds, risk_taken, threshold
 from model.metrics import FileScore, temper, with_temperature
 
 GENRES = ("jazz", "rock")
@@ -52,6 +52,12 @@ def test_threshold_says_as_much_as_the_risk_allows():
     assert threshold(songs, GENRES, 0.0) == pytest.approx(0.8)
     assert threshold(songs, GENRES, 0.25) == pytest.approx(0.6)
     assert threshold(songs, GENRES, 0.24) == pytest.approx(0.8)
+
+
+def test_the_risk_taken_is_the_share_of_wrong_ones_among_those_said():
+    songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7), song("d", "jazz", 0.6)]
+    assert risk_taken(songs, GENRES, 0.65) == {"said": 0.75, "wrong": pytest.approx(1 / 3)}
+    assert risk_taken(songs, GENRES, 1.01) == {"said": 0.0, "wrong": 0.0}
 
 
 def test_threshold_lets_nothing_through_where_the_surest_are_wrong():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model import crossval
-from model.calibration import reliability
+from model.calibration import reliability, risk_taken
 from model.config import Training
 from model.evaluate import classify, evaluate, score_files
 from model.metrics import with_temperature
@@ -42,6 +42,7 @@ def test_scores_are_at_the_bundles_temperature(evaluated, bundle, dataset):
     assert bundle.temperature != 1
     assert metrics["calibration"] == reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
     assert sum(each["songs"] for each in metrics["calibration"]["bins"]) == len(scores)
+    assert metrics["doubt"] == risk_taken(scores, bundle.genres, bundle.doubt.threshold)
 
 
 def test_another_dataset_is_refused(bundle, dataset):
