@@ -112,9 +112,10 @@ def test_clips_that_are_no_use_are_left_out(tmp_path):
     assert [path.rpartition("/")[2] for path in given(str(tmp_path / "songs"), str(tmp_path)).paths] == ["good.wav"]
 
 
-def test_growth_compares_what_a_further_song_costs():
-    seconds = [dict.fromkeys(growth._TASKS, cost_s) for cost_s in (2.0, 3.0, 5.0)]
+@pytest.mark.parametrize(("last_s", "each_ms", "is_met"), [(5.4, 18, True), (9.0, 30, False)])
+def test_growth_compares_what_a_song_costs(last_s, each_ms, is_met):
+    seconds = [dict.fromkeys(growth._TASKS, cost_s) for cost_s in (2.0, 3.0, last_s)]
     row = growth.rows([100, 200, 300], seconds)[0]
-    assert (row.reference, row.ours, row.figure) == pytest.approx((10, 20, 2))
-    assert not row.is_met
-    assert "100: 2.00 s, 200: 3.00 s, 300: 5.00 s" in row.note
+    assert (row.reference, row.ours, row.figure) == pytest.approx((15, each_ms, each_ms / 15))
+    assert row.is_met == is_met
+    assert f"100: 20.00 ms a song, 2.00 s in all, 200: 15.00 ms a song, 3.00 s in all, 300: {each_ms:.2f}" in row.note
