@@ -1,10 +1,8 @@
 """Cross-validation: every song scored by a model that never saw it."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
-
-import apache_beam as beam
 
 from model import calibration, evaluate, leak_gap, tempo
 from model.config import Config, Training
@@ -15,6 +13,7 @@ from pipelines import storage
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
 from pipelines.folds import OWN_SPLITS
+from pipelines.runners import NewPipeline
 
 
 def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
@@ -49,7 +48,7 @@ def crossval(
     output: str,
     *,
     with_leak_gap: bool = False,
-    new_pipeline: Callable[[], beam.Pipeline] | None = None,
+    new_pipeline: NewPipeline | None = None,
 ) -> tuple[dict[str, Any], list[FileScore]]:
     """Trains and evaluates a model for each fold, and measures all songs together.
 

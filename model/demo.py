@@ -4,8 +4,6 @@ import importlib.resources
 from collections.abc import Callable
 from pathlib import Path
 
-import apache_beam as beam
-
 from model.config import Config
 from model.evaluate import evaluate
 from model.predict import predict
@@ -14,6 +12,7 @@ from model.report import write_report
 from model.train import train
 from pipelines import audit, config, synth
 from pipelines.build import build
+from pipelines.runners import NewPipeline
 
 NOTE = (
     "Synthetic music: this proves that the machine works, from audio files to this page."
@@ -21,7 +20,7 @@ NOTE = (
 )
 
 
-def demo(folder: Path, new_pipeline: Callable[[], beam.Pipeline], say: Callable[[str], None]) -> str:
+def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) -> str:
     """Makes a corpus and runs build, audit, train, evaluate and predict on it.
 
     Parameters

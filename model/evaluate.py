@@ -1,10 +1,9 @@
 """Evaluation: a bundle's figures over songs that it never saw."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-import apache_beam as beam
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from model.windows import Rows, Windows
 from pipelines import storage
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
+from pipelines.runners import NewPipeline
 
 METRICS_NAME = "metrics.json"
 _WINDOWS_AT_ONCE = 64
@@ -23,7 +23,7 @@ Key = TypeVar("Key")
 
 
 def evaluate(
-    bundle: Bundle, dataset: Dataset, new_pipeline: Callable[[], beam.Pipeline] | None = None
+    bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline | None = None
 ) -> tuple[dict[str, Any], list[FileScore]]:
     """Scores a bundle on its test songs, at its temperature, and writes `metrics.json` into it.
 

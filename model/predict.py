@@ -1,15 +1,15 @@
 """Prediction: audio files to distributions over genres, in a Beam pipeline."""
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import apache_beam as beam
 import pydantic
 
 from model.bundle import Bundle
 from pipelines import audio, corpus, features, manifest, storage, stretch, tags, work
 from pipelines.errors import SongError, UsageError, of_unforeseen
+from pipelines.runners import NewPipeline
 from pipelines.section import Section
 from pipelines.work import Json
 
@@ -118,9 +118,7 @@ def _listed(url: str) -> dict[str, int | None]:
     return years
 
 
-def predict(
-    bundle: Bundle, urls: Sequence[str], folder: str | None, new_pipeline: Callable[[], beam.Pipeline]
-) -> list[Prediction]:
+def predict(bundle: Bundle, urls: Sequence[str], folder: str | None, new_pipeline: NewPipeline) -> list[Prediction]:
     """Says of which genres songs are.
 
     Parameters
@@ -152,7 +150,7 @@ def predict_at(
     paths: Sequence[str],
     tempos: Sequence[float],
     folder: str,
-    new_pipeline: Callable[[], beam.Pipeline],
+    new_pipeline: NewPipeline,
 ) -> dict[float, list[Prediction]]:
     """What a bundle says of files that are played at some tempos; by tempo, in the order of the paths."""
     bundle.network()  # so that a damaged bundle is told of here, and not by every worker

@@ -1,9 +1,8 @@
 """Deafness to tempo: test songs played slower and faster, at the same pitch, and what the model then calls them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import apache_beam as beam
 import numpy as np
 
 from model.bundle import Bundle
@@ -13,6 +12,7 @@ from pipelines import ledger, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError
 from pipelines.ledger import Song
+from pipelines.runners import NewPipeline
 from pipelines.show import table
 
 TEMPOS = (0.8, 0.9, 1.0, 1.1, 1.25)
@@ -22,7 +22,7 @@ Heard = dict[float, list[FileScore]]
 """Scores of the same files by tempo."""
 
 
-def hear(bundle: Bundle, dataset: Dataset, new_pipeline: Callable[[], beam.Pipeline]) -> Heard:
+def hear(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline) -> Heard:
     """Scores a bundle's test songs, from their audio, at each of `TEMPOS`.
 
     Parameters

@@ -4,11 +4,9 @@ Every file becomes a row of a ledger with its split as its fold; `pipelines.cros
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-
-import apache_beam as beam
 
 from pipelines import ledger, records, storage
 from pipelines.artists import normalised
@@ -21,6 +19,7 @@ from pipelines.fingerprint import LEAST_S
 from pipelines.foreign import Foreign, with_index
 from pipelines.ledger import REJECTED, Song
 from pipelines.plan import compare, read
+from pipelines.runners import NewPipeline
 from pipelines.segments import with_song_names
 from pipelines.verdict import Audit
 
@@ -72,7 +71,7 @@ def of_dataset(
     )
 
 
-def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> Audit:
+def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: NewPipeline) -> Audit:
     """Audits other people's split: reads every file, unless there are only names.
 
     Parameters

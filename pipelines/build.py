@@ -7,11 +7,9 @@ Then the plan is made, here and at once: groups, folds, shards. The third writes
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-import apache_beam as beam
 
 from pipelines import balance, corpus, history, ledger, shards, storage, tables, work
 from pipelines.config import BuildConfig, digest
@@ -20,6 +18,7 @@ from pipelines.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fo
 from pipelines.errors import SpectroshardError, UsageError
 from pipelines.ledger import DUPLICATE, REJECTED, Song
 from pipelines.plan import Plan, ReadSongs, plan
+from pipelines.runners import NewPipeline
 from pipelines.work import Json
 from pipelines.write import WriteShards, shard_orders
 
@@ -44,7 +43,7 @@ class Built:
     elapsed_s: float
 
 
-def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]) -> Built:
+def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
     """Builds a dataset.
 
     Parameters
@@ -79,9 +78,7 @@ def build(config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipe
     return Built(dataset, existing is None, time.monotonic() - started_s)
 
 
-def _write(
-    planned: Plan, orders: list[Json], config: BuildConfig, output: str, new_pipeline: Callable[[], beam.Pipeline]
-) -> Dataset:
+def _write(planned: Plan, orders: list[Json], config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Dataset:
     songs = planned.songs
     folder, ledger_url = storage.join(output, WORK_NAME), storage.join(output, LEDGER_NAME)
     ledger.write(ledger_url, songs)

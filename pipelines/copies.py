@@ -5,7 +5,7 @@ the number of pairs. Songs travel through Beam as numbers; their fingerprints li
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 
 import apache_beam as beam
@@ -16,6 +16,7 @@ from pipelines.alignment import TEMPOS, Alignment, align, promising
 from pipelines.fingerprint import SPAN_S, VALUE_S
 from pipelines.index import HIT, POSTING, Block, Rows, Scale, index_values, meet_songs, nearby_error_rates
 from pipelines.progress import Progress
+from pipelines.runners import NewPipeline
 
 _FOUND = "found-"
 _NEARBY_ERROR_RATE = 0.27  # around some hit of each of 3,354 copies in real music it was 0.238 at most
@@ -53,9 +54,7 @@ class Copy:
         return self.first_s - self.tempo * self.second_s
 
 
-def find_copies(
-    fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Callable[[], beam.Pipeline]
-) -> list[Copy]:
+def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
     """Finds pairs of songs that share a stretch of one recording.
 
     Of a row of many copies, each with the next few: enough to link them all.
@@ -81,7 +80,7 @@ def find_copies(
     for number, start in enumerate(starts):
         own = [fingerprints[name] for name in names[start : start + scale.songs_per_block]]
         Block.of(own).save(_block_url(folder, number))
-    with Progress("Compare fingerprints", len(names), lambda: 0), new_pipeline() as pipeline:
+    with Progress("Compare fingerprints", len(names), lambda: 0), new_pipeline(0) as pipeline:
         (
             pipeline
             | "List blocks" >> beam.Create(range(len(starts)), reshuffle=False)

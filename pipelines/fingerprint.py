@@ -7,13 +7,15 @@ of two bits each, how the energy of the twelve pitch classes changes over 2.7 s 
 
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import scipy.fft
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipelines.spill import Rows
+from pipelines import kernels
+from pipelines.compiled import compiled
+from pipelines.spill import Rows, extent
 
 _RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3_520, 27.5
@@ -58,13 +60,10 @@ _FILTERS = (
 
 _GRAY_CODE = np.array([0, 1, 3, 2], np.uint32)  # neighbouring steps differ in one bit
 
-# Bins, of which each is in a note, and each note in a pitch class.
 _BINS = np.arange(round(_LOWEST_HZ * _FRAME / _RATE_HZ), round(_HIGHEST_HZ * _FRAME / _RATE_HZ))
-_NOTES = np.floor(12 * np.log2(_BINS * _RATE_HZ / _FRAME / _A_HZ)).astype(int)
-_NOTE_BEGINS = np.flatnonzero(np.diff(_NOTES, prepend=-np.inf))
-_CLASS_OF_NOTE = np.eye(12)[_NOTES[_NOTE_BEGINS] % 12]
+_CLASS_OF_BIN = np.floor(12 * np.log2(_BINS * _RATE_HZ / _FRAME / _A_HZ)).astype(int) % 12
 
-_WINDOW = np.hamming(_FRAME)
+_WINDOW = np.hamming(_FRAME).astype(np.float32)
 _BLOCK = 1 << 16  # samples that are worked on together: what is made of them stays in a core's cache
 
 Values = NDArray[np.uint32]
@@ -99,20 +98,29 @@ def _energies(samples: Rows, sample_rate_hz: int) -> NDArray[np.float64]:
     import soxr
 
     begins = range(0, len(samples), _BLOCK)
-    peak = max(float(np.abs(samples[begin : begin + _BLOCK]).max()) for begin in begins)
-    window = (_WINDOW / max(peak, 1e-9)).astype(np.float32)
+    peak = max(map(abs, extent(samples)))
+    window = _WINDOW / np.float32(max(peak, 1e-9))
     resampler = soxr.ResampleStream(sample_rate_hz, _RATE_HZ, 1, dtype="float32", quality="HQ")
     rest, energies = np.zeros(0, np.float32), []
     for begin in begins:
         block = np.ascontiguousarray(samples[begin : begin + _BLOCK])
         rest = np.concatenate([rest, resampler.resample_chunk(block, last=begin == begins[-1])])
         if len(rest) >= _FRAME:
-            frames = sliding_window_view(rest, _FRAME)[::_HOP]
-            spectra = scipy.fft.rfft(frames * window, axis=1, workers=1)
-            squares = np.square(spectra[:, _BINS[0] : _BINS[-1] + 1].view(np.float32))  # real, imaginary, real, ...
-            energies.append(np.add.reduceat(squares, 2 * _NOTE_BEGINS, axis=1) @ _CLASS_OF_NOTE)
+            frames = np.empty(((len(rest) - _FRAME) // _HOP + 1, _FRAME), np.float32)
+            kernels.cut(rest, _HOP, window, frames)
+            energies.append(np.zeros((len(frames), 12)))
+            _add_up(scipy.fft.rfft(frames, axis=1, workers=1), _BINS[0], _CLASS_OF_BIN, energies[-1])
             rest = rest[len(frames) * _HOP :]
     return np.concatenate(energies)
+
+
+@compiled
+def _add_up(spectra: Any, lowest: int, class_of_bin: Any, out: Any) -> None:
+    """Adds the energy of each bin from the lowest to its pitch class."""
+    for frame in range(len(out)):
+        for n in range(len(class_of_bin)):
+            value = spectra[frame, lowest + n]
+            out[frame, class_of_bin[n]] += value.real * value.real + value.imag * value.imag
 
 
 def _image(energies: NDArray[np.float64]) -> NDArray[np.float64]:

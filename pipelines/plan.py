@@ -2,11 +2,10 @@
 
 import base64
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
 
 from pipelines import artists, audio, fingerprint, history, storage, work
@@ -17,6 +16,7 @@ from pipelines.errors import SongError, of_unforeseen
 from pipelines.folds import deal, judge
 from pipelines.groups import with_groups
 from pipelines.ledger import REJECTED, Entry, Song
+from pipelines.runners import NewPipeline
 from pipelines.segments import with_pieces_named
 from pipelines.shards import with_shards
 from pipelines.work import Json
@@ -61,7 +61,7 @@ def plan(
     earlier: list[Song],
     config: BuildConfig,
     folder: str,
-    new_pipeline: Callable[[], beam.Pipeline],
+    new_pipeline: NewPipeline,
 ) -> Plan:
     """Reads a corpus, and plans its build.
 
@@ -82,7 +82,7 @@ def plan(
     return Plan(assign(songs, earlier, copies, config), copies, earlier)
 
 
-def compare(songs: Sequence[Song], folder: str, new_pipeline: Callable[[], beam.Pipeline]) -> list[Copy]:
+def compare(songs: Sequence[Song], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
     """The near copies among songs by their fingerprints, by content hash; `folder` is removed first and last."""
     fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
     return find_copies(fingerprints, folder, new_pipeline)
@@ -109,9 +109,7 @@ def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy
     return with_shards(deal(best, fold_of, config.folds), config)
 
 
-def read(
-    entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: Callable[[], beam.Pipeline]
-) -> list[Song]:
+def read(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: NewPipeline) -> list[Song]:
     """Songs with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
     receipts = work.run(new_pipeline, ReadSongs(folder), read_orders(entries, config))
     readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]

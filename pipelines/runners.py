@@ -25,23 +25,26 @@ from google.protobuf import json_format, text_format
 
 from pipelines.errors import SpectroshardError, UsageError
 
+NewPipeline = Callable[[int], beam.Pipeline]
+"""Gives an empty pipeline, in which so many songs are to be decoded."""
+
 MOST_THREADS = 4
-"""How many workers are threads; more are processes."""
+"""How many workers may be threads; more are processes."""
+
+FEW_SONGS = 500
+"""How many songs are decoded by threads; more are worth starting processes for."""
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 _SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
 _LOOKS_EVERY_S = 0.1
 
 
-def new_pipelines(
-    beam_flags: Sequence[str], workers: int | None = None, default: int | None = None
-) -> Callable[[], beam.Pipeline]:
+def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:
     """A maker of empty pipelines, which run on this machine unless Beam's options name a runner.
 
-    Up to four workers are threads, more are processes. Threads start at once and share what is loaded; each process
-    takes one to two seconds of CPU to start, in each of a build's three pipelines. But a fifth of the time that songs
-    take (19 % for log-mel, 20 % for nine features, of 300 excerpts of 30 s) holds Python's lock, so any number of
-    threads does at most five times the work of one.
+    Several workers are threads where the songs are few, else processes. Threads start at once and share what is loaded,
+    but they take turns with Python's lock, between any two steps of a song: two did 1.2 times the work of one. Each
+    process takes one to two seconds of CPU to start.
 
     Parameters
     ----------
@@ -62,8 +65,11 @@ def new_pipelines(
         raise UsageError(f"--workers {workers}: {named[0]} says how the work is shared out; leave out one of the two")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
-    local_flags = [] if any(flag.startswith("--runner") for flag in named) else _local(workers or default or cores())
-    return lambda: beam.Pipeline(options=PipelineOptions([*local_flags, *beam_flags]))
+    is_local = not any(flag.startswith("--runner") for flag in named)
+    count = workers or default or cores()
+    return lambda songs: beam.Pipeline(
+        options=PipelineOptions([*(_local(count, songs) if is_local else ()), *beam_flags])
+    )
 
 
 def cores() -> int:
@@ -73,8 +79,9 @@ def cores() -> int:
     return allowed if quota == "max" else min(allowed, math.ceil(int(quota) / int(period)))
 
 
-def _local(workers: int) -> list[str]:
-    mode = "multi_threading" if workers <= MOST_THREADS else "multi_processing"
+def _local(workers: int, songs: int) -> list[str]:
+    is_threaded = workers == 1 or (workers <= MOST_THREADS and songs <= FEW_SONGS)
+    mode = "multi_threading" if is_threaded else "multi_processing"
     # Beam's own choice of a runner would first look for another one's binary on the network.
     return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
 

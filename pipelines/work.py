@@ -7,7 +7,7 @@ names of orders travel through Beam; an order that has a receipt is not done aga
 import ctypes
 import json
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import apache_beam as beam
@@ -17,6 +17,7 @@ from apache_beam.pvalue import PCollection
 from pipelines import storage
 from pipelines.config import digest
 from pipelines.progress import Progress
+from pipelines.runners import NewPipeline
 
 Json = dict[str, Any]
 Item = TypeVar("Item")
@@ -124,7 +125,7 @@ def fulfil(pipeline: beam.Pipeline, names: Sequence[str], worker: Fulfil) -> PCo
     return done
 
 
-def run(new_pipeline: Callable[[], beam.Pipeline], worker: Fulfil, orders: Sequence[Json]) -> list[Json]:
+def run(new_pipeline: NewPipeline, worker: Fulfil, orders: Sequence[Json]) -> list[Json]:
     """Does all orders that are not done, in a pipeline of their own, and returns the receipts of all.
 
     A receipt of an earlier run that tells of rejected songs does not count: whatever was wrong may have been mended.
@@ -148,7 +149,7 @@ def run(new_pipeline: Callable[[], beam.Pipeline], worker: Fulfil, orders: Seque
     missing = [name for name in names if name not in ready]
     with Progress(worker.verb, sum(sizes.values()), lambda: sum(sizes[name] for name in done(folder, names))):
         if missing:
-            with new_pipeline() as pipeline:
+            with new_pipeline(sum(sizes[name] for name in missing)) as pipeline:
                 fulfil(pipeline, missing, worker)
     return receipts(folder, names)
 

@@ -104,9 +104,9 @@ def build_by_loop(folder: Path, features: Sequence[str]) -> None:
         for name in names:
             list(worker.process(name))
 
-    opened = iter((contextlib.nullcontext, new_pipelines([], 1), contextlib.nullcontext))
+    opened = iter((contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext))
     with mock.patch("pipelines.work.fulfil", loop):
-        build_anew(folder, features, lambda: next(opened)())
+        build_anew(folder, features, lambda _: next(opened)())
 
 
 def beam_against_a_loop(clips: Clips) -> list[Row]:

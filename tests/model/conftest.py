@@ -12,7 +12,7 @@ from pipelines.build import build
 STYLES = ("ambient", "metal", "techno")
 
 
-def new_pipeline():
+def new_pipeline(songs):
     return beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner"]))
 
 

@@ -1,6 +1,5 @@
 """What the tests of builds share: one small corpus, and one dataset built of it."""
 
-import functools
 from collections import Counter
 from pathlib import Path
 
@@ -22,7 +21,7 @@ VALUES = {
 
 def in_process(*options):
     """Gives pipelines of Beam's in-process runner."""
-    return functools.partial(beam.Pipeline, options=PipelineOptions(["--runner=FnApiRunner", *options]))
+    return lambda songs: beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *options]))
 
 
 class Pipelines:
@@ -32,10 +31,10 @@ class Pipelines:
         self.before_shards = before_shards
         self.given = []
 
-    def __call__(self):
+    def __call__(self, songs):
         if len(self.given) == 2:
             self.before_shards()
-        self.given.append(in_process()())
+        self.given.append(in_process()(songs))
         return self.given[-1]
 
     def counters(self):

@@ -15,24 +15,27 @@ from pipelines import runners
 from pipelines.build import build
 from pipelines.errors import UsageError
 from pipelines.plan import ReadSongs
-from pipelines.runners import MOST_THREADS, cores, new_pipelines
+from pipelines.runners import FEW_SONGS, MOST_THREADS, cores, new_pipelines
 from tests.pipelines.conftest import config_of, content_of
 
 IN_PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
 
-def chosen(*arguments):
+def chosen(*arguments, songs=0):
     """The runner, the mode and the number of workers of a pipeline."""
-    options = new_pipelines(*arguments)().options
+    options = new_pipelines(*arguments)(songs).options
     direct = options.view_as(DirectOptions)
     return options.view_as(StandardOptions).runner, direct.direct_running_mode, direct.direct_num_workers
 
 
-def test_few_workers_are_threads_and_more_are_processes(monkeypatch):
+def test_a_few_workers_of_a_few_songs_are_threads_and_others_processes(monkeypatch):
     monkeypatch.setattr(runners, "cores", lambda: 3)
     assert chosen([]) == ("FnApiRunner", "multi_threading", 3)
     assert chosen([], MOST_THREADS) == ("FnApiRunner", "multi_threading", MOST_THREADS)
     assert chosen([], MOST_THREADS + 1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
+    assert chosen([], 2, songs=FEW_SONGS) == ("FnApiRunner", "multi_threading", 2)
+    assert chosen([], 2, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_processing", 2)
+    assert chosen([], 1, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_threading", 1)
 
 
 def test_flags_say_more_than_the_default(monkeypatch):
