@@ -76,7 +76,7 @@ class Training(Section):
     mixup: float = Field(0.3, ge=0)
     mask_bins: int = Field(0, ge=0)
     mask_frames: int = Field(0, ge=0)
-    tempo: float = Field(0.0, ge=0, le=1)
+    tempo: float = Field(0.25, ge=0, le=1)
     pitch_bins: int = Field(0, ge=0)
     gain_db: float = Field(0.0, ge=0)
     equalise_db: float = Field(0.0, ge=0)

@@ -88,8 +88,8 @@ def training_batches(
 
     An epoch reads every song `windows_per_song` times, in another order each, and cuts one window each time. Where it
     is cut depends on the seed, the epoch and the place in the stream, so a resumed training is given what it would
-    have been given, but for masks. Serialised songs stay in memory after the first pass where `training.cache_mb`
-    holds them all; that changes nothing of what is given.
+    have been given, but for masks. Songs stay in memory, as they are stored, after the first pass where
+    `training.cache_mb` holds them all; that changes nothing of what is given.
 
     Returns
     -------
@@ -98,20 +98,18 @@ def training_batches(
     """
     import tensorflow as tf
 
-    shards = _shards(local_paths(dataset, folds), _fits(dataset, folds, training))
+    shards, song_spec = _shards(dataset, folds, windows, _fits(dataset, folds, training))
     weights = tf.constant(list(genre_weights(dataset.songs_of(folds), training).values()), tf.float32)
-    dtype = dataset.config.shards.dtype
-
     cut = replace(windows, frames={name: augment.longest(count, training) for name, count in windows.frames.items()})
 
-    def window(place: Any, serialized: Any, epoch: Any) -> tuple[Any, Any]:
+    def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
         share = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        song = records.parse_tensors(serialized, tuple(cut.frames), dtype, cut.at(share, training.held_out_share))
-        return cut.normalise(cut.fill(song)), _label(song["genre"], dataset)
+        stretch = records.restore_tensors(song, tuple(cut.frames), cut.at(share, training.held_out_share))
+        return cut.normalise(cut.fill(stretch)), _label(song["genre"], dataset)
 
     def one_pass(number: Any) -> Any:
         songs = shards.shuffle(shards.cardinality(), seed=training.seed + number).interleave(
-            lambda shard: tf.data.experimental.from_variant(shard, tf.TensorSpec([], tf.string)),
+            lambda shard: tf.data.experimental.from_variant(shard, song_spec),
             cycle_length=_SHARDS_AT_ONCE,
         )
         return songs.shuffle(_SHUFFLED_SONGS, seed=training.seed + number)
@@ -152,12 +150,13 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
     """
     import tensorflow as tf
 
-    def tiled(serialized: Any) -> dict[str, Any]:
-        song = records.parse_tensors(serialized, tuple(windows.frames), dataset.config.shards.dtype, rows)
+    def tiled(song: Any) -> dict[str, Any]:
+        features = records.restore_tensors(song, tuple(windows.frames), rows)
         names = {key: song[key] for key in ("song_id", "genre", "group")}
-        return names | {"windows": windows.tile(windows.normalise(song))}
+        return names | {"windows": windows.tile(windows.normalise(features))}
 
-    return _records(local_paths(dataset, folds)).map(tiled, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    songs = _songs(local_paths(dataset, folds), dataset, windows)
+    return songs.map(tiled, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
 def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> Any:
@@ -189,18 +188,27 @@ def _fits(dataset: Dataset, folds: Sequence[str], training: Training) -> bool:
     return sum(shard.bytes for shard in dataset.shards_of(folds)) <= training.cache_mb * 1e6
 
 
-def _shards(paths: Sequence[str], cached: bool) -> Any:
-    """Shards as elements, each a dataset of its own, so that a pass can take them in any order out of their caches."""
+def _shards(dataset: Dataset, folds: Sequence[str], windows: Windows, cached: bool) -> tuple[Any, Any]:
+    """Shards as elements, each a dataset of its own, so that a pass can take them in any order out of their caches.
+
+    Also what an element of theirs, a parsed song, is.
+    """
     import tensorflow as tf
 
-    shards = [_records(path).cache() if cached else _records(path) for path in paths]
-    return tf.data.Dataset.from_tensor_slices([tf.data.experimental.to_variant(shard) for shard in shards])
+    shards = [_songs(path, dataset, windows) for path in local_paths(dataset, folds)]
+    shards = [shard.cache() if cached else shard for shard in shards]
+    variants = tf.data.Dataset.from_tensor_slices([tf.data.experimental.to_variant(shard) for shard in shards])
+    return variants, shards[0].element_spec
 
 
-def _records(paths: Any) -> Any:
+def _songs(paths: Any, dataset: Dataset, windows: Windows) -> Any:
+    """Parsed songs, with their features as they are stored."""
     import tensorflow as tf
 
-    return tf.data.TFRecordDataset(paths, buffer_size=_BUFFER_BYTES)
+    def parse(serialized: Any) -> Any:
+        return records.parse_tensors(serialized, tuple(windows.frames), dataset.config.shards.dtype)
+
+    return tf.data.TFRecordDataset(paths, buffer_size=_BUFFER_BYTES).map(parse, tf.data.AUTOTUNE, deterministic=True)
 
 
 def _label(genre: Any, dataset: Dataset) -> Any:

@@ -3,7 +3,7 @@
 import functools
 import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,10 @@ class Task:
     def windows(self) -> Windows:
         """What the network sees of a song."""
         return Windows.of(self.dataset, self.training.inputs, self.training.window_s, self.splits["train"])
+
+    def new_model(self) -> Any:
+        """The network, not trained."""
+        return networks.of_windows(self.training.network, self.dataset, self.windows)
 
     @property
     def steps(self) -> int:
@@ -95,15 +99,16 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     _refuse_leaks(task)
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(task.training.seed + 1)
-    model = compiled(task)
+    model = task.new_model()
+    learner = compiled(model, task)
     epochs = Epochs.begin(output, task.training, task.digest)
     if epochs.rows:
-        epochs.restore(model, epochs.rows[-1])
+        epochs.restore(learner, epochs.rows[-1])
     if not are_over(epochs.rows, task.training):
-        _fit(model, task, epochs)
-    epochs.restore(model, epochs.kept)
+        _fit(learner, task, epochs)
+    epochs.restore(learner, epochs.kept)
     if task.training.average_momentum:
-        model.optimizer.finalize_variable_values(model.trainable_variables)
+        learner.optimizer.finalize_variable_values(learner.trainable_variables)
     bundle = _publish(model, task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
@@ -118,28 +123,42 @@ def _refuse_leaks(task: Task) -> None:
         )
 
 
-def compiled(task: Task) -> Any:
-    """A network ready to be trained for all epochs of a task."""
+def compiled(model: Any, task: Task) -> Any:
+    """A network's towers ready to be trained, each by its own loss, for all epochs of a task; the weights are its."""
     training = task.training
-    model = networks.of_windows(training.network, task.dataset, task.windows)
+    learner = networks.opinions(model)
     total = training.epochs * task.steps
     warm_up = math.ceil(total * _WARM_UP_SHARE)
     rate = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, total - warm_up), warmup_target=training.learning_rate, warmup_steps=warm_up
     )
-    model.compile(
+    learner.compile(
         optimizer=keras.optimizers.AdamW(
             rate,
             weight_decay=training.weight_decay,
             use_ema=training.average_momentum > 0,
             ema_momentum=training.average_momentum,
         ),
-        loss=keras.losses.CategoricalCrossentropy(label_smoothing=training.label_smoothing),
-        weighted_metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
+        loss=_each_loss(training.label_smoothing),
+        weighted_metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")],
         jit_compile=False,  # on a CPU many times slower
     )
-    model.optimizer.build(model.trainable_variables)
-    return model
+    learner.optimizer.build(learner.trainable_variables)
+    return learner
+
+
+def _each_loss(label_smoothing: float) -> Callable[[Any, Any], Any]:
+    crossentropy = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing, reduction=None)
+
+    def loss(labels: Any, opinions: Any) -> Any:
+        alike = keras.ops.repeat(labels[:, None], opinions.shape[1], axis=1)
+        return keras.ops.mean(crossentropy(alike, opinions), axis=1)
+
+    return loss
+
+
+def _accuracy(labels: Any, opinions: Any) -> Any:
+    return keras.metrics.categorical_accuracy(labels, keras.ops.mean(opinions, axis=1))
 
 
 def _finished(output: str, task: Task) -> Bundle:

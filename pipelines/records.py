@@ -20,6 +20,8 @@ from pipelines import spill
 from pipelines.errors import SpectroshardError
 from pipelines.spill import Rows
 
+_STRINGS = ("song_id", "genre", "group")
+
 
 @dataclass(frozen=True)
 class Record:
@@ -96,7 +98,7 @@ def serialise(
         Each made when it is asked for.
     """
     entries: dict[str, tuple[bytes, int]] = {}  # of each key the field's beginning, and how many bytes follow it
-    for key in ("song_id", "genre", "group"):
+    for key in _STRINGS:
         entries[key] = _entry(key, _BYTES, getattr(record, key).encode()), 0
     scales = {name: scale_of(values, dtype) for name, values in record.features.items()}
     for name, values in record.features.items():
@@ -154,14 +156,12 @@ def decode(serialized: bytes) -> Record:
             shape = tuple(entries[f"{name}/shape"].int64_list.value)
             stored = np.frombuffer(entries[key].bytes_list.value[0], dtype).reshape(shape)
             features[name] = restore(stored, entries[f"{name}/scale"].float_list.value if dtype == "uint8" else ())
-    song_id, genre, group = (entries[key].bytes_list.value[0].decode() for key in ("song_id", "genre", "group"))
+    song_id, genre, group = (entries[key].bytes_list.value[0].decode() for key in _STRINGS)
     return Record(song_id, genre, group, features)
 
 
-def parse_tensors(
-    serialized: Any, names: Sequence[str], dtype: str, rows: Callable[[str, Any], tuple[Any, Any]] | None = None
-) -> dict[str, Any]:
-    """Parses an Example within a `tf.data` graph.
+def parse_tensors(serialized: Any, names: Sequence[str], dtype: str) -> dict[str, Any]:
+    """Parses an Example within a `tf.data` graph; its features stay as they are stored.
 
     Parameters
     ----------
@@ -170,34 +170,48 @@ def parse_tensors(
         The features to read.
     dtype : 'float16' or 'uint8'
         As the dataset says.
-    rows : callable
-        Given a feature's name and its frames, the first frame to read and how many; only these are decoded.
-        Default: all.
 
     Returns
     -------
     dict
-        `song_id`, `genre` and `group`, string, shape (); each feature, float32, shape (frames, bins).
+        `song_id`, `genre` and `group`, string, shape (); each feature, of `dtype`, shape (frames, bins), and of uint8
+        its `NAME/scale`, shape (2,).
     """
     import tensorflow as tf
 
-    strings = ("song_id", "genre", "group")
-    spec = {key: tf.io.FixedLenFeature([], tf.string) for key in (*strings, *(f"{name}/data" for name in names))}
+    spec = {key: tf.io.FixedLenFeature([], tf.string) for key in (*_STRINGS, *(f"{name}/data" for name in names))}
     spec |= {f"{name}/shape": tf.io.FixedLenFeature([2], tf.int64) for name in names}
     if dtype == "uint8":
         spec |= {f"{name}/scale": tf.io.FixedLenFeature([2], tf.float32) for name in names}
     parsed = tf.io.parse_single_example(serialized, spec)
-    tensors = {key: parsed[key] for key in strings}
     for name in names:
-        frames, bins = tf.unstack(tf.cast(parsed[f"{name}/shape"], tf.int32))
+        parsed[name] = tf.reshape(tf.io.decode_raw(parsed.pop(f"{name}/data"), dtype), parsed.pop(f"{name}/shape"))
+    return dict(parsed)
+
+
+def restore_tensors(
+    song: Mapping[str, Any], names: Sequence[str], rows: Callable[[str, Any], tuple[Any, Any]] | None = None
+) -> dict[str, Any]:
+    """A parsed song's features as float32, shape (frames, bins) each.
+
+    Parameters
+    ----------
+    song : dict
+        Of `parse_tensors`.
+    names : sequence of str
+    rows : callable
+        Given a feature's name and its frames, the first frame to restore and how many. Default: all.
+    """
+    import tensorflow as tf
+
+    restored = {}
+    for name in names:
+        frames = tf.shape(song[name])[0]
         first, count = (0, frames) if rows is None else rows(name, frames)
-        row_bytes = bins * tf.as_dtype(dtype).size
-        data = tf.strings.substr(parsed[f"{name}/data"], first * row_bytes, count * row_bytes)
-        values = tf.cast(tf.reshape(tf.io.decode_raw(data, dtype), [count, bins]), tf.float32)
-        if dtype == "uint8":
-            values = values * parsed[f"{name}/scale"][0] + parsed[f"{name}/scale"][1]
-        tensors[name] = values
-    return tensors
+        values = tf.cast(song[name][first : first + count], tf.float32)
+        scale = song.get(f"{name}/scale")
+        restored[name] = values if scale is None else values * scale[0] + scale[1]
+    return restored
 
 
 def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:

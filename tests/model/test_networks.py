@@ -69,3 +69,14 @@ def test_networks_take_windows_of_any_length():
     for name, network in NETWORKS.items():
         if name != "seed_cnn" and not network.trained_on:
             assert network.build({"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape == (None, 4)
+
+
+def test_opinions_are_those_whose_mean_a_network_tells():
+    windows = {"log_mel": np.random.default_rng(1).normal(size=(5, 40, 32)).astype(np.float32)}
+    for name, towers in {"cnn": 2, "crnn": 1}.items():
+        model = NETWORKS[name].build({"log_mel": (40, 32)}, 3)
+        learner = networks.opinions(model)
+        opinions = learner.predict(windows, verbose=0)
+        assert opinions.shape == (5, towers, 3)
+        np.testing.assert_allclose(opinions.mean(axis=1), model.predict(windows, verbose=0), rtol=1e-5)
+        assert learner.trainable_variables == model.trainable_variables

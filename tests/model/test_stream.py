@@ -14,7 +14,7 @@ from pipelines import ledger, records
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 
-PLAIN = {"mixup": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
+PLAIN = {"mixup": 0, "tempo": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
 
 
 @pytest.fixture(scope="module")

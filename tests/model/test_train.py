@@ -17,7 +17,7 @@ from model.calibration import Doubt
 from model.config import Training
 from model.epochs import are_over, kept_row
 from model.evaluate import score_files
-from model.train import Task, train
+from model.train import Task, compiled, train
 from pipelines import ledger, storage
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
@@ -46,6 +46,21 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     assert again.network().output_shape == (None, 3)
     assert again.doubt.songs == 6 and again.doubt.risk == 0.2
+
+
+def test_each_tower_learns_by_its_own_loss(dataset):
+    task = Task(Training(window_s=1.0, label_smoothing=0.3), dataset, dataset.splits())
+    learner = compiled(task.new_model(), task)
+    shape = task.windows.shapes["log_mel"]
+    windows = {"log_mel": np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)}
+    labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 2, 1, 1]]
+    weights = np.array([1, 2, 3, 4, 5, 6], np.float32)
+    opinions = learner.predict(windows, verbose=0)
+    losses = -(np.log(opinions) * (0.7 * labels + 0.1)[:, None]).sum(axis=2)  # one a window and a tower
+    right = opinions.mean(axis=1).argmax(axis=1) == labels.argmax(axis=1)
+    logs = learner.test_on_batch(windows, labels, weights, return_dict=True)
+    assert logs["loss"] == pytest.approx((losses.mean(axis=1) * weights).mean(), rel=1e-4)
+    assert logs["accuracy"] == pytest.approx((right * weights).sum() / weights.sum())
 
 
 def test_a_bundle_doubts_by_what_its_validation_songs_say(bundle, dataset):
