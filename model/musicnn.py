@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model import towers
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
 from pipelines.features import LogMel, Stft
@@ -65,11 +66,13 @@ TRAINED_ON = TrainedOn(16_000, {"log_mel": LogMel(n_fft=512, hop_length=256, n_m
 
 
 def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
-    """A small network of genres on what musicnn finds in a window; musicnn itself is not trained further.
+    """Two opinions: a small head's on what musicnn finds in a window, and a tower's; musicnn itself stays as it is.
 
     It sees the pooled maps of every depth, each with mean 0 and deviation 1 over the songs trained on. On the corpus
     set aside for choices that did better than musicnn's last layer before the tags, than the maps of one depth, and,
-    with a hidden layer, than without; a mixture of windows (`training.mixup`) did worse.
+    with a hidden layer, than without; a mixture of windows (`training.mixup`) did worse. Beside it stands a tower that
+    is trained from scratch, as musicnn has not heard of much that tells these genres: the head alone had 69.0 % of the
+    200 songs there right (62.8 % of excerpts), the tower alone 65.5 (61.1), the mean of both 71.0 (66.5).
 
     Raises
     ------
@@ -85,7 +88,9 @@ def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
     x = layers.BatchNormalization(center=False, scale=False, momentum=0.95)(front(log_mel))
     x = layers.Dropout(0.3)(x)
     x = layers.Dropout(0.3)(layers.Dense(200, activation="relu")(x))
-    return Model({"log_mel": log_mel}, layers.Dense(genres, activation="softmax")(x), name="transfer")
+    heard = layers.ReLU()(log_mel + 80)  # what is softer than -80 dB tells nothing
+    own = towers.changes(layers.BatchNormalization(center=False, scale=False, momentum=0.95)(heard))
+    return towers.deciding("transfer", {"log_mel": log_mel}, [x, own], genres)
 
 
 def tagger(frames: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from model import networks, stream
+from model import networks, stream, towers
 from model.bundle import MODEL_NAME, Bundle
 from model.calibration import Doubt
 from model.config import Config, Training
@@ -44,10 +44,6 @@ class Task:
     def windows(self) -> Windows:
         """What the network sees of a song."""
         return Windows.of(self.dataset, self.training.inputs, self.training.window_s, self.splits["train"])
-
-    def new_model(self) -> Any:
-        """The network, not trained."""
-        return networks.of_windows(self.training.network, self.dataset, self.windows)
 
     @property
     def steps(self) -> int:
@@ -99,8 +95,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     _refuse_leaks(task)
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(task.training.seed + 1)
-    model = task.new_model()
-    learner = compiled(model, task)
+    learner = compiled(task)
     epochs = Epochs.begin(output, task.training, task.digest)
     if epochs.rows:
         epochs.restore(learner, epochs.rows[-1])
@@ -109,7 +104,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs.restore(learner, epochs.kept)
     if task.training.average_momentum:
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
-    bundle = _publish(model, task, epochs, output)
+    bundle = _publish(towers.mean_of(learner), task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
 
@@ -123,10 +118,10 @@ def _refuse_leaks(task: Task) -> None:
         )
 
 
-def compiled(model: Any, task: Task) -> Any:
-    """A network's towers ready to be trained, each by its own loss, for all epochs of a task; the weights are its."""
+def compiled(task: Task) -> Any:
+    """A network ready to be trained, each tower by its own loss, for all epochs of a task."""
     training = task.training
-    learner = networks.opinions(model)
+    learner = networks.of_windows(training.network, task.dataset, task.windows)
     total = training.epochs * task.steps
     warm_up = math.ceil(total * _WARM_UP_SHARE)
     rate = keras.optimizers.schedules.CosineDecay(

@@ -96,7 +96,7 @@ def first_batch_s(url: str) -> float:
     dataset = Dataset.load(url)
     task = Task(Training(), dataset, dataset.splits())
     audit.of_dataset(dataset, task.splits)
-    compiled(task.new_model(), task)
+    compiled(task)
     next(iter(stream.training_batches(dataset, task.splits["train"], task.windows, task.training)))
     return time.perf_counter() - begin_s
 

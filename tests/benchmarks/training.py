@@ -68,7 +68,7 @@ def _task(clips: Clips, network: str, folder: str) -> Task:
 
 def _step_seconds(task: Task, steps: int, and_stream: bool = False) -> dict[str, float]:
     """Of a training step on the stream, of one on a constant batch, and, if wanted, of a batch of the stream alone."""
-    model = compiled(task.new_model(), task)
+    model = compiled(task)
     model.make_train_function()
 
     def batches() -> Any:

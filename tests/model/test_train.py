@@ -50,7 +50,7 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
 
 def test_each_tower_learns_by_its_own_loss(dataset):
     task = Task(Training(window_s=1.0, label_smoothing=0.3), dataset, dataset.splits())
-    learner = compiled(task.new_model(), task)
+    learner = compiled(task)
     shape = task.windows.shapes["log_mel"]
     windows = {"log_mel": np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)}
     labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 2, 1, 1]]
