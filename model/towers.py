@@ -5,12 +5,11 @@ from typing import Any
 
 
 def changes(x: Any) -> Any:
-    """What convolutions over time find, wherever it is. They pool before they activate, which costs a CPU least."""
+    """What convolutions over time find, wherever it is."""
     from keras import layers
 
     for filters in (96, 96, 128):
-        x = layers.Conv1D(filters, 3, padding="same", use_bias=False)(x)
-        x = activate(layers.MaxPooling1D(2, padding="same")(x))
+        x = _halved(x, filters)
     x = activate(layers.Conv1D(128, 3, padding="same", use_bias=False)(x))
     return layers.GlobalAveragePooling1D()(x)
 
@@ -31,9 +30,16 @@ def over_time(x: Any) -> Any:
 
     x = activate(layers.Conv1D(48, 1, use_bias=False)(x))
     for _ in range(3):
-        x = layers.Conv1D(64, 3, padding="same", use_bias=False)(x)
-        x = activate(layers.MaxPooling1D(2, padding="same")(x))
+        x = _halved(x, 64)
     return layers.GlobalAveragePooling1D()(x)
+
+
+def _halved(x: Any, filters: int) -> Any:
+    """A convolution over time, at half as many frames: it pools before it activates, which costs a CPU least."""
+    from keras import layers
+
+    x = layers.Conv1D(filters, 3, padding="same", use_bias=False)(x)
+    return activate(layers.MaxPooling1D(2, padding="same")(x))
 
 
 def activate(x: Any) -> Any:
