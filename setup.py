@@ -28,6 +28,7 @@ setup(
         "pyarrow>=22",
         "pydantic>=2.11",
         "pyyaml>=6",
+        "scikit-learn>=1.6",
         "scipy>=1.15",
         "s3fs>=2026.9",  # an unpinned one resolves to 0.4.2 beside other AWS packages
         "soundfile>=0.13",

@@ -15,7 +15,7 @@ Batch = dict[str, Any]
 _OVER_MEL_BINS = ("log_mel", "harmonic_mel", "percussive_mel")
 _IN_DB = ("stft_db", *_OVER_MEL_BINS)
 _KNOTS = 5
-_STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "noise": 4, "mix": 5}
+_STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "mix": 5}
 
 
 def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Training) -> tuple[Batch, Any]:
@@ -36,7 +36,6 @@ def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Tr
     batch = change_pitch(batch, seed, training)
     batch = change_tone(batch, windows.deviation, seed, training)
     batch = mask(batch, training)
-    batch, labels = replace_by_noise(batch, labels, seed, training)
     return mix(batch, labels, seed, training)
 
 
@@ -123,38 +122,6 @@ def change_tone(batch: Batch, deviation: Mapping[str, Any], seed: Any, training:
         return values + (_curves(bands_db, values.shape[2]) / scale)[:, None, :]
 
     return {n: equalised(values, deviation[n]) if n in _IN_DB else values for n, values in batch.items()}
-
-
-def replace_by_noise(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch, Any]:
-    """Makes a share `noise_share` of the windows steady noise of some colour, and its genres all alike.
-
-    So a network hears what is no music, and learns to be in doubt.
-    Source: D. Hendrycks et al., "Deep Anomaly Detection with Outlier Exposure", ICLR 2019,
-    https://arxiv.org/abs/1812.04606.
-
-    Parameters
-    ----------
-    batch : dict
-    labels : tf.Tensor, shape (windows, genres)
-    seed : tf.Tensor, int, shape (2,)
-    training : Training
-    """
-    import tensorflow as tf
-
-    if not training.noise_share:
-        return batch, labels
-    count, own = tf.shape(labels)[0], _of("noise", seed)
-    is_noise = tf.random.stateless_uniform([count, 1], own) < training.noise_share
-    colours = tf.random.stateless_normal([count, _KNOTS], own + 1, stddev=1.5)
-    roughness = tf.random.stateless_uniform([count, 1, 1], own + 2)
-
-    def replaced(values: Any) -> Any:
-        noise = _curves(colours, values.shape[2])[:, None, :]
-        noise += roughness * tf.random.stateless_normal(tf.shape(values), own + 3)
-        return tf.where(is_noise[:, :, None], noise, values)
-
-    alike = tf.ones_like(labels) / labels.shape[1]
-    return {name: replaced(values) for name, values in batch.items()}, tf.where(is_noise, alike, labels)
 
 
 def _curves(knots: Any, bins: int) -> Any:

@@ -44,8 +44,6 @@ class Training(Section):
         By how many mel bins windows are shifted at most, up or down.
     gain_db, equalise_db : float
         How much louder or softer windows are made at most, and the standard deviation of the gain of five bands.
-    noise_share : float
-        How many of the windows are replaced by noise that is of all genres alike.
     average_momentum : float
         How much of the running mean of the weights a step keeps, where that mean takes their place at the end; 0 keeps
         the weights as they are.
@@ -80,7 +78,6 @@ class Training(Section):
     pitch_bins: int = Field(0, ge=0)
     gain_db: float = Field(0.0, ge=0)
     equalise_db: float = Field(0.0, ge=0)
-    noise_share: float = Field(0.0, ge=0, lt=1)
     average_momentum: float = Field(0.0, ge=0, lt=1)
     risk: float = Field(0.2, ge=0, le=1)
     class_weights: bool = False

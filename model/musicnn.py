@@ -65,7 +65,7 @@ def _shown(sample_rate_hz: int, features: Mapping[str, Stft]) -> str:
 TRAINED_ON = TrainedOn(16_000, {"log_mel": LogMel(n_fft=512, hop_length=256, n_mels=96, top_db=None)})
 
 
-def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
+def transfer(inputs: Mapping[str, Any]) -> list[Any]:
     """Two opinions: a small head's on what musicnn finds in a window, and a tower's; musicnn itself stays as it is.
 
     It sees the pooled maps of every depth, each with mean 0 and deviation 1 over the songs trained on. On the corpus
@@ -81,8 +81,8 @@ def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
     """
     from keras import Model, layers
 
-    log_mel = layers.Input(shapes["log_mel"], name="log_mel")
-    whole = tagger(shapes["log_mel"][0])
+    log_mel = inputs["log_mel"]
+    whole = tagger(log_mel.shape[1])
     front = Model(whole.input, whole.get_layer("pooled").output, name="musicnn")
     front.trainable = False
     x = layers.BatchNormalization(center=False, scale=False, momentum=0.95)(front(log_mel))
@@ -90,7 +90,7 @@ def transfer(shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
     x = layers.Dropout(0.3)(layers.Dense(200, activation="relu")(x))
     heard = layers.ReLU()(log_mel + 80)  # what is softer than -80 dB tells nothing
     own = towers.changes(layers.BatchNormalization(center=False, scale=False, momentum=0.95)(heard))
-    return towers.deciding("transfer", {"log_mel": log_mel}, [x, own], genres)
+    return [x, own]
 
 
 def tagger(frames: int) -> Any:

@@ -9,27 +9,26 @@ from model.windows import Windows
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
 
-Shapes = Mapping[str, tuple[int, int]]
-"""The inputs: each feature's window as (frames, bins)."""
+Tensors = Mapping[str, Any]
+"""The inputs: each feature's windows, shape (frames, bins)."""
 
 SEED_IMAGE = (288, 432)
 
 
 @dataclass(frozen=True)
 class Network:
-    """A network's builder, and the features that suit it.
+    """What a network is made of, and the features that suit it.
 
     Attributes
     ----------
-    build : callable
-        Takes the inputs' shapes and the number of genres; gives a `keras.Model` whose inputs have the features'
-        names and whose output is what each of its towers takes for each genre's probability, shape (towers, genres).
+    towers : callable
+        Takes the inputs' tensors; gives what each tower ends in, shape (units,), for `towers.deciding`.
     features : tuple of str
     trained_on : musicnn.TrainedOn or None
         Of a network that is pretrained: the one input that it knows, which it takes as it is, not normalised.
     """
 
-    build: Callable[[Shapes, int], Any]
+    towers: Callable[[Tensors], list[Any]]
     features: tuple[str, ...]
     trained_on: musicnn.TrainedOn | None = None
 
@@ -42,26 +41,46 @@ def of_windows(name: str, dataset: Dataset, windows: Windows) -> Any:
     UsageError
         The network is pretrained, and the dataset's features are not what it knows.
     """
-    network = NETWORKS[name]
-    if network.trained_on is None:
-        return network.build(windows.shapes, len(dataset.genres))
-    network.trained_on.check(name, dataset, tuple(windows.frames))
-    return _of_normalised(network.build(windows.shapes, len(dataset.genres)), windows)
+    trained_on = NETWORKS[name].trained_on
+    if trained_on is None:
+        return of_shapes(name, windows.shapes, len(dataset.genres))
+    trained_on.check(name, dataset, tuple(windows.frames))
+    return of_shapes(name, windows.shapes, len(dataset.genres), lambda inputs: _as_they_were(inputs, windows))
 
 
-def _of_normalised(model: Any, windows: Windows) -> Any:
-    """A model of features as they are, as one of normalised features, which everything else that has windows gives."""
-    from keras import Model, layers
+def of_shapes(
+    name: str, shapes: Mapping[str, tuple[int, int]], genres: int, given: Callable[[Tensors], Tensors] = dict
+) -> Any:
+    """The network of a name, for inputs of some shapes: a `keras.Model` of each tower's opinion.
 
-    inputs = {name: layers.Input(shape, name=name) for name, shape in windows.shapes.items()}
-    undone = {
+    Parameters
+    ----------
+    name : str
+        Of `NETWORKS`.
+    shapes : dict
+        Each feature's window as (frames, bins).
+    genres : int
+        How many there are.
+    given : callable
+        Makes of the inputs what the towers are given. Default: the same.
+    """
+    from keras import layers
+
+    inputs = {feature: layers.Input(shape, name=feature) for feature, shape in shapes.items()}
+    return towers.deciding(name, inputs, NETWORKS[name].towers(given(inputs)), genres)
+
+
+def _as_they_were(inputs: Tensors, windows: Windows) -> Tensors:
+    """Features before they were normalised."""
+    from keras import layers
+
+    return {
         name: layers.Normalization(mean=windows.mean[name], variance=windows.deviation[name] ** 2, invert=True)(tensor)
         for name, tensor in inputs.items()
     }
-    return Model(inputs, model(undone), name=model.name)
 
 
-def seed_cnn(shapes: Shapes, genres: int) -> Any:
+def seed_cnn(inputs: Tensors) -> list[Any]:
     """The network of the project's origin, layer for layer: 23,752,282 parameters for nine features, ten genres.
 
     Each feature's window is resized to a picture of 288 x 432, a row a bin, a column a frame; the pictures are the
@@ -69,7 +88,6 @@ def seed_cnn(shapes: Shapes, genres: int) -> Any:
     """
     from keras import layers
 
-    inputs = {name: layers.Input(shape, name=name) for name, shape in shapes.items()}
     pictures = [_picture(tensor) for tensor in inputs.values()]
     x = layers.Concatenate(name="stack")(pictures) if len(pictures) > 1 else pictures[0]
     for filters in (16, 32):
@@ -80,7 +98,7 @@ def seed_cnn(shapes: Shapes, genres: int) -> Any:
     for units in (100, 20):
         x = layers.Dense(units, activation="relu")(x)
         x = layers.Dropout(0.3)(x)
-    return towers.deciding("seed_cnn", inputs, [x], genres)
+    return [x]
 
 
 def _picture(feature: Any) -> Any:
@@ -91,7 +109,7 @@ def _picture(feature: Any) -> Any:
     return layers.Resizing(*SEED_IMAGE)(layers.Reshape((bins, frames, 1))(upright))
 
 
-def cnn(shapes: Shapes, genres: int) -> Any:
+def cnn(inputs: Tensors) -> list[Any]:
     """Two opinions: what convolutions over time find, and how strong each bin is on the whole.
 
     Each learns by itself: they are wrong about different songs. Features lie side by side along the bins. On a corpus
@@ -99,11 +117,11 @@ def cnn(shapes: Shapes, genres: int) -> Any:
     convolutions alone had 64.7 % of excerpts right, statistics alone 65.2 %, the mean of both 66.2 %, and both with one
     loss 63.7 to 65.2 %. Convolutions over time and bins, in their place, cost five times as much and did no better.
     """
-    inputs, x = _side_by_side("cnn", shapes)
-    return towers.deciding("cnn", inputs, [towers.changes(x), towers.levels(x)], genres)
+    x = _side_by_side("cnn", inputs)
+    return [towers.changes(x), towers.levels(x)]
 
 
-def crnn(shapes: Shapes, genres: int) -> Any:
+def crnn(inputs: Tensors) -> list[Any]:
     """Convolutions, then a recurrent layer over time: what is played next to what, and in which order.
 
     Three blocks of convolutions shorten time eightfold and make what they find at every height their channels, so that
@@ -114,7 +132,7 @@ def crnn(shapes: Shapes, genres: int) -> Any:
     """
     from keras import layers
 
-    inputs, x = _side_by_side("crnn", shapes)
+    x = _side_by_side("crnn", inputs)
     x = layers.Reshape((*x.shape[1:], 1))(x)
     for filters, pool in ((24, (2, 4)), (32, (2, 2)), (48, (2, 2))):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
@@ -123,10 +141,10 @@ def crnn(shapes: Shapes, genres: int) -> Any:
     x = towers.activate(layers.Conv1D(96, 1, use_bias=False)(x))
     x = layers.Bidirectional(layers.GRU(64, return_sequences=True))(x)
     weights = layers.Softmax(axis=1)(layers.Dense(1)(x))
-    return towers.deciding("crnn", inputs, [layers.Flatten()(layers.Dot(axes=1)([weights, x]))], genres)
+    return [layers.Flatten()(layers.Dot(axes=1)([weights, x]))]
 
 
-def branches(shapes: Shapes, genres: int) -> Any:
+def branches(inputs: Tensors) -> list[Any]:
     """A small tower for each feature, merged at the end: features that have nothing in common share no filter.
 
     A tower sees all bins of a feature at once, and convolves over time alone, so towers cost little, and features of
@@ -134,23 +152,21 @@ def branches(shapes: Shapes, genres: int) -> Any:
     """
     from keras import layers
 
-    inputs = {name: layers.Input(shape, name=name) for name, shape in shapes.items()}
     merged = [towers.over_time(tensor) for tensor in inputs.values()]
     x = layers.Concatenate()(merged) if len(merged) > 1 else merged[0]
-    return towers.deciding("branches", inputs, [layers.Dropout(0.3)(x)], genres)
+    return [layers.Dropout(0.3)(x)]
 
 
-def _side_by_side(network: str, shapes: Shapes) -> tuple[dict[str, Any], Any]:
-    """A network's inputs, and what they are side by side, shape (frames, all bins)."""
+def _side_by_side(network: str, inputs: Tensors) -> Any:
+    """A network's inputs as one, shape (frames, all bins)."""
     from keras import layers
 
-    inputs = {name: layers.Input(shape, name=name) for name, shape in shapes.items()}
     tensors = list(inputs.values())
     if len({tensor.shape[1] for tensor in tensors}) > 1:
         raise UsageError(
             f"{network} lays features side by side; {', '.join(inputs)} differ in hop_length, give them one"
         )
-    return inputs, layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
+    return layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
 
 
 _NINE = (

@@ -19,6 +19,7 @@ from pipelines.errors import SpectroshardError, UsageError
 
 _SHUFFLED_SONGS = 256
 _SHARDS_AT_ONCE = 4
+_FAMILIAR_SONGS, _FAMILIAR_AT_ONCE = 500, 50
 _BUFFER_BYTES = 1 << 20
 _CACHE = Path("~/.cache/spectroshard").expanduser()
 
@@ -157,6 +158,17 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
 
     songs = _songs(local_paths(dataset, folds), dataset, windows)
     return songs.map(tiled, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def familiar_batches(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any:
+    """A window from the middle of each of some folds' songs, of a few hundred at most; batches of arrays."""
+    import tensorflow as tf
+
+    def middle(song: Any) -> dict[str, Any]:
+        return {name: values[tf.shape(values)[0] // 2] for name, values in song["windows"].items()}
+
+    songs = whole_songs(dataset, folds, windows).take(_FAMILIAR_SONGS)
+    return songs.map(middle).batch(_FAMILIAR_AT_ONCE).as_numpy_iterator()
 
 
 def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> Any:

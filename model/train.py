@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from model import networks, stream, towers
+from model import networks, no_music, stream, towers
 from model.bundle import MODEL_NAME, Bundle
 from model.calibration import Doubt
 from model.config import Config, Training
@@ -104,7 +104,9 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs.restore(learner, epochs.kept)
     if task.training.average_momentum:
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
-    bundle = _publish(towers.mean_of(learner), task, epochs, output)
+    familiar = stream.familiar_batches(dataset, task.splits["train"], task.windows)
+    model = towers.verdict_of(learner, familiar, no_music.batches(dataset, task.windows))
+    bundle = _publish(model, task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
 

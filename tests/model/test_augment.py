@@ -106,28 +106,14 @@ def test_equalisation_is_smooth_over_bins_and_constant_over_time():
     np.testing.assert_allclose(between, (knots[:, :-1] + knots[:, 1:]) / 2, atol=1e-4)
 
 
-def test_a_share_of_windows_becomes_noise_of_no_genre():
-    labels = tf.one_hot(tf.zeros(1000, tf.int32), 4)
-    batch, changed = augment.replace_by_noise(
-        {"log_mel": tf.fill([1000, 5, 8], 9.0)}, labels, SEED, Training(noise_share=0.1)
-    )
-    is_noise = (changed.numpy() == 0.25).all(axis=1)
-    assert 70 < is_noise.sum() < 130
-    np.testing.assert_array_equal(changed.numpy()[~is_noise], labels.numpy()[~is_noise])
-    assert (batch["log_mel"].numpy()[~is_noise] == 9).all()
-    colours = batch["log_mel"].numpy()[is_noise].mean(axis=1)
-    assert colours.std() > 0.5 and abs(colours.mean()) < 0.3
-
-
 def test_changes_depend_on_the_seed_alone():
-    training = Training(tempo=0.2, pitch_bins=1, gain_db=3, equalise_db=2, noise_share=0.5)
+    training = Training(tempo=0.2, pitch_bins=1, gain_db=3, equalise_db=2)
     batch = {"log_mel": tf.random.stateless_normal([6, augment.longest(20, training), 8], [1, 1])}
 
     def changed(seed):
-        labels = tf.eye(6)
         x = augment.change_tempo(batch, {"log_mel": 20}, seed, training)
-        x = augment.change_tone(augment.change_pitch(x, seed, training), {"log_mel": np.ones(8)}, seed, training)
-        return augment.replace_by_noise(x, labels, seed, training)[0]["log_mel"].numpy()
+        x = augment.change_pitch(x, seed, training)
+        return augment.change_tone(x, {"log_mel": np.ones(8)}, seed, training)["log_mel"].numpy()
 
     np.testing.assert_array_equal(changed(SEED), changed(SEED))
     assert not np.array_equal(changed(SEED), changed(SEED + 1))
@@ -139,13 +125,13 @@ def test_every_change_can_be_switched_off():
     assert augment.change_tempo(batch, {"log_mel": 3}, SEED, off) is batch
     assert augment.change_pitch(batch, SEED, off) is batch
     assert augment.change_tone(batch, {}, SEED, off) is batch
-    assert augment.replace_by_noise(batch, labels, SEED, off) == (batch, labels)
+    assert augment.mix(batch, labels, SEED, off) == (batch, labels)
 
 
 def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
     settings = {
         "tempo": 0.25, "pitch_bins": 2, "gain_db": 3, "equalise_db": 2, "mask_bins": 4, "mask_frames": 8,
-        "noise_share": 0.1, "epochs": 1, "features": ("log_mel", "chroma"), "network": "branches",
+        "epochs": 1, "features": ("log_mel", "chroma"), "network": "branches",
     }  # fmt: skip
     bundle = train(config.model_copy(update={"training": Training(**settings)}), dataset, str(tmp_path / "bundle"))
     assert bundle.cutting().frames == {"log_mel": 129, "chroma": 65}

@@ -54,10 +54,12 @@ def test_what_was_normalised_reaches_the_network_as_it_was(log_mel):
     generator = np.random.default_rng(0)
     mean, deviation = generator.normal(-30, 5, 96), generator.uniform(5, 20, 96)
     windows = Windows(1.0, {"log_mel": 60}, {"log_mel": mean}, {"log_mel": deviation})
-    plain = networks.NETWORKS["transfer"].build(windows.shapes, 3)
+    plain = networks.of_shapes("transfer", windows.shapes, 3)
     raw = {"log_mel": log_mel[None, :60]}
-    given = networks._of_normalised(plain, windows).predict(windows.normalise(raw), verbose=0)
-    np.testing.assert_allclose(given, plain.predict(raw, verbose=0), rtol=1e-4)
+    given = networks.of_shapes("transfer", windows.shapes, 3, lambda inputs: networks._as_they_were(inputs, windows))
+    given.set_weights(plain.get_weights())
+    probabilities = given.predict(windows.normalise(raw), verbose=0)
+    np.testing.assert_allclose(probabilities, plain.predict(raw, verbose=0), rtol=1e-4)
 
 
 @pytest.mark.parametrize(

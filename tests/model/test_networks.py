@@ -14,7 +14,7 @@ SHAPES = {
 
 
 def test_seed_cnn_is_the_original_layer_for_layer():
-    model = networks.seed_cnn(SHAPES, 10)
+    model = networks.of_shapes("seed_cnn", SHAPES, 10)
     layers = [layer for layer in model.layers if layer.name == "stack" or layer.count_params() or "pool" in layer.name]
     assert [(type(layer).__name__, layer.output.shape[1:], layer.count_params()) for layer in layers] == [
         ("Concatenate", (288, 432, 9), 0),
@@ -45,7 +45,7 @@ def test_seed_cnn_sees_bins_as_rows_and_frames_as_columns():
 
 
 def test_default_is_compact():
-    model = NETWORKS["cnn"].build({"log_mel": (215, 128)}, 10)
+    model = networks.of_shapes("cnn", {"log_mel": (215, 128)}, 10)
     assert model.count_params() < 1_000_000
     kinds = {type(layer).__name__ for layer in model.layers}
     assert "BatchNormalization" in kinds and any(kind.startswith("Global") for kind in kinds)
@@ -56,8 +56,10 @@ def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path
     shapes = {feature: SHAPES[feature] for feature in NETWORKS[name].features}
     if NETWORKS[name].trained_on:
         shapes = {feature: (40, known.bins) for feature, known in NETWORKS[name].trained_on.features.items()}
-    model = towers.mean_of(NETWORKS[name].build(shapes, 3))
     windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
+    model = towers.verdict_of(
+        networks.of_shapes(name, shapes, 3), [windows], [{n: 9 * values for n, values in windows.items()}]
+    )
     probabilities = model.predict(windows, verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     model.save(tmp_path / "model.keras")
@@ -68,15 +70,27 @@ def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path
 def test_networks_take_windows_of_any_length():
     for name, network in NETWORKS.items():
         if name != "seed_cnn" and not network.trained_on:
-            assert network.build({"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape[2:] == (4,)
+            assert networks.of_shapes(name, {"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape[2:] == (4,)
 
 
-def test_a_networks_verdict_is_the_mean_of_its_towers_opinions():
-    windows = {"log_mel": np.random.default_rng(1).normal(size=(5, 40, 32)).astype(np.float32)}
+FAMILIAR = {"log_mel": np.random.default_rng(1).normal(size=(100, 40, 32)).astype(np.float32)}
+STRANGE = {"log_mel": 5 + 5 * FAMILIAR["log_mel"]}
+
+
+def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinions():
     for name, count in {"cnn": 2, "crnn": 1}.items():
-        learner = NETWORKS[name].build({"log_mel": (40, 32)}, 3)
-        model = towers.mean_of(learner)
-        opinions = learner.predict(windows, verbose=0)
-        assert opinions.shape == (5, count, 3)
-        np.testing.assert_allclose(opinions.mean(axis=1), model.predict(windows, verbose=0), rtol=1e-5)
-        assert learner.trainable_variables == model.trainable_variables
+        learner = networks.of_shapes(name, {"log_mel": (40, 32)}, 3)
+        model = towers.verdict_of(learner, [FAMILIAR], [STRANGE])
+        opinions = learner.predict(FAMILIAR, verbose=0)
+        assert opinions.shape == (100, count, 3)
+        verdicts = model.predict(FAMILIAR, verbose=0)
+        assert np.isclose(opinions.mean(axis=1), verdicts, rtol=1e-4).all(axis=1).mean() == pytest.approx(0.98)
+        assert [v.path for v in learner.trainable_variables] == [v.path for v in model.trainable_variables]
+
+
+def test_of_what_is_strange_a_network_is_hardly_sure_but_says_what_it_would():
+    learner = networks.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
+    probabilities = towers.verdict_of(learner, [FAMILIAR], [STRANGE]).predict(STRANGE, verbose=0)
+    sure = learner.predict(STRANGE, verbose=0).mean(axis=1)
+    assert sure.max() > 0.4
+    np.testing.assert_allclose(probabilities, 1 / 3 + 0.01 * (sure - 1 / 3), atol=1e-5)
