@@ -19,7 +19,7 @@ from pipelines.described import Described
 from pipelines.errors import SpectroshardError
 from pipelines.features import Features
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
@@ -51,7 +51,7 @@ class Bundle(Described):
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     training: Training
     audio: AudioConfig
     features: Features

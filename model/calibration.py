@@ -12,6 +12,7 @@ from pipelines.section import Section
 
 _BINS = 10
 _TEMPERATURES = (0.05, 5.0)
+_LEAST_OVER_CHANCE = 0.1
 
 Array = NDArray[Any]
 
@@ -93,10 +94,13 @@ def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -
     -------
     float
         That of the least sure of the songs where all may be said: what the model is less sure of than of any song may
-        be no music. More than 1, so that nothing is said, where not even the surest songs are right often enough, or
+        be no music. A genre is not said that is hardly likelier than chance would have it, by less than a tenth of what
+        is left to 1. More than 1, so that nothing is said, where not even the surest songs are right often enough, or
         there are no songs.
     """
     confidences, right = _confidences(scores, genres)
+    is_likely = confidences >= (1 + _LEAST_OVER_CHANCE * (len(genres) - 1)) / len(genres)
+    confidences, right = confidences[is_likely], right[is_likely]
     order = np.argsort(-confidences, kind="stable")
     wrong_shares = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
     # Songs of one confidence are said together or not at all.

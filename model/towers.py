@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _OPINION = "opinion_"
-_INVERSE_PENALTY, _LEAST_DEVIATION = 0.1, 1e-3
-_FAMILIAR_SHARE, _BELIEF_IN_THE_STRANGE = 0.98, 0.01
+_LEAST_DEVIATION = 1e-3
+_FAMILIAR_SHARE, _BELIEF_IN_THE_STRANGE = 0.98, 0.001
 
 Batch = Mapping[str, Any]
 """Normalised windows, each feature of shape (windows, frames, bins)."""
@@ -70,7 +70,7 @@ def deciding(network: str, inputs: Mapping[str, Any], towers: Sequence[Any], gen
 def verdict_of(learner: Any, familiar: Iterable[Batch], strange: Iterable[Batch]) -> Any:
     """The model of the same layers whose output is the mean of a network's opinions, shape (genres,).
 
-    A window that is rather like what is strange is hardly believed: its genres are all alike, but for a hundredth of
+    A window that is rather like what is strange is hardly believed: its genres are all alike, but for a thousandth of
     the difference. One more layer tells it, of what the towers found: a logistic regression, with a limit that one in
     fifty of the familiar windows reaches. The network itself learns nothing of what is strange, which cost accuracy.
     Source of the idea: K. Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
@@ -103,7 +103,7 @@ def _discriminant(front: Any, familiar: Iterable[Batch], strange: Iterable[Batch
 
     known, other = (np.concatenate([front.predict_on_batch(batch) for batch in each]) for each in (familiar, strange))
     deviation = known.std(axis=0) + _LEAST_DEVIATION
-    regression = LogisticRegression(C=_INVERSE_PENALTY, class_weight="balanced", max_iter=1000)
+    regression = LogisticRegression(class_weight="balanced", max_iter=1000)
     regression.fit(np.concatenate([known, other]) / deviation, np.repeat([0, 1], [len(known), len(other)]))
     weights = (regression.coef_[0] / deviation).astype(np.float32)
     return weights[:, None], float(np.quantile(known @ weights, _FAMILIAR_SHARE))

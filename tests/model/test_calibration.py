@@ -65,6 +65,12 @@ def test_threshold_lets_nothing_through_where_the_surest_are_wrong():
     assert threshold([], GENRES, 0.1) > 1
 
 
+def test_a_genre_hardly_likelier_than_chance_is_never_said():
+    songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.54)]
+    assert threshold(songs, GENRES, 0.5) == pytest.approx(0.9)
+    assert threshold(songs[1:], GENRES, 0.5) > 1
+
+
 def test_songs_of_one_confidence_are_said_together():
     songs = [song("a", "jazz", 0.75), song("b", "rock", 0.75), song("c", "jazz", 0.9)]
     assert threshold(songs, GENRES, 0.2) == pytest.approx(0.9)

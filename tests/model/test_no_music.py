@@ -27,14 +27,10 @@ def test_speech_has_syllables_and_noise_has_none(some):
         return levels.std() / levels.mean()
 
     steady = [loudness_wanders(sound) for sound in (*some[0::6], *some[3::6])]
-    speech = [loudness_wanders(sound) for sound in (*some[1::6], *some[4::6])]
+    speech = [loudness_wanders(sound) for sound in (*some[1::6], *some[2::6], *some[5::6])]
     assert min(speech) > 0.4 > min(steady)
 
 
 def test_some_sounds_end_where_a_lower_rate_does(some):
     above = [np.abs(np.fft.rfft(sound))[8100:].max() / max(np.abs(np.fft.rfft(sound)).max(), 1e-9) for sound in some]
     assert any(share < 1e-6 for share in above) and any(share > 1e-4 for share in above)
-
-
-def test_silence_is_what_recording_adds(some):
-    assert max(np.abs(sound).max() for sound in some[5::6]) < 3 / 32768
