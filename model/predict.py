@@ -113,8 +113,7 @@ def _listed(url: str) -> dict[str, int | None]:
             raise UsageError(
                 f"manifest {url}: path {path!r}, year {year!r}; expected a path, and four digits or nothing"
             )
-        is_relative = "://" not in path and not path.startswith("/")
-        years[storage.absolute(storage.join(folder, path) if is_relative else path)] = tags.year_of(year)
+        years[manifest.file_url(path, folder)] = tags.year_of(year)
     return years
 
 

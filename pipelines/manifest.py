@@ -72,10 +72,15 @@ def _cell(value: Any) -> str:
     return "" if is_missing else str(value).strip()
 
 
+def file_url(path: str, root: str) -> str:
+    """The URL of a file that a manifest names; a relative path lies below the root."""
+    is_relative = "://" not in path and not path.startswith("/")
+    return storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
+
+
 def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     path = row["path"]
-    is_relative = "://" not in path and not path.startswith("/")
-    uri = storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
+    uri = file_url(path, root)
     below = uri.removeprefix(storage.join(root, ""))
     outside = not path or below == uri or ".." in PurePosixPath(path).parts
     song = Song(
