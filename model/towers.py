@@ -5,7 +5,7 @@ from typing import Any
 
 _OPINION = "opinion_"
 _LEAST_DEVIATION = 1e-3
-_FAMILIAR_SHARE, _BELIEF_IN_THE_STRANGE = 0.98, 0.001
+_FAMILIAR_SHARE, _BELIEF_IN_THE_STRANGE = 0.99, 0.001
 
 Batch = Mapping[str, Any]
 """Normalised windows, each feature of shape (windows, frames, bins)."""
@@ -72,7 +72,7 @@ def verdict_of(learner: Any, familiar: Iterable[Batch], strange: Iterable[Batch]
 
     A window that is rather like what is strange is hardly believed: its genres are all alike, but for a thousandth of
     the difference. One more layer tells it, of what the towers found: a logistic regression, with a limit that one in
-    fifty of the familiar windows reaches. The network itself learns nothing of what is strange, which cost accuracy.
+    a hundred of the familiar windows reaches. The network itself learns nothing of what is strange, which cost accuracy.
     Source of the idea: K. Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
     Adversarial Attacks", NeurIPS 2018, https://arxiv.org/abs/1807.03888.
 
