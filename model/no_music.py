@@ -14,7 +14,7 @@ from pipelines.features import Features
 
 Array = NDArray[np.float64]
 
-_SOUNDS, _SOUNDS_AT_ONCE = 200, 50
+_SOUNDS, _SOUNDS_AT_ONCE, _LONGEST_S = 200, 50, 5.0
 _RATES_HZ = (8_000, 11_025, 16_000, np.inf, np.inf, np.inf)
 _PAUSE_SHARE, _VOICED_SHARE = 0.25, 0.75
 _FORMANTS_HZ, _FORMANT_WIDTH_HZ = ((300, 850), (850, 2500), (2300, 3300)), 80
@@ -33,7 +33,8 @@ def batches(dataset: Dataset, windows: Windows) -> Iterator[dict[str, Array]]:
 @functools.lru_cache(maxsize=1)  # the rounds of a cross-validation differ in nothing of it
 def _heard(config: AudioConfig, wanted: Features, window_s: float) -> list[dict[str, NDArray[np.float32]]]:
     rate_hz = config.sample_rate_hz
-    made = sounds(_SOUNDS, max(window_s, config.min_duration_s), rate_hz, seed=0)
+    duration_s = max(config.min_duration_s, min(window_s, _LONGEST_S))  # a longer window hears it again
+    made = sounds(_SOUNDS, duration_s, rate_hz, seed=0)
     return [features.compute(sound, rate_hz, wanted) for sound in made]
 
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from model import no_music
+from model.windows import Windows
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,13 @@ def test_speech_has_syllables_and_noise_has_none(some):
 def test_some_sounds_end_where_a_lower_rate_does(some):
     above = [np.abs(np.fft.rfft(sound))[8100:].max() / max(np.abs(np.fft.rfft(sound)).max(), 1e-9) for sound in some]
     assert any(share < 1e-6 for share in above) and any(share > 1e-4 for share in above)
+
+
+@pytest.mark.parametrize("window_s", [0.2, 7.0])
+def test_windows_of_any_length_hear_each_sound_once(dataset, window_s):
+    windows = Windows.of(dataset, ("log_mel", "chroma"), window_s, tuple(dataset.folds))
+    batches = list(no_music.batches(dataset, windows))
+    assert sum(len(batch["log_mel"]) for batch in batches) == 200
+    for name, shape in windows.shapes.items():
+        heard = np.concatenate([batch[name] for batch in batches])
+        assert heard.shape == (200, *shape) and np.isfinite(heard).all()
