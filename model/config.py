@@ -21,8 +21,9 @@ class Training(Section):
         What the network sees of a song. Default: what suits the network.
     window_s : float
         The length of the stretch of a song that is classified at a time.
-    windows_per_song : int
-        How many windows, at random places, an epoch draws from each song.
+    windows_per_song, windows_per_epoch : int
+        How many windows, at random places, an epoch draws from each song. Of few songs it draws so many more that they
+        are `windows_per_epoch` at least: a small corpus, too, needs a few thousand steps to be learned.
     held_out_share : float
         How much of each train song, at its end, is never trained on, so that it can be scored beside songs that the
         network never saw: a window at least, and half of the song at most.
@@ -64,6 +65,7 @@ class Training(Section):
     features: tuple[str, ...] = ()
     window_s: float = Field(3.0, gt=0)
     windows_per_song: int = Field(2, ge=1)
+    windows_per_epoch: int = Field(800, ge=1)
     held_out_share: float = Field(0.0, ge=0, le=0.5)
     batch_size: int = Field(16, ge=1)
     epochs: int = Field(40, ge=1)

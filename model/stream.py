@@ -70,8 +70,16 @@ def _check(shard: Shard, path: str, version: str) -> None:
 
 def steps(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
     """How many batches an epoch has."""
-    songs = sum(shard.songs for shard in dataset.shards_of(folds))
-    return math.ceil(songs * training.windows_per_song / training.batch_size)
+    return math.ceil(_songs_in(dataset, folds) * passes(dataset, folds, training) / training.batch_size)
+
+
+def passes(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
+    """How many windows an epoch draws from each song of some folds."""
+    return max(training.windows_per_song, math.ceil(training.windows_per_epoch / _songs_in(dataset, folds)))
+
+
+def _songs_in(dataset: Dataset, folds: Sequence[str]) -> int:
+    return sum(shard.songs for shard in dataset.shards_of(folds))
 
 
 def genre_weights(songs: Mapping[str, int], training: Training) -> dict[str, float]:
@@ -87,7 +95,7 @@ def training_batches(
 ) -> Any:
     """Batches of random windows, epoch after epoch.
 
-    An epoch reads every song `windows_per_song` times, in another order each, and cuts one window each time. Where it
+    An epoch reads every song `passes` times, in another order each, and cuts one window each time. Where it
     is cut depends on the seed, the epoch and the place in the stream, so a resumed training is given what it would
     have been given, but for masks. Songs stay in memory, as they are stored, after the first pass where
     `training.cache_mb` holds them all; that changes nothing of what is given.
@@ -101,6 +109,7 @@ def training_batches(
 
     shards, song_spec = _shards(dataset, folds, windows, _fits(dataset, folds, training))
     weights = tf.constant(list(genre_weights(dataset.songs_of(folds), training).values()), tf.float32)
+    each = passes(dataset, folds, training)
     cut = replace(windows, frames={name: augment.longest(count, training) for name, count in windows.frames.items()})
 
     def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
@@ -116,8 +125,8 @@ def training_batches(
         return songs.shuffle(_SHUFFLED_SONGS, seed=training.seed + number)
 
     def one_epoch(epoch: Any) -> Any:
-        passes = tf.data.Dataset.range(epoch * training.windows_per_song, (epoch + 1) * training.windows_per_song)
-        songs = passes.flat_map(one_pass).enumerate()
+        numbers = tf.data.Dataset.range(epoch * each, (epoch + 1) * each)
+        songs = numbers.flat_map(one_pass).enumerate()
         return songs.map(lambda place, song: window(place, song, epoch), tf.data.AUTOTUNE, deterministic=True)
 
     def finish(place: Any, batch: Any) -> Any:

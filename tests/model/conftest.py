@@ -36,7 +36,7 @@ def config(corpus):
             "corpus": {"input": str(corpus)},
             "features": {"log_mel": {"n_mels": 32}, "chroma": {"hop_length": 1024}, "spectral_centroid": {}},
             "folds": {"count": 4},
-            "training": {"window_s": 2.0, "epochs": 4, "batch_size": 16, "windows_per_song": 2},
+            "training": {"window_s": 2.0, "epochs": 4, "batch_size": 16, "windows_per_epoch": 1},
         }
     )
 

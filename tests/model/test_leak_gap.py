@@ -13,7 +13,7 @@ from model.metrics import FileScore
 from model.report import write_report
 from model.windows import Windows
 
-TRAINING = Training(window_s=2.0, windows_per_song=4, batch_size=8, epochs=2, mixup=0.0)
+TRAINING = Training(window_s=2.0, windows_per_song=4, windows_per_epoch=1, batch_size=8, epochs=2, mixup=0.0)
 
 
 class Clock(Windows):
@@ -88,7 +88,9 @@ def test_both_scores_of_made_up_songs():
 
 
 def test_crossval_with_the_gap(config, dataset, tmp_path):
-    values = config.model_dump() | {"training": {"window_s": 2.0, "epochs": 1, "features": ["chroma"]}}
+    values = config.model_dump() | {
+        "training": {"window_s": 2.0, "epochs": 1, "windows_per_epoch": 1, "features": ["chroma"]}
+    }
     quick = Config.model_validate(values)
     metrics, scores = crossval(quick, dataset, str(tmp_path / "out"), with_leak_gap=True)
     saved = json.loads((tmp_path / "out" / "metrics.json").read_text())

@@ -85,7 +85,7 @@ def test_without_the_weights_it_says_how_to_get_them(monkeypatch):
 
 def test_a_training_leaves_the_front_end_as_it_was_and_its_bundle_predicts_any_audio(corpus, tmp_path, monkeypatch):
     values = {"corpus": {"input": str(corpus)}, "audio": AUDIO, "features": KNOWN, "folds": {"count": 4}}
-    training = {"network": "transfer", "window_s": 1.0, "windows_per_song": 1, "epochs": 1}
+    training = {"network": "transfer", "window_s": 1.0, "windows_per_song": 1, "windows_per_epoch": 1, "epochs": 1}
     config = Config.model_validate(values | {"training": training})
     bundle = train(config, build(config, str(tmp_path / "dataset"), new_pipeline).dataset, str(tmp_path / "bundle"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

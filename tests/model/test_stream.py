@@ -1,4 +1,5 @@
 import itertools
+import math
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,15 @@ from pipelines import ledger, records
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
 
-PLAIN = {"mixup": 0, "tempo": 0, "mask_bins": 0, "mask_frames": 0, "features": ("log_mel", "chroma"), "window_s": 2.0}
+PLAIN = {
+    "mixup": 0,
+    "tempo": 0,
+    "mask_bins": 0,
+    "mask_frames": 0,
+    "features": ("log_mel", "chroma"),
+    "window_s": 2.0,
+    "windows_per_epoch": 1,
+}
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +54,15 @@ def test_an_epoch_has_its_windows_of_every_song(dataset, train_folds, windows):
     assert len(found) == stream.steps(dataset, train_folds, training)
     assert sum(len(labels) for _, labels, _ in found) == 3 * songs
     assert {name: values.shape[1:] for name, values in found[0][0].items()} == {"log_mel": (86, 32), "chroma": (43, 12)}
+
+
+def test_few_songs_give_more_windows_each(dataset, train_folds):
+    songs = sum(dataset.songs_of(train_folds).values())
+    few = Training(batch_size=5, windows_per_song=3, windows_per_epoch=4 * songs - 1)
+    assert stream.passes(dataset, train_folds, few) == 4
+    assert stream.steps(dataset, train_folds, few) == math.ceil(4 * songs / 5)
+    enough = Training(windows_per_song=3, windows_per_epoch=3 * songs)
+    assert stream.passes(dataset, train_folds, enough) == 3
 
 
 def test_windows_are_stretches_of_train_songs_aligned_over_features(dataset, train_folds, windows):
