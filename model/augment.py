@@ -12,7 +12,7 @@ from model.windows import Windows
 Batch = dict[str, Any]
 """Features by name, shape (windows, frames, bins), normalised."""
 
-_OVER_MEL_BINS = ("log_mel", "harmonic_mel", "percussive_mel")
+_OVER_MEL_BINS = ("log_mel", "musicnn_mel", "harmonic_mel", "percussive_mel")
 _IN_DB = ("stft_db", *_OVER_MEL_BINS)
 _KNOTS = 5
 _STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "mix": 5}

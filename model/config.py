@@ -1,6 +1,6 @@
 """The configuration of a training, beside that of a build in the same file."""
 
-from typing import Any
+from typing import Any, Self
 
 import pydantic
 from pydantic import Field
@@ -8,6 +8,8 @@ from pydantic import Field
 from model import networks
 from pipelines.config import BuildConfig
 from pipelines.section import Section
+
+_ALTERING = ("mixup", "mask_bins", "mask_frames", "tempo", "pitch_bins", "gain_db", "equalise_db")
 
 
 class Training(Section):
@@ -18,7 +20,7 @@ class Training(Section):
     network : str
         A name in `model.networks.NETWORKS`.
     features : tuple of str
-        What the network sees of a song. Default: what suits the network.
+        What the network learns from. Default: what suits it.
     window_s : float
         The length of the stretch of a song that is classified at a time.
     windows_per_song, windows_per_epoch : int
@@ -94,10 +96,30 @@ class Training(Section):
             raise ValueError(f"unknown network {name!r}; allowed: {', '.join(networks.NETWORKS)}")
         return name
 
+    @pydantic.model_validator(mode="after")
+    def _leaves_what_is_pretrained(self) -> Self:
+        pretrained = networks.NETWORKS[self.network].pretrained
+        if pretrained and pretrained.feature in self.features:
+            raise ValueError(
+                f"features names {pretrained.feature}, which network {self.network} sees in any case;"
+                " name those alone that its towers are to learn from"
+            )
+        return self
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The features that the network's towers learn from: those named, or what suits the network."""
+        return self.features or networks.NETWORKS[self.network].features
+
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The features that the network sees: those named, or what suits the network."""
-        return self.features or networks.NETWORKS[self.network].features
+        """The features that the network sees: beside those that it learns from, what its pretrained part knows."""
+        pretrained = networks.NETWORKS[self.network].pretrained
+        return (*self.learned, pretrained.feature) if pretrained else self.learned
+
+    def unaltered(self, **values: int) -> Self:
+        """The same training of windows as they are in their songs, with some other values."""
+        return self.model_copy(update={**dict.fromkeys(_ALTERING, 0), **values})
 
     def deciding(self) -> dict[str, Any]:
         """The values that decide what is learned."""

@@ -9,88 +9,74 @@ no Python of today can install, does not matter.
 import importlib.util
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from model import towers
+from model.windows import Windows
 from pipelines.dataset import Dataset
 from pipelines.errors import UsageError
-from pipelines.features import LogMel, Stft
+from pipelines.features import MusicnnMel
 
 TAGS = 50
+_FEATURE = "musicnn_mel"
+_RATE_HZ, _FRAME_S, _HOP_S = 16_000, 0.032, 0.016
 _CHECKPOINT = "MSD_musicnn"
 _PACKAGE = "musicnn==0.1.0"
 
 
 @dataclass(frozen=True)
-class TrainedOn:
-    """The input that a pretrained network knows: its audio's rate, and its features by name."""
+class Pretrained:
+    """A network that has learned elsewhere.
 
-    sample_rate_hz: int
-    features: Mapping[str, Stft]
+    Attributes
+    ----------
+    feature : str
+        The one that it knows.
+    front : callable
+        Of a dataset and its windows: the `keras.Model` of what it finds in a normalised window, shape (units,).
+    """
 
-    def check(self, network: str, dataset: Dataset, used: Sequence[str]) -> None:
-        """Refuses another input.
-
-        Parameters
-        ----------
-        network : str
-            Its name.
-        dataset : Dataset
-        used : sequence of str
-            The features that the network is to see.
-
-        Raises
-        ------
-        UsageError
-            The dataset's audio has another rate, or its features other parameters, or others are to be seen.
-        """
-        config = dataset.config
-        found = {name: feature for name, feature in config.features.chosen.items() if name in used}
-        if (config.audio.sample_rate_hz, found) != (self.sample_rate_hz, self.features):
-            raise UsageError(
-                f"{dataset.url}: network {network} knows {_shown(self.sample_rate_hz, self.features)} and nothing else,"
-                f" found {_shown(config.audio.sample_rate_hz, found)}; build a dataset that has what it knows,"
-                " as by configs/soundtracks-transfer.yaml"
-            )
+    feature: str
+    front: Callable[[Dataset, Windows], Any]
 
 
-def _shown(sample_rate_hz: int, features: Mapping[str, Stft]) -> str:
-    shown = [f"features.{name} {json.dumps(feature.model_dump())}" for name, feature in features.items()]
-    return ", ".join([f"audio.sample_rate_hz {sample_rate_hz}", *shown])
-
-
-TRAINED_ON = TrainedOn(16_000, {"log_mel": LogMel(n_fft=512, hop_length=256, n_mels=96, top_db=None)})
-
-
-def transfer(inputs: Mapping[str, Any]) -> list[Any]:
-    """Two opinions: a small head's on what musicnn finds in a window, and a tower's; musicnn itself stays as it is.
-
-    It sees the pooled maps of every depth, each with mean 0 and deviation 1 over the songs trained on. On the corpus
-    set aside for choices that did better than musicnn's last layer before the tags, than the maps of one depth, and,
-    with a hidden layer, than without; a mixture of windows (`training.mixup`) did worse. Beside it stands a tower that
-    is trained from scratch, as musicnn has not heard of much that tells these genres: the head alone had 69.0 % of the
-    200 songs there right (62.8 % of excerpts), the tower alone 65.5 (61.1), the mean of both 71.0 (66.5).
+def front(dataset: Dataset, windows: Windows) -> Any:
+    """What musicnn finds: its pooled maps of every depth, shape (1506,). It stays as it is.
 
     Raises
     ------
     UsageError
-        The package that has musicnn's weights is not installed.
+        The package that has its weights is not installed, or the dataset's feature is not what it knows.
     """
     from keras import Model, layers
 
-    log_mel = inputs["log_mel"]
-    whole = tagger(log_mel.shape[1])
-    front = Model(whole.input, whole.get_layer("pooled").output, name="musicnn")
-    front.trainable = False
-    x = layers.BatchNormalization(center=False, scale=False, momentum=0.95)(front(log_mel))
-    x = layers.Dropout(0.3)(x)
-    x = layers.Dropout(0.3)(layers.Dense(200, activation="relu")(x))
-    heard = layers.ReLU()(log_mel + 80)  # what is softer than -80 dB tells nothing
-    own = towers.changes(layers.BatchNormalization(center=False, scale=False, momentum=0.95)(heard))
-    return [x, own]
+    _check(dataset)
+    frames, bins = windows.shapes[_FEATURE]
+    whole = tagger(frames)
+    pooled = Model(whole.input, whole.get_layer("pooled").output, name="musicnn")
+    pooled.trainable = False
+    normalised = layers.Input((frames, bins), name=_FEATURE)
+    mean, variance = windows.mean[_FEATURE], windows.deviation[_FEATURE] ** 2
+    log_mel = layers.Normalization(mean=mean, variance=variance, invert=True)(normalised)
+    # A longer frame has more samples to add up.
+    n_fft = dataset.config.features.chosen[_FEATURE].n_fft
+    as_known = layers.Rescaling(1.0, 20 * math.log10(_FRAME_S * _RATE_HZ / n_fft))(log_mel)
+    return Model({_FEATURE: normalised}, pooled(as_known))
+
+
+def _check(dataset: Dataset) -> None:
+    rate_hz, found = dataset.config.audio.sample_rate_hz, dataset.config.features.chosen[_FEATURE]
+    known = MusicnnMel(n_fft=found.n_fft, hop_length=found.hop_length)
+    lengths = (found.n_fft, _FRAME_S), (found.hop_length, _HOP_S)
+    if found != known or any(abs(count / rate_hz / wanted_s - 1) > 0.01 for count, wanted_s in lengths):
+        shown = json.dumps(found.model_dump())
+        raise UsageError(
+            f"{dataset.url}: musicnn knows frames of 32 ms, every 16 ms, of 96 bins up to 8 kHz, found"
+            f" features.{_FEATURE} {shown} at {rate_hz} Hz; build a dataset with features.{_FEATURE}"
+            f" {{n_fft: {round(_FRAME_S * rate_hz)}, hop_length: {round(_HOP_S * rate_hz)}}}"
+        )
 
 
 def tagger(frames: int) -> Any:
@@ -100,7 +86,7 @@ def tagger(frames: int) -> Any:
     """
     from keras import Model, layers
 
-    log_mel = layers.Input((frames, TRAINED_ON.features["log_mel"].bins), name="log_mel")
+    log_mel = layers.Input((frames, MusicnnMel().bins), name="log_mel")
     pooled = _pool(_middle(_front(_compressed(log_mel))))
     x = layers.BatchNormalization(name="batch_normalization_9")(pooled)
     x = layers.Dense(200, activation="relu", name="dense")(x)
@@ -183,3 +169,6 @@ def _folder() -> Path:
             " (without --no-deps pip refuses: it was pinned to the numpy of 2019, and only its weights are read)"
         )
     return Path(found.submodule_search_locations[0])
+
+
+PRETRAINED = Pretrained(_FEATURE, front)

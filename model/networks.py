@@ -24,34 +24,18 @@ class Network:
     towers : callable
         Takes the inputs' tensors; gives what each tower ends in, shape (units,), for `towers.deciding`.
     features : tuple of str
-    trained_on : musicnn.TrainedOn or None
-        Of a network that is pretrained: the one input that it knows, which it takes as it is, not normalised.
+        What the towers learn from.
+    pretrained : Pretrained or None
+        What stands beside the towers, and has learned elsewhere.
     """
 
     towers: Callable[[Tensors], list[Any]]
     features: tuple[str, ...]
-    trained_on: musicnn.TrainedOn | None = None
+    pretrained: musicnn.Pretrained | None = None
 
 
-def of_windows(name: str, dataset: Dataset, windows: Windows) -> Any:
-    """The network of a name, for a dataset's windows: a `keras.Model` whose inputs are normalised.
-
-    Raises
-    ------
-    UsageError
-        The network is pretrained, and the dataset's features are not what it knows.
-    """
-    trained_on = NETWORKS[name].trained_on
-    if trained_on is None:
-        return of_shapes(name, windows.shapes, len(dataset.genres))
-    trained_on.check(name, dataset, tuple(windows.frames))
-    return of_shapes(name, windows.shapes, len(dataset.genres), lambda inputs: _as_they_were(inputs, windows))
-
-
-def of_shapes(
-    name: str, shapes: Mapping[str, tuple[int, int]], genres: int, given: Callable[[Tensors], Tensors] = dict
-) -> Any:
-    """The network of a name, for inputs of some shapes: a `keras.Model` of each tower's opinion.
+def of_shapes(name: str, shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
+    """The network of a name, for normalised inputs of some shapes: a `keras.Model` of each tower's opinion.
 
     Parameters
     ----------
@@ -61,23 +45,17 @@ def of_shapes(
         Each feature's window as (frames, bins).
     genres : int
         How many there are.
-    given : callable
-        Makes of the inputs what the towers are given. Default: the same.
     """
     from keras import layers
 
     inputs = {feature: layers.Input(shape, name=feature) for feature, shape in shapes.items()}
-    return towers.deciding(name, inputs, NETWORKS[name].towers(given(inputs)), genres)
+    return towers.deciding(name, inputs, NETWORKS[name].towers(inputs), genres)
 
 
-def _as_they_were(inputs: Tensors, windows: Windows) -> Tensors:
-    """Features before they were normalised."""
-    from keras import layers
-
-    return {
-        name: layers.Normalization(mean=windows.mean[name], variance=windows.deviation[name] ** 2, invert=True)(tensor)
-        for name, tensor in inputs.items()
-    }
+def front(name: str, dataset: Dataset, windows: Windows) -> Any | None:
+    """What a network's pretrained part finds, as a `keras.Model` of normalised windows; None where it has none."""
+    pretrained = NETWORKS[name].pretrained
+    return pretrained.front(dataset, windows) if pretrained else None
 
 
 def seed_cnn(inputs: Tensors) -> list[Any]:
@@ -144,6 +122,18 @@ def crnn(inputs: Tensors) -> list[Any]:
     return [layers.Flatten()(layers.Dot(axes=1)([weights, x]))]
 
 
+def transfer(inputs: Tensors) -> list[Any]:
+    """The default's towers, and beside them, once they have learned, a head on what musicnn finds in a window.
+
+    A network that was pretrained on the tags of other music knows what a few hundred songs do not teach, and the towers
+    hear what tells these genres and no tag names: each is wrong about other songs. On the corpus set aside for choices
+    (200 songs) the towers alone had 72.5 % right, the head alone 70 to 72 %, the mean of the three opinions 74.5 %.
+    There a head on the pooled maps of every depth did better than on musicnn's last layer before the tags, and with a
+    hidden layer better than without.
+    """
+    return cnn(inputs)
+
+
 def branches(inputs: Tensors) -> list[Any]:
     """A small tower for each feature, merged at the end: features that have nothing in common share no filter.
 
@@ -179,5 +169,5 @@ NETWORKS = {
     "crnn": Network(crnn, ("log_mel",)),
     "branches": Network(branches, ("log_mel", "percussive_mel", "chroma", "mfcc", "tempogram")),
     "seed_cnn": Network(seed_cnn, _NINE),
-    "transfer": Network(musicnn.transfer, tuple(musicnn.TRAINED_ON.features), musicnn.TRAINED_ON),
+    "transfer": Network(transfer, ("log_mel",), musicnn.PRETRAINED),
 }

@@ -61,10 +61,20 @@ def deciding(network: str, inputs: Mapping[str, Any], towers: Sequence[Any], gen
     from keras import Model, layers
 
     opinions = [
-        layers.Reshape((1, genres))(layers.Dense(genres, activation="softmax", name=f"{_OPINION}{number}")(tower))
+        layers.Reshape((1, genres))(
+            layers.Dense(genres, activation="softmax", name=f"{_OPINION}{network}_{number}")(tower)
+        )
         for number, tower in enumerate(towers)
     ]
     return Model(inputs, layers.Concatenate(axis=1)(opinions) if len(opinions) > 1 else opinions[0], name=network)
+
+
+def together(learner: Any, other: Any) -> Any:
+    """A learner with the opinions of another beside its own, and the inputs of both."""
+    from keras import Model, layers
+
+    opinions = layers.Concatenate(axis=1)([learner.output, other.output])
+    return Model({**learner.input, **other.input}, opinions, name=learner.name)
 
 
 def verdict_of(learner: Any, familiar: Iterable[Batch], strange: Iterable[Batch]) -> Any:

@@ -1,27 +1,25 @@
 """Training: a dataset and a configuration to a bundle; what was killed goes on at its epoch."""
 
 import functools
-import math
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from model import networks, no_music, stream, towers
+from model import learning, networks, no_music, stream, towers
 from model.bundle import MODEL_NAME, Bundle
 from model.calibration import Doubt
 from model.config import Config, Training
 from model.epochs import WORK_NAME, Epochs, are_over
 from model.evaluate import score_files
+from model.heads import with_head
 from model.windows import Windows
 from pipelines import audit, storage
 from pipelines.config import digest
 from pipelines.dataset import Dataset
 from pipelines.errors import SpectroshardError, UsageError
-
-_WARM_UP_SHARE = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,11 @@ class Task:
     def windows(self) -> Windows:
         """What the network sees of a song."""
         return Windows.of(self.dataset, self.training.inputs, self.training.window_s, self.splits["train"])
+
+    @property
+    def learned(self) -> Windows:
+        """What its towers learn from, epoch after epoch."""
+        return self.windows.only(self.training.learned)
 
     @property
     def steps(self) -> int:
@@ -93,6 +96,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         return _finished(output, task)
     stream.local_paths(dataset, task.splits["train"])  # which are there
     _refuse_leaks(task)
+    front = networks.front(task.training.network, dataset, task.windows)
     # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(task.training.seed + 1)
     learner = compiled(task)
@@ -104,6 +108,9 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs.restore(learner, epochs.kept)
     if task.training.average_momentum:
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
+    if front is not None:
+        heard = task.windows.only(front.input)
+        learner = with_head(learner, front, dataset, task.splits["train"], heard, task.training)
     familiar = stream.familiar_batches(dataset, task.splits["train"], task.windows)
     model = towers.verdict_of(learner, familiar, no_music.batches(dataset, task.windows))
     bundle = _publish(model, task, epochs, output)
@@ -121,41 +128,10 @@ def _refuse_leaks(task: Task) -> None:
 
 
 def compiled(task: Task) -> Any:
-    """A network ready to be trained, each tower by its own loss, for all epochs of a task."""
-    training = task.training
-    learner = networks.of_windows(training.network, task.dataset, task.windows)
-    total = training.epochs * task.steps
-    warm_up = math.ceil(total * _WARM_UP_SHARE)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, total - warm_up), warmup_target=training.learning_rate, warmup_steps=warm_up
-    )
-    learner.compile(
-        optimizer=keras.optimizers.AdamW(
-            rate,
-            weight_decay=training.weight_decay,
-            use_ema=training.average_momentum > 0,
-            ema_momentum=training.average_momentum,
-        ),
-        loss=_each_loss(training.label_smoothing),
-        weighted_metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")],
-        jit_compile=False,  # on a CPU many times slower
-    )
-    learner.optimizer.build(learner.trainable_variables)
+    """A network ready to be trained, for all epochs of a task."""
+    learner = networks.of_shapes(task.training.network, task.learned.shapes, len(task.dataset.genres))
+    learning.compile_for(learner, task.training.epochs * task.steps, task.training.learning_rate, task.training)
     return learner
-
-
-def _each_loss(label_smoothing: float) -> Callable[[Any, Any], Any]:
-    crossentropy = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing, reduction=None)
-
-    def loss(labels: Any, opinions: Any) -> Any:
-        alike = keras.ops.repeat(labels[:, None], opinions.shape[1], axis=1)
-        return keras.ops.mean(crossentropy(alike, opinions), axis=1)
-
-    return loss
-
-
-def _accuracy(labels: Any, opinions: Any) -> Any:
-    return keras.metrics.categorical_accuracy(labels, keras.ops.mean(opinions, axis=1))
 
 
 def _finished(output: str, task: Task) -> Bundle:
@@ -174,11 +150,11 @@ def _fit(model: Any, task: Task, epochs: Epochs) -> None:
     if training.patience and not task.validates:
         print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
     model.fit(
-        stream.training_batches(dataset, splits["train"], task.windows, training, len(epochs.rows)),
+        stream.training_batches(dataset, splits["train"], task.learned, training, len(epochs.rows)),
         initial_epoch=len(epochs.rows),
         epochs=training.epochs,
         steps_per_epoch=task.steps,
-        validation_data=stream.validation_batches(dataset, splits["validation"], task.windows, training)
+        validation_data=stream.validation_batches(dataset, splits["validation"], task.learned, training)
         if task.validates
         else None,
         callbacks=[epochs, keras.callbacks.TensorBoard(str(epochs.folder.parent / "logs"), profile_batch=0)],

@@ -1,6 +1,6 @@
 """Windows: the stretches of a song that a network sees, cut and normalised in one way for all who need them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -61,6 +61,14 @@ class Windows:
     def shapes(self) -> dict[str, tuple[int, int]]:
         """Each feature's window as (frames, bins)."""
         return {name: (frames, len(self.mean[name])) for name, frames in self.frames.items()}
+
+    def only(self, names: Collection[str]) -> Self:
+        """The windows of those of the features that are named."""
+        kept: list[dict[str, Any]] = [
+            {name: value for name, value in of_each.items() if name in names}
+            for of_each in (self.frames, self.mean, self.deviation)
+        ]
+        return type(self)(self.window_s, *kept)
 
     def normalise(self, features: Mapping[str, Any]) -> dict[str, Any]:
         """Features with mean 0 and deviation 1 in each bin."""

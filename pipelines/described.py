@@ -60,5 +60,8 @@ class Described(Section):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of all that the description says."""
-        return digest(self.model_dump(mode="json"))
+        """A digest of all that the description says.
+
+        A setting that has its default does not count: so it is the same in a later version, which has more settings.
+        """
+        return digest(self.model_dump(mode="json", exclude_defaults=True))

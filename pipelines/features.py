@@ -70,6 +70,19 @@ class LogMel(Mel):
         return self.n_mels
 
 
+class MusicnnMel(LogMel):
+    """The log-mel that the network musicnn knows: frames of 32 ms, every 16 ms, 96 bins up to 8 kHz.
+
+    The defaults are that at 22,050 Hz; at 16,000 Hz it has n_fft 512, hop_length 256.
+    """
+
+    n_fft: int = Field(704, ge=16)
+    hop_length: int = Field(353, ge=1)
+    n_mels: int = Field(96, ge=1)
+    fmax: float | None = Field(8000.0, gt=0)
+    top_db: float | None = Field(None, gt=0)
+
+
 class HarmonicMel(LogMel):
     """The log-mel of `decompose.hpss(abs(stft(y)))[0]`: n_mels bins.
 
@@ -146,6 +159,7 @@ class Features(Section):
 
     stft_db: StftDb | None = None
     log_mel: LogMel | None = None
+    musicnn_mel: MusicnnMel | None = None
     harmonic_mel: HarmonicMel | None = None
     percussive_mel: PercussiveMel | None = None
     mfcc: Mfcc | None = None

@@ -54,8 +54,6 @@ def test_default_is_compact():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path):
     shapes = {feature: SHAPES[feature] for feature in NETWORKS[name].features}
-    if NETWORKS[name].trained_on:
-        shapes = {feature: (40, known.bins) for feature, known in NETWORKS[name].trained_on.features.items()}
     windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
     model = towers.verdict_of(
         networks.of_shapes(name, shapes, 3), [windows], [{n: 9 * values for n, values in windows.items()}]
@@ -68,8 +66,8 @@ def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path
 
 
 def test_networks_take_windows_of_any_length():
-    for name, network in NETWORKS.items():
-        if name != "seed_cnn" and not network.trained_on:
+    for name in NETWORKS:
+        if name != "seed_cnn":
             assert networks.of_shapes(name, {"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape[2:] == (4,)
 
 
@@ -86,6 +84,14 @@ def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinio
         verdicts = model.predict(FAMILIAR, verbose=0)
         assert np.isclose(opinions.mean(axis=1), verdicts, rtol=1e-4).all(axis=1).mean() == pytest.approx(0.99)
         assert [v.path for v in learner.trainable_variables] == [v.path for v in model.trainable_variables]
+
+
+def test_learners_together_have_the_opinions_and_the_inputs_of_both():
+    learners = [networks.of_shapes("cnn", {"log_mel": (40, 32)}, 3), networks.of_shapes("crnn", {"mfcc": (50, 20)}, 3)]
+    windows = FAMILIAR | {"mfcc": np.random.default_rng(2).normal(size=(100, 50, 20)).astype(np.float32)}
+    both = towers.together(*learners)
+    expected = [learner.predict({name: windows[name] for name in learner.input}, verbose=0) for learner in learners]
+    np.testing.assert_allclose(both.predict(windows, verbose=0), np.concatenate(expected, axis=1), rtol=1e-5)
 
 
 def test_of_what_is_strange_a_network_is_hardly_sure_but_says_what_it_would():

@@ -62,6 +62,15 @@ def test_the_fingerprint_changes_with_any_record(built):
     assert other.fingerprint != built.dataset.fingerprint == Dataset.load(built.dataset.url).fingerprint
 
 
+def test_the_fingerprint_stays_in_a_later_version_that_has_more_settings(built):
+    class Later(Dataset):
+        more: int = 1
+
+    url = built.dataset.url
+    assert Later.load(url).fingerprint == built.dataset.fingerprint
+    assert Later.load(url).model_copy(update={"more": 2}).fingerprint != built.dataset.fingerprint
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -16,7 +16,7 @@ from pipelines.spectra import chroma_weights
 SAMPLE_RATE_HZ = 22_050
 RANDOM = np.random.default_rng(0)
 ALL = {name: {} for name in Features.names()}
-DB = ("stft_db", "log_mel", "harmonic_mel", "percussive_mel", "mfcc", "onset_strength")
+DB = ("stft_db", "log_mel", "musicnn_mel", "harmonic_mel", "percussive_mel", "mfcc", "onset_strength")
 
 
 def both(samples, chosen, precision="single", sample_rate_hz=SAMPLE_RATE_HZ):
@@ -79,6 +79,7 @@ PARAMETERS = {
         {"n_mels": 1},
         {"n_mels": 40, "n_fft": 600, "hop_length": 700, "fmin": 300, "fmax": 3000, "top_db": 20},
     ),
+    "musicnn_mel": ({}, {"n_fft": 512, "hop_length": 256}),
     "harmonic_mel": ({"kernel_size": 1}, {"kernel_size": 8, "n_fft": 512, "hop_length": 100}, {"kernel_size": 70}),
     "percussive_mel": (
         {"kernel_size": 2},
