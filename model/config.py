@@ -42,7 +42,8 @@ class Training(Section):
     mask_bins, mask_frames : int
         SpecAugment's masks: a band of fewer bins, a stretch of fewer frames; 0 masks none.
     tempo : float
-        Windows are played at up to 1 + `tempo` times their tempo, or as much slower; 0 plays them as they are.
+        Windows are played at up to 1 + `tempo` times their tempo, or as much slower, and judged at both and as they
+        are; 0 plays them as they are.
     pitch_bins : int
         By how many mel bins windows are shifted at most, up or down.
     gain_db, equalise_db : float

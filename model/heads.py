@@ -24,10 +24,8 @@ _UNITS, _DROPOUT = 200, 0.3
 _STEPS, _BATCH_SIZE, _LEARNING_RATE = 1000, 32, 3e-3
 
 
-def with_head(
-    learner: Any, front: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training
-) -> Any:
-    """A learner that has one more opinion: a head's, trained here on windows of some folds' songs.
+def trained(front: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> Any:
+    """A learner of one opinion: a head's, trained here on windows of some folds' songs.
 
     The pretrained network hears each window once, as it is, and its head then learns from what it found, many times
     over. Where it heard windows anew in each epoch, at other tempos, as towers do, its head was right about fewer songs
@@ -35,8 +33,6 @@ def with_head(
 
     Parameters
     ----------
-    learner : keras.Model
-        As `towers.deciding` makes it.
     front : keras.Model
         Gives what the pretrained network finds in a window, shape (units,).
     dataset : Dataset
@@ -56,7 +52,7 @@ def with_head(
     fitted.fit(_steps(found, labels, weights, training.seed), shuffle=False, verbose=0)
     elapsed_s = time.monotonic() - started_s
     print(f"head of the pretrained network: trained on {len(found)} windows ({elapsed_s:.0f} s)", file=sys.stderr)
-    return towers.together(learner, head)
+    return head
 
 
 def _heard(

@@ -34,7 +34,7 @@ class Network:
     pretrained: musicnn.Pretrained | None = None
 
 
-def of_shapes(name: str, shapes: Mapping[str, tuple[int, int]], genres: int) -> Any:
+def of_shapes(name: str, shapes: Mapping[str, tuple[int | None, int]], genres: int) -> Any:
     """The network of a name, for normalised inputs of some shapes: a `keras.Model` of each tower's opinion.
 
     Parameters
@@ -42,7 +42,7 @@ def of_shapes(name: str, shapes: Mapping[str, tuple[int, int]], genres: int) -> 
     name : str
         Of `NETWORKS`.
     shapes : dict
-        Each feature's window as (frames, bins).
+        Each feature's window as (frames, bins); None for any number of frames.
     genres : int
         How many there are.
     """
@@ -50,6 +50,14 @@ def of_shapes(name: str, shapes: Mapping[str, tuple[int, int]], genres: int) -> 
 
     inputs = {feature: layers.Input(shape, name=feature) for feature, shape in shapes.items()}
     return towers.deciding(name, inputs, NETWORKS[name].towers(inputs), genres)
+
+
+def of_any_length(learner: Any) -> Any:
+    """The same network, with the same weights, for windows of any number of frames."""
+    shapes = {feature: (None, tensor.shape[2]) for feature, tensor in learner.input.items()}
+    flexible = of_shapes(learner.name, shapes, learner.output.shape[2])
+    flexible.set_weights(learner.get_weights())
+    return flexible
 
 
 def front(name: str, dataset: Dataset, windows: Windows) -> Any | None:
@@ -82,9 +90,8 @@ def seed_cnn(inputs: Tensors) -> list[Any]:
 def _picture(feature: Any) -> Any:
     from keras import layers
 
-    frames, bins = feature.shape[1:]
     upright = layers.Permute((2, 1))(feature)
-    return layers.Resizing(*SEED_IMAGE)(layers.Reshape((bins, frames, 1))(upright))
+    return layers.Resizing(*SEED_IMAGE)(layers.Reshape((feature.shape[2], -1, 1))(upright))
 
 
 def cnn(inputs: Tensors) -> list[Any]:
@@ -111,11 +118,11 @@ def crnn(inputs: Tensors) -> list[Any]:
     from keras import layers
 
     x = _side_by_side("crnn", inputs)
-    x = layers.Reshape((*x.shape[1:], 1))(x)
+    x = layers.Reshape((-1, x.shape[2], 1))(x)
     for filters, pool in ((24, (2, 4)), (32, (2, 2)), (48, (2, 2))):
         x = layers.Conv2D(filters, 3, padding="same", use_bias=False)(x)
         x = towers.activate(layers.MaxPooling2D(pool, padding="same")(x))
-    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]))(x)
+    x = layers.Reshape((-1, x.shape[2] * x.shape[3]))(x)
     x = towers.activate(layers.Conv1D(96, 1, use_bias=False)(x))
     x = layers.Bidirectional(layers.GRU(64, return_sequences=True))(x)
     weights = layers.Softmax(axis=1)(layers.Dense(1)(x))

@@ -69,16 +69,76 @@ def deciding(network: str, inputs: Mapping[str, Any], towers: Sequence[Any], gen
     return Model(inputs, layers.Concatenate(axis=1)(opinions) if len(opinions) > 1 else opinions[0], name=network)
 
 
-def together(learner: Any, other: Any) -> Any:
-    """A learner with the opinions of another beside its own, and the inputs of both."""
+def finding(learner: Any) -> Any:
+    """A learner that also tells what its opinions rest on.
+
+    Returns
+    -------
+    keras.Model
+        Of `found`, what the towers end in, shape (units,), and `opinions`, shape (towers, genres).
+    """
+    from keras import Model
+
+    ends = [layer.input for layer in learner.layers if layer.name.startswith(_OPINION)]
+    return Model(learner.input, {"found": _side_by_side(ends), "opinions": learner.output}, name=learner.name)
+
+
+def at_tempos(finder: Any, shapes: Mapping[str, tuple[int, int]], tempo: float) -> Any:
+    """A finder whose opinions are the means of those that it has of a window as it is, slower, and faster.
+
+    What is played at another tempo is then heard, for the greater part, at the same ones: on the corpus set aside for
+    choices (200 songs) 5.0 % of songs were called otherwise at 0.8 times the tempo, 7.0 % by one opinion, and at 1.25
+    times 3.5 %, 5.5 % by one. Song accuracy was the same (72.5 %, 72.0 by one).
+
+    Parameters
+    ----------
+    finder : keras.Model
+        As `finding` makes it, for windows of any length.
+    shapes : dict
+        Each feature's window as (frames, bins).
+    tempo : float
+        How much faster or slower windows were played in training; 0 changes nothing of the opinions.
+    """
     from keras import Model, layers
 
-    opinions = layers.Concatenate(axis=1)([learner.output, other.output])
-    return Model({**learner.input, **other.input}, opinions, name=learner.name)
+    inputs = {name: layers.Input(shape, name=name) for name, shape in shapes.items()}
+    as_it_is = finder(inputs)
+    rates = (1 / (1 + tempo), 1 + tempo) if tempo else ()
+    others = [finder({name: _played(values, rate) for name, values in inputs.items()}) for rate in rates]
+    opinions = [each["opinions"] for each in (as_it_is, *others)]
+    mean = layers.Average()(opinions) if others else opinions[0]
+    return Model(inputs, {"found": as_it_is["found"], "opinions": mean}, name=finder.name)
 
 
-def verdict_of(learner: Any, familiar: Iterable[Batch], strange: Iterable[Batch]) -> Any:
-    """The model of the same layers whose output is the mean of a network's opinions, shape (genres,).
+def _played(x: Any, rate: float) -> Any:
+    """A window played at another rate, at constant pitch: as many frames less, or more."""
+    from keras import layers
+
+    frames, bins = x.shape[1:]
+    count = max(1, round(frames / rate))
+    picture = layers.Resizing(count, bins)(layers.Reshape((frames, bins, 1))(x))
+    return layers.Reshape((count, bins))(picture)
+
+
+def together(finder: Any, other: Any) -> Any:
+    """A finder that finds what another does beside its own, of the inputs of both, and thinks so too."""
+    from keras import Model, layers
+
+    outputs = {
+        "found": _side_by_side([finder.output["found"], other.output["found"]]),
+        "opinions": layers.Concatenate(axis=1)([finder.output["opinions"], other.output["opinions"]]),
+    }
+    return Model({**finder.input, **other.input}, outputs, name=finder.name)
+
+
+def _side_by_side(ends: Sequence[Any]) -> Any:
+    from keras import layers
+
+    return layers.Concatenate()(ends) if len(ends) > 1 else ends[0]
+
+
+def verdict_of(finder: Any, familiar: Iterable[Batch], strange: Iterable[Batch]) -> Any:
+    """The model of the same layers whose output is the mean of a finder's opinions, shape (genres,).
 
     A window that is rather like what is strange is hardly believed: its genres are all alike, but for a thousandth of
     the difference. One more layer tells it, of what the towers found: a logistic regression, with a limit that one in
@@ -89,22 +149,21 @@ def verdict_of(learner: Any, familiar: Iterable[Batch], strange: Iterable[Batch]
 
     Parameters
     ----------
-    learner : keras.Model
-        As `deciding` makes it.
+    finder : keras.Model
+        As `finding` makes it.
     familiar, strange : iterable of dict
         Batches of windows: of songs that it learned from, and of what is no song.
     """
     from keras import Model, layers, ops
 
-    ends = [layer.input for layer in learner.layers if layer.name.startswith(_OPINION)]
-    found = layers.Concatenate(name="found")(ends) if len(ends) > 1 else ends[0]
-    weights, limit = _discriminant(Model(learner.input, found), familiar, strange)
+    found = finder.output["found"]
+    weights, limit = _discriminant(Model(finder.input, found), familiar, strange)
     strangeness = layers.Dense(1, use_bias=False, name="strangeness")
     belief = ops.where(strangeness(found) > limit, _BELIEF_IN_THE_STRANGE, 1.0)
     strangeness.set_weights([weights])
     strangeness.trainable = False
-    verdict = layers.GlobalAveragePooling1D()(learner.output)
-    return Model(learner.input, belief * verdict + (1 - belief) / verdict.shape[1], name=learner.name)
+    verdict = layers.GlobalAveragePooling1D()(finder.output["opinions"])
+    return Model(finder.input, belief * verdict + (1 - belief) / verdict.shape[1], name=finder.name)
 
 
 def _discriminant(front: Any, familiar: Iterable[Batch], strange: Iterable[Batch]) -> tuple[Any, float]:

@@ -8,13 +8,12 @@ from typing import Any
 
 import keras
 
-from model import learning, networks, no_music, stream, towers
+from model import heads, learning, networks, no_music, stream, towers
 from model.bundle import MODEL_NAME, Bundle
 from model.calibration import Doubt
 from model.config import Config, Training
 from model.epochs import WORK_NAME, Epochs, are_over
 from model.evaluate import score_files
-from model.heads import with_head
 from model.windows import Windows
 from pipelines import audit, storage
 from pipelines.config import digest
@@ -108,11 +107,8 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs.restore(learner, epochs.kept)
     if task.training.average_momentum:
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
-    if front is not None:
-        heard = task.windows.only(front.input)
-        learner = with_head(learner, front, dataset, task.splits["train"], heard, task.training)
     familiar = stream.familiar_batches(dataset, task.splits["train"], task.windows)
-    model = towers.verdict_of(learner, familiar, no_music.batches(dataset, task.windows))
+    model = towers.verdict_of(_finder(learner, task, front), familiar, no_music.batches(dataset, task.windows))
     bundle = _publish(model, task, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
@@ -132,6 +128,17 @@ def compiled(task: Task) -> Any:
     learner = networks.of_shapes(task.training.network, task.learned.shapes, len(task.dataset.genres))
     learning.compile_for(learner, task.training.epochs * task.steps, task.training.learning_rate, task.training)
     return learner
+
+
+def _finder(learner: Any, task: Task, front: Any | None) -> Any:
+    """What a trained network finds in a window and thinks of it, at any tempo; with its pretrained part, if any."""
+    finder = towers.finding(networks.of_any_length(learner))
+    finder = towers.at_tempos(finder, task.learned.shapes, task.training.tempo)
+    if front is None:
+        return finder
+    heard = task.windows.only(front.input)
+    head = heads.trained(front, task.dataset, task.splits["train"], heard, task.training)
+    return towers.together(finder, towers.finding(head))
 
 
 def _finished(output: str, task: Task) -> Bundle:

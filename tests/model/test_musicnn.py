@@ -5,8 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-import model.train as train_module
-from model import musicnn, stream
+from model import heads, musicnn, stream
 from model.config import Config, Training
 from model.predict import predict
 from model.train import train
@@ -131,7 +130,10 @@ def test_a_training_leaves_musicnn_as_it_was_and_its_bundle_predicts_any_audio(b
 
 
 def opinions(model):
-    return [layer for layer in model.layers if layer.name.startswith("opinion_")]
+    """The layers that give opinions, those of inner models last."""
+    inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    own = [layer for layer in model.layers if layer.name.startswith("opinion_")]
+    return own + [layer for each in inner for layer in opinions(each)]
 
 
 def test_the_towers_are_those_of_the_default_and_the_head_learns(task, bundle, tmp_path):
@@ -139,7 +141,7 @@ def test_the_towers_are_those_of_the_default_and_the_head_learns(task, bundle, t
     default = config.model_copy(update={"training": config.training.model_copy(update={"network": "cnn"})})
     alone = opinions(train(default, dataset, str(tmp_path / "cnn")).network())
     model = bundle.network()
-    *beside, head = opinions(model)
+    head, *beside = opinions(model)
     assert head.name == "opinion_head_0" and len(beside) == len(alone) == 2
     for layer, same in zip(beside, alone, strict=True):
         np.testing.assert_array_equal(layer.get_weights()[0], same.get_weights()[0])
@@ -153,7 +155,7 @@ def test_the_towers_are_those_of_the_default_and_the_head_learns(task, bundle, t
 
 
 def test_a_stopped_training_gives_the_head_of_an_undisturbed_one(task, bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(train_module, "with_head", interrupted)
+    monkeypatch.setattr(heads, "trained", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(*task, str(tmp_path / "bundle"))
     monkeypatch.undo()

@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from model import networks, towers
 from model.networks import NETWORKS
@@ -55,9 +56,9 @@ def test_default_is_compact():
 def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path):
     shapes = {feature: SHAPES[feature] for feature in NETWORKS[name].features}
     windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
-    model = towers.verdict_of(
-        networks.of_shapes(name, shapes, 3), [windows], [{n: 9 * values for n, values in windows.items()}]
-    )
+    finder = towers.finding(networks.of_any_length(networks.of_shapes(name, shapes, 3)))
+    strange = {n: 9 * values for n, values in windows.items()}
+    model = towers.verdict_of(towers.at_tempos(finder, shapes, 0.25), [windows], [strange])
     probabilities = model.predict(windows, verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     model.save(tmp_path / "model.keras")
@@ -78,7 +79,7 @@ STRANGE = {"log_mel": 5 + 5 * FAMILIAR["log_mel"]}
 def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinions():
     for name, count in {"cnn": 2, "crnn": 1}.items():
         learner = networks.of_shapes(name, {"log_mel": (40, 32)}, 3)
-        model = towers.verdict_of(learner, [FAMILIAR], [STRANGE])
+        model = towers.verdict_of(towers.finding(learner), [FAMILIAR], [STRANGE])
         opinions = learner.predict(FAMILIAR, verbose=0)
         assert opinions.shape == (100, count, 3)
         verdicts = model.predict(FAMILIAR, verbose=0)
@@ -86,17 +87,40 @@ def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinio
         assert [v.path for v in learner.trainable_variables] == [v.path for v in model.trainable_variables]
 
 
-def test_learners_together_have_the_opinions_and_the_inputs_of_both():
+def found_and_thought(learner, windows):
+    given = {name: windows[name] for name in learner.input}
+    ends = [layer.input for layer in learner.layers if layer.name.startswith("opinion_")]
+    found = keras.Model(learner.input, ends).predict(given, verbose=0)
+    return np.concatenate(found if len(ends) > 1 else [found], axis=1), learner.predict(given, verbose=0)
+
+
+def test_finders_together_find_and_think_what_each_does():
     learners = [networks.of_shapes("cnn", {"log_mel": (40, 32)}, 3), networks.of_shapes("crnn", {"mfcc": (50, 20)}, 3)]
     windows = FAMILIAR | {"mfcc": np.random.default_rng(2).normal(size=(100, 50, 20)).astype(np.float32)}
-    both = towers.together(*learners)
-    expected = [learner.predict({name: windows[name] for name in learner.input}, verbose=0) for learner in learners]
-    np.testing.assert_allclose(both.predict(windows, verbose=0), np.concatenate(expected, axis=1), rtol=1e-5)
+    both = towers.together(*(towers.finding(learner) for learner in learners)).predict(windows, verbose=0)
+    found, opinions = zip(*(found_and_thought(learner, windows) for learner in learners), strict=True)
+    np.testing.assert_allclose(both["found"], np.concatenate(found, axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(both["opinions"], np.concatenate(opinions, axis=1), rtol=1e-4)
+
+
+def test_at_tempos_opinions_are_the_mean_of_three_and_what_is_found_is_of_the_window_as_it_is():
+    learner = networks.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
+    flexible = networks.of_any_length(learner)
+    finder = towers.at_tempos(towers.finding(flexible), {"log_mel": (40, 32)}, 0.25)
+    given = finder.predict(FAMILIAR, verbose=0)
+    found, opinion = found_and_thought(learner, FAMILIAR)
+    np.testing.assert_allclose(given["found"], found, rtol=1e-4, atol=1e-5)
+    played = [tf.image.resize(FAMILIAR["log_mel"][..., None], (frames, 32))[..., 0] for frames in (50, 32)]
+    others = [flexible.predict({"log_mel": values}, verbose=0) for values in played]
+    np.testing.assert_allclose(given["opinions"], np.mean([opinion, *others], axis=0), rtol=1e-3)
+    alike = towers.at_tempos(towers.finding(flexible), {"log_mel": (40, 32)}, 0.0).predict(FAMILIAR, verbose=0)
+    np.testing.assert_allclose(alike["opinions"], opinion, rtol=1e-4)
 
 
 def test_of_what_is_strange_a_network_is_hardly_sure_but_says_what_it_would():
     learner = networks.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
-    probabilities = towers.verdict_of(learner, [FAMILIAR], [STRANGE]).predict(STRANGE, verbose=0)
+    model = towers.verdict_of(towers.finding(learner), [FAMILIAR], [STRANGE])
+    probabilities = model.predict(STRANGE, verbose=0)
     sure = learner.predict(STRANGE, verbose=0).mean(axis=1)
     assert sure.max() > 0.4
     np.testing.assert_allclose(probabilities, 1 / 3 + 0.001 * (sure - 1 / 3), atol=1e-5)
