@@ -28,8 +28,8 @@ def trained(front: Any, dataset: Dataset, folds: Sequence[str], windows: Windows
     """A learner of one opinion: a head's, trained here on windows of some folds' songs.
 
     The pretrained network hears each window once, as it is, and its head then learns from what it found, many times
-    over. Where it heard windows anew in each epoch, at other tempos, as towers do, its head was right about fewer songs
-    (on the corpus set aside for choices 66 to 68 % in place of 70 to 72), and a training took ten times as long.
+    over: to hear is what takes the time. Of windows at other tempos, as towers learn from, its head learned less: on
+    the corpus set aside for choices it was right about 66 to 68 % of songs, in place of 70 to 72.
 
     Parameters
     ----------
