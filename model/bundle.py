@@ -19,7 +19,7 @@ from pipelines.described import Described
 from pipelines.errors import SpectroshardError
 from pipelines.features import Features
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
@@ -51,7 +51,7 @@ class Bundle(Described):
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     training: Training
     audio: AudioConfig
     features: Features
@@ -64,7 +64,7 @@ class Bundle(Described):
 
     @property
     def temperature(self) -> float:
-        """By which the logarithms of the network's probabilities are divided."""
+        """By which the logarithms of songs' probabilities are divided."""
         return self.doubt.temperature if self.doubt else 1.0
 
     def is_confident(self, probability: float) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model import calibration, stream, tempo
 from model.bundle import Bundle
-from model.metrics import FileScore, measure, temper
+from model.metrics import FileScore, measure
 from model.windows import Rows, Windows
 from pipelines import storage
 from pipelines.dataset import Dataset
@@ -109,12 +109,12 @@ def score_files(
         ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
         for song in stream.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
     )
-    for (song_id, genre, group), probabilities in classify(model, songs, temperature):
-        yield FileScore(song_id, genre, group, song_of[song_id], probabilities)
+    for (song_id, genre, group), probabilities in classify(model, songs):
+        yield FileScore(song_id, genre, group, song_of[song_id], probabilities, temperature)
 
 
 def classify(
-    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]], temperature: float = 1.0
+    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]]
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     """A model's probabilities for songs' windows; windows of several songs make one batch.
 
@@ -123,8 +123,6 @@ def classify(
     model : keras.Model
     songs : iterable of (key, windows)
         Each song's windows by feature, shape (windows, frames, bins).
-    temperature : float
-        By which the probabilities' logarithms are divided.
 
     Yields
     ------
@@ -137,14 +135,14 @@ def classify(
         waiting.append(song)
         count += _length(song[1])
         if count >= _WINDOWS_AT_ONCE:
-            yield from _classify_together(model, waiting, temperature)
+            yield from _classify_together(model, waiting)
             waiting, count = [], 0
     if waiting:
-        yield from _classify_together(model, waiting, temperature)
+        yield from _classify_together(model, waiting)
 
 
 def _classify_together(
-    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]], temperature: float
+    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]]
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     together = {name: np.concatenate([windows[name] for _, windows in songs]) for name in songs[0][1]}
     ends = np.cumsum([_length(windows) for _, windows in songs])
@@ -153,8 +151,7 @@ def _classify_together(
         model.predict_on_batch({name: windows[start : start + _WINDOWS_AT_ONCE] for name, windows in together.items()})
         for start in range(0, ends[-1], _WINDOWS_AT_ONCE)
     ]
-    probabilities = temper(np.concatenate(parts), temperature)
-    for (key, _), part in zip(songs, np.split(probabilities, ends[:-1]), strict=True):
+    for (key, _), part in zip(songs, np.split(np.concatenate(parts), ends[:-1]), strict=True):
         yield key, part
 
 

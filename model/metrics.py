@@ -21,7 +21,9 @@ class FileScore:
     song : str
         The song that it is of; files of one song are judged together.
     segments : array, shape (windows, genres)
-        Each window's probabilities.
+        Each window's probabilities, as the network gives them.
+    temperature : float
+        That at which the file's probabilities are told.
     """
 
     song_id: str
@@ -29,18 +31,18 @@ class FileScore:
     group: str
     song: str
     segments: NDArray[np.float32]
+    temperature: float = 1.0
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """The file's distribution over genres: the mean of its windows', shape (genres,)."""
-        mean: NDArray[np.float32] = self.segments.mean(axis=0)
-        return mean
+        """The file's distribution over genres: the mean of its windows', at its temperature, shape (genres,)."""
+        return temper(self.segments.mean(axis=0), self.temperature)
 
 
 def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -> dict[str, Any]:
     """All figures over some songs, as plain values.
 
-    A song's distribution is the mean over its windows, in whichever of its files they are.
+    A song's distribution is the mean over its windows, in whichever of its files they are, at their temperature.
 
     Parameters
     ----------
@@ -90,16 +92,16 @@ def by_song(files: Sequence[FileScore]) -> list[FileScore]:
 
 
 def with_temperature(scores: Sequence[FileScore], temperature: float) -> list[FileScore]:
-    """Scores whose windows' probabilities are sharper, below a temperature of 1, or flatter, above it."""
-    return [replace(score, segments=temper(score.segments, temperature)) for score in scores]
+    """Scores whose probabilities are sharper, below a temperature of 1, or flatter, above it."""
+    return [replace(score, temperature=score.temperature * temperature) for score in scores]
 
 
 def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Distributions, shape (windows, genres), whose logarithms are divided by a temperature."""
+    """Distributions, shape (..., genres), whose logarithms are divided by a temperature: none changes its order."""
     if temperature == 1:
         return probabilities
     powers = np.maximum(probabilities, np.finfo(np.float32).tiny).astype(float) ** (1 / temperature)
-    tempered: NDArray[np.float32] = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+    tempered: NDArray[np.float32] = (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
     return tempered
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 
 from model.bundle import Bundle
+from model.metrics import temper
 from pipelines import audio, corpus, features, manifest, storage, stretch, tags, work
 from pipelines.errors import SongError, UsageError, of_unforeseen
 from pipelines.runners import NewPipeline
@@ -42,7 +43,7 @@ class Prediction(Section):
     probabilities : dict
         The song's distribution over genres: the mean of its windows', at the bundle's temperature.
     course : tuple of Moment
-        The song from its beginning to its end.
+        The song from its beginning to its end; of each window the network's own probabilities.
     duration_s : float
     year : int
         As a manifest or the file's tags say; None where neither does.
@@ -191,8 +192,7 @@ class PredictSongs(work.Fulfil):
         rejected: list[Prediction] = []
         read = (self._read(path, order["tempo"]) for path in order["songs"])
         songs = ((known, windows) for known, windows in read if _keep(known, rejected))
-        classified = classify(self.network, songs, self.bundle.temperature)
-        predicted = [self._prediction(known, probabilities) for known, probabilities in classified]
+        predicted = [self._prediction(known, segments) for known, segments in classify(self.network, songs)]
         everything = sorted(predicted + rejected, key=lambda prediction: prediction.path)
         return {"songs": [p.model_dump(mode="json") for p in everything], "rejected": len(rejected)}
 
@@ -211,13 +211,13 @@ class PredictSongs(work.Fulfil):
         duration_s = len(samples) / config.sample_rate_hz
         return Prediction(path=path, duration_s=duration_s, year=year), self.tile(self.windows.normalise(arrays))
 
-    def _prediction(self, known: Prediction, probabilities: Any) -> Prediction:
-        starts_s = self.windows.starts_s(len(probabilities), known.duration_s)
+    def _prediction(self, known: Prediction, segments: Any) -> Prediction:
+        starts_s = self.windows.starts_s(len(segments), known.duration_s)
         course = tuple(
             Moment(start_s=round(start_s, 3), probabilities=self._by_genre(row))
-            for start_s, row in zip(starts_s, probabilities, strict=True)
+            for start_s, row in zip(starts_s, segments, strict=True)
         )
-        song = self._by_genre(probabilities.mean(axis=0))
+        song = self._by_genre(temper(segments.mean(axis=0), self.bundle.temperature))
         genre = max(song, key=lambda name: song[name])
         is_confident = self.bundle.is_confident(song[genre])
         values = {"genre": genre, "probability": song[genre], "is_confident": is_confident}

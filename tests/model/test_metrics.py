@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from model.metrics import FileScore, measure
+from model.metrics import FileScore, measure, with_temperature
 
 GENRES = ("blues", "jazz", "rock")
 
@@ -68,3 +68,12 @@ def test_files_of_a_song_are_judged_together():
     assert (metrics["songs"], metrics["files"], metrics["segments"]) == (1, 2, 2)
     assert (metrics["song_accuracy"], metrics["file_accuracy"], metrics["segment_accuracy"]) == (1.0, 0.5, 0.5)
     assert metrics["confusion"][0] == [1, 0, 0]
+
+
+def test_a_temperature_makes_a_song_surer_than_its_windows_and_changes_no_genre():
+    own = score("a", "blues", (0.5, 0.3, 0.2), (0.4, 0.5, 0.1), (0.6, 0.2, 0.2))
+    (sharper,) = with_temperature([own], 0.5)
+    np.testing.assert_allclose(sharper.probabilities, np.array([9, 4, 1]) / 14, rtol=1e-5)
+    assert sharper.probabilities.max() > own.probabilities.max()
+    assert (np.argsort(sharper.probabilities) == np.argsort(own.probabilities)).all()
+    assert sharper.segments is own.segments

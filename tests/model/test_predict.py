@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.evaluate import score_bundle
+from model.metrics import temper
 from model.predict import find_files, predict
 from model.predictions import show, write_predictions
 from model.train import train
@@ -50,7 +51,8 @@ def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
     starts = [moment.start_s for moment in song.course]
     assert starts[0] == 0 and starts == sorted(starts) and starts[-1] == pytest.approx(song.duration_s - 2, abs=0.01)
     mean = np.mean([[m.probabilities[genre] for genre in bundle.genres] for m in song.course], axis=0)
-    np.testing.assert_allclose(mean, [song.probabilities[genre] for genre in bundle.genres], atol=1e-4)
+    expected = temper(mean, bundle.temperature)
+    np.testing.assert_allclose([song.probabilities[genre] for genre in bundle.genres], expected, atol=1e-4)
     assert len(predictions["deeper/short.wav"].course) == 1
 
 
