@@ -165,12 +165,12 @@ def predict(options: Options) -> int:
     """Audio files to distributions over genres."""
     from model.bundle import Bundle
     from model.predict import predict
-    from model.predictions import check_suffix, show, write_predictions
+    from model.predictions import check_output, show, write_predictions
     from pipelines import storage
     from pipelines.runners import new_pipelines
 
     for output in options.output:
-        check_suffix(output)
+        check_output(output, options.audio)
     bundle = Bundle.load(options.bundle)
     folder = f"{options.output[0]}.work" if options.output else None
     predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))

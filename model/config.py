@@ -86,7 +86,7 @@ class Training(Section):
     average_momentum: float = Field(0.0, ge=0, lt=1)
     risk: float = Field(0.2, ge=0, le=1)
     class_weights: bool = False
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**32 - 1)
     cache_mb: float = Field(1000.0, ge=0)
     allow_leaks: bool = False
 

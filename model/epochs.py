@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import keras
 from model.bundle import HISTORY_NAME
 from model.config import Training
 from pipelines import storage
-from pipelines.errors import UsageError
+from pipelines.errors import SpectroshardError, UsageError
 
 WORK_NAME = "_training"
 """The folder, in the bundle's, of a training that is not finished."""
@@ -98,6 +99,12 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         values = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
         elapsed_s = time.monotonic() - self.started_s
+        if not all(map(math.isfinite, values.values())):
+            raise SpectroshardError(
+                f"{self.folder.parent}: the loss of epoch {epoch + 1} is not a number; set a lower"
+                f" training.learning_rate (it is {self.training.learning_rate:g}) or weight_decay"
+                f" ({self.training.weight_decay:g}), or a longer window_s ({self.training.window_s:g})"
+            )
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
         self.model.save_weights(self._weights(self.rows[-1]))
         self._write_history()

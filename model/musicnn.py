@@ -68,6 +68,11 @@ def front(dataset: Dataset, windows: Windows) -> Any:
 
 def _check(dataset: Dataset) -> None:
     rate_hz, found = dataset.config.audio.sample_rate_hz, dataset.config.features.chosen[_FEATURE]
+    if rate_hz < _RATE_HZ:
+        raise UsageError(
+            f"{dataset.url}: musicnn knows bins up to 8 kHz, of which audio at {rate_hz} Hz has none above"
+            f" {rate_hz // 2} Hz; build a dataset with audio.sample_rate_hz of {_RATE_HZ} or more"
+        )
     known = MusicnnMel(n_fft=found.n_fft, hop_length=found.hop_length)
     lengths = (found.n_fft, _FRAME_S), (found.hop_length, _HOP_S)
     if found != known or any(abs(count / rate_hz / wanted_s - 1) > 0.01 for count, wanted_s in lengths):

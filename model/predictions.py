@@ -9,13 +9,14 @@ from typing import Any
 from model import mixtures
 from model.predict import REJECTED, Prediction, clock, turns
 from pipelines import storage
+from pipelines.corpus import legible
 from pipelines.errors import UsageError
 
 SUFFIXES = (".csv", ".json", ".parquet", ".html")
 
 
-def check_suffix(url: str) -> None:
-    """Refuses a file that predictions cannot be written to.
+def check_output(url: str, inputs: Sequence[str]) -> None:
+    """Refuses a file that predictions cannot be written to, or that they are to be made of.
 
     Raises
     ------
@@ -23,19 +24,16 @@ def check_suffix(url: str) -> None:
     """
     if not url.endswith(SUFFIXES):
         raise UsageError(f"--output {url}: expected a file that ends in {', '.join(SUFFIXES)}")
+    if storage.filesystem(url)[1] in [storage.filesystem(each)[1] for each in inputs]:
+        raise UsageError(f"--output {url}: is what is to be read; give another file")
 
 
 def write_predictions(url: str, predictions: Sequence[Prediction], genres: Sequence[str]) -> None:
     """Writes predictions as `.csv`, `.json`, `.parquet` or, to be looked at, `.html`.
 
     A table has a column `p_GENRE` for each genre.
-
-    Raises
-    ------
-    UsageError
-        The file's suffix is none of these.
     """
-    check_suffix(url)
+    predictions = [p.model_copy(update={"path": legible(p.path), "error": legible(p.error)}) for p in predictions]
     if url.endswith(".html"):
         mixtures.write_mixtures(url, predictions, genres)
     elif url.endswith(".json"):

@@ -47,7 +47,7 @@ class Windows:
         if missing := [name for name in features if name not in dataset.features]:
             raise UsageError(
                 f"{dataset.url}: has no feature {', '.join(missing)}, it has {', '.join(dataset.features)};"
-                " build one that has it, or set training.features"
+                " build one that has it, or set training.features or training.network"
             )
         statistics = dataset.statistics(folds)
         return cls(

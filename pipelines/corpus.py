@@ -105,7 +105,7 @@ def _glob(url: str) -> list[Entry]:
 
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
-    song = Song(_legible(path), _legible(uri), _legible(genre))
+    song = Song(legible(path), legible(uri), legible(genre))
     if _leads_out(path):
         song = song.rejected("outside_root", f"the path {song.song_id} leads out of the corpus")
     elif not genre:
@@ -113,7 +113,7 @@ def _entry(path: str, uri: str, genre: str, version: str, location: str = "") ->
     return Entry(song, location or uri, version)
 
 
-def _legible(path: str) -> str:
+def legible(path: str) -> str:
     """A path as text: bytes that are no UTF-8, as in names of old archives, are written as in `caf\\xe9.wav`."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

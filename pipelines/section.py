@@ -4,6 +4,6 @@ import pydantic
 
 
 class Section(pydantic.BaseModel):
-    """A part of the configuration: frozen, and closed to keys that it does not know."""
+    """A part of the configuration: frozen, and closed to keys that it does not know and to numbers that are none."""
 
-    model_config = pydantic.ConfigDict(frozen=True, extra="forbid")
+    model_config = pydantic.ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -87,6 +87,11 @@ def test_another_input_is_refused(rate_hz, values, found, wanted):
         musicnn.front(of_dataset(rate_hz, {"musicnn_mel": values}), None)
 
 
+def test_a_rate_without_the_bins_that_it_knows_is_refused():
+    with pytest.raises(UsageError, match=r"at 8000 Hz has none above 4000 Hz; build .* audio\.sample_rate_hz of 16000"):
+        musicnn.front(of_dataset(8_000, {"musicnn_mel": {"n_fft": 256, "hop_length": 128}}), None)
+
+
 def test_without_the_weights_it_says_how_to_get_them(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install --no-deps musicnn==0\.1\.0"):

@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.predict import Prediction
-from model.predictions import show, write_predictions
+from model.predictions import check_output, show, write_predictions
 from pipelines.errors import UsageError
 from tests.model.mixtures import GENRES, rejected, song
 
@@ -55,6 +55,21 @@ def test_page(written):
     assert written(".html").read_text().startswith("<!doctype html>")
 
 
-def test_other_suffixes_are_refused(written):
+def test_other_suffixes_are_refused():
     with pytest.raises(UsageError, match=r"expected a file that ends in \.csv, \.json, \.parquet, \.html"):
-        written(".xlsx")
+        check_output("songs.xlsx", [])
+
+
+def test_what_is_to_be_read_is_never_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_output("out.csv", ["songs.csv", str(tmp_path)])
+    with pytest.raises(UsageError, match=r"--output \./songs\.csv: is what is to be read"):
+        check_output("./songs.csv", [str(tmp_path / "songs.csv")])
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".parquet", ".html"])
+def test_a_name_that_is_no_utf_8_is_written_legibly(suffix, tmp_path):
+    odd = [song("/music/caf\udce9.mp3", [0.7, 0.2, 0.1]), rejected("/music/\udcff.wav")]
+    write_predictions(str(tmp_path / f"p{suffix}"), odd, GENRES)
+    content = (tmp_path / f"p{suffix}").read_bytes()
+    assert rb"caf\xe9.mp3" in content.replace(rb"\\", b"\\")

@@ -214,6 +214,19 @@ def test_it_learns(config, dataset, tmp_path):
     assert bundle.validation["validation_accuracy"] > 0.6
 
 
+def test_a_loss_that_is_no_number_ends_the_training_at_once(config, dataset, tmp_path):
+    wild = changed(config, learning_rate=1e30, epochs=3)
+    for _ in range(2):  # nothing of it is kept to go on from
+        with pytest.raises(SpectroshardError, match=r"b: the loss of epoch 1 is not a number; set a lower .*1e\+30"):
+            train(wild, dataset, str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", -1), ("seed", 2**32 - 1), ("learning_rate", float("inf"))])
+def test_numbers_that_no_training_can_have_are_named(key, value):
+    with pytest.raises(ValueError, match=key):
+        Training.model_validate({key: value})
+
+
 def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
     with pytest.raises(ValueError, match=r"unknown network 'resnet'; allowed: cnn, .*seed_cnn"):
         Training(network="resnet")
