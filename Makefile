@@ -14,7 +14,7 @@ test: .venv/installed
 
 # The report in headless Chromium, which must be installed.
 test-browser: .venv/installed
-	$(BIN)/python -m pytest tests/model/in_browser.py
+	$(BIN)/python -m pytest tests/model/reports/in_browser.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

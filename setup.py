@@ -1,16 +1,15 @@
 """Installs the packages `pipelines` and `model` and the command `spectroshard`; Beam stages it to workers."""
 
-from setuptools import setup
+from setuptools import find_packages, setup
 
 setup(
     name="spectroshard",
     version="0.1.0",
     description="Songs to spectrogram TFRecords, sharded by song, and a genre CNN trained on them.",
     python_requires=">=3.11,<3.13",
-    packages=["configs", "model", "pipelines"],
-    package_data={"configs": ["*.yaml"], "model": ["*.html"], "pipelines": ["*.html"]},
-    py_modules=["spectroshard"],
-    entry_points={"console_scripts": ["spectroshard = spectroshard:main"]},
+    packages=find_packages(include=["configs", "model*", "pipelines*", "spectroshard*"]),
+    package_data={"configs": ["*.yaml"], "model.reports": ["*.html"], "pipelines": ["**/*.html"]},
+    entry_points={"console_scripts": ["spectroshard = spectroshard.cli:main"]},
     install_requires=[
         "apache-beam>=2.77,<2.78",
         "fsspec>=2026.9",

@@ -5,9 +5,9 @@ from typing import Any, Self
 import pydantic
 from pydantic import Field
 
-from model import networks
+from model.networks import registry
+from pipelines.common.section import Section
 from pipelines.config import BuildConfig
-from pipelines.section import Section
 
 _ALTERING = ("mixup", "mask_bins", "mask_frames", "tempo", "pitch_bins", "gain_db", "equalise_db")
 
@@ -18,7 +18,7 @@ class Training(Section):
     Attributes
     ----------
     network : str
-        A name in `model.networks.NETWORKS`.
+        A name in `model.networks.registry.NETWORKS`.
     features : tuple of str
         What the network learns from. Default: what suits it.
     window_s : float
@@ -93,13 +93,13 @@ class Training(Section):
     @pydantic.field_validator("network")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        if name not in networks.NETWORKS:
-            raise ValueError(f"unknown network {name!r}; allowed: {', '.join(networks.NETWORKS)}")
+        if name not in registry.NETWORKS:
+            raise ValueError(f"unknown network {name!r}; allowed: {', '.join(registry.NETWORKS)}")
         return name
 
     @pydantic.model_validator(mode="after")
     def _leaves_what_is_pretrained(self) -> Self:
-        pretrained = networks.NETWORKS[self.network].pretrained
+        pretrained = registry.NETWORKS[self.network].pretrained
         if pretrained and pretrained.feature in self.features:
             raise ValueError(
                 f"features names {pretrained.feature}, which network {self.network} sees in any case;"
@@ -110,12 +110,12 @@ class Training(Section):
     @property
     def learned(self) -> tuple[str, ...]:
         """The features that the network's towers learn from: those named, or what suits the network."""
-        return self.features or networks.NETWORKS[self.network].features
+        return self.features or registry.NETWORKS[self.network].features
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The features that the network sees: beside those that it learns from, what its pretrained part knows."""
-        pretrained = networks.NETWORKS[self.network].pretrained
+        pretrained = registry.NETWORKS[self.network].pretrained
         return (*self.learned, pretrained.feature) if pretrained else self.learned
 
     def unaltered(self, **values: int) -> Self:

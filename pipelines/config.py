@@ -9,11 +9,11 @@ import pydantic
 import yaml
 from pydantic import Field
 
-from pipelines import storage
-from pipelines.errors import UsageError
-from pipelines.features import Features, LogMel
-from pipelines.ledger import SplitName
-from pipelines.section import Section
+from pipelines.common import storage
+from pipelines.common.errors import UsageError
+from pipelines.common.section import Section
+from pipelines.dataset.ledger import SplitName
+from pipelines.features.schema import Features, LogMel
 
 
 class CorpusConfig(Section):

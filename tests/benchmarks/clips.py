@@ -10,9 +10,11 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines import audio, corpus, synth
+from pipelines.audio import decode
+from pipelines.common.errors import SongError, UsageError
 from pipelines.config import AudioConfig, CorpusConfig
-from pipelines.errors import SongError, UsageError
+from pipelines.corpus import listing
+from pipelines.corpus.synthetic import synth
 
 RATE_HZ = AudioConfig().sample_rate_hz
 
@@ -45,7 +47,7 @@ class Clips:
 
     def samples(self, count: int) -> list[NDArray[np.float32]]:
         """Of so many recordings, decoded as a build does."""
-        return [audio.load(path, AudioConfig()).samples for path in self.some(count)]
+        return [decode.load(path, AudioConfig()).samples for path in self.some(count)]
 
     def many(self, count: int) -> Path:
         """A folder of so many different recordings in five genre folders: mono WAV files of 22,050 Hz, 16 bits.
@@ -78,7 +80,7 @@ class Clips:
             variant, place = divmod(number, len(paths))
             step, is_reversed = divmod(variant, 2)
             semitones = (step + 1) // 2 * (1 if step % 2 else -1)
-            samples = audio.load(paths[place], AudioConfig()).samples
+            samples = decode.load(paths[place], AudioConfig()).samples
             yield at_pitch(samples[::-1] if is_reversed else samples, semitones)
 
 
@@ -98,7 +100,7 @@ def given(source: str, folder: str) -> Clips:
     UsageError
         There are none.
     """
-    entries = corpus.list_songs(CorpusConfig(input=source), str(Path(folder, "unpacked")))
+    entries = listing.list_songs(CorpusConfig(input=source), str(Path(folder, "unpacked")))
     with ThreadPoolExecutor() as pool:
         usable = list(pool.map(_is_usable, [entry.location for entry in entries]))
     paths = tuple(entry.location for entry, use in zip(entries, usable, strict=True) if use)
@@ -117,7 +119,7 @@ def synthetic(folder: str, songs_per_style: int = 4, duration_s: float = 30.0) -
 
 def _is_usable(location: str) -> bool:
     try:
-        return len(audio.load(location, AudioConfig()).samples) >= _LEAST_S * RATE_HZ
+        return len(decode.load(location, AudioConfig()).samples) >= _LEAST_S * RATE_HZ
     except SongError:
         return False
 

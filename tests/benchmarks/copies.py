@@ -22,11 +22,12 @@ from unittest import mock
 
 import numpy as np
 
-from pipelines import manifest, storage
+from pipelines.build.plan import Reading, read_song
+from pipelines.common import storage
+from pipelines.common.output.progress import Progress
 from pipelines.config import AudioConfig
-from pipelines.copies import Copy, find_copies
-from pipelines.plan import Reading, read_song
-from pipelines.progress import Progress
+from pipelines.copies.search import Copy, find_copies
+from pipelines.corpus import manifest
 from tests.benchmarks.changes import EXCERPTS, HARD, LISTED, SHARED_S, Change, convert
 from tests.benchmarks.tables import table
 from tests.pipelines.conftest import in_process
@@ -156,7 +157,10 @@ class Benchmark:
     def _found_straight(self, planted: Sequence[Planted]) -> int:
         """How many are found where no other tempo is tried, as plain Chromaprint would."""
         straight = (1.0,)
-        with mock.patch("pipelines.alignment.TEMPOS", straight), mock.patch("pipelines.copies.TEMPOS", straight):
+        with (
+            mock.patch("pipelines.copies.alignment.TEMPOS", straight),
+            mock.patch("pipelines.copies.search.TEMPOS", straight),
+        ):
             found = self._find({name: values for one in planted for name, values in one.fingerprints.items()})
         pairs = {frozenset((copy.first, copy.second)) for copy in found}
         return sum(frozenset((one.original, one.copy)) in pairs for one in planted)

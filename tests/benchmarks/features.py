@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipelines import audio
+from pipelines.audio import decode
 from pipelines.config import AudioConfig
-from pipelines.features import Features, Stft, compute
-from pipelines.kernels import FRAMES
-from pipelines.separation import Separation
-from pipelines.spectra import Block, Spectra
+from pipelines.features.hpss import Separation
+from pipelines.features.kernels import FRAMES
+from pipelines.features.schema import Features, Stft, compute
+from pipelines.features.spectra import Block, Spectra
 from tests.benchmarks.changes import Change, convert
 from tests.benchmarks.clips import RATE_HZ, Clips
 from tests.benchmarks.contests import Difference, Row, faster, in_turn, timed
@@ -235,7 +235,7 @@ def compressed(clips: Clips) -> list[Row]:
             files.append(convert(source, Path(clips.folder, f"{source.stem}.{change.suffix}"), change))
         sides = {
             "reference": lambda files=files: [naive_log_mel(*librosa.load(file)) for file in files],
-            "ours": lambda files=files: [ours(audio.load(str(file), config).samples, RATE_HZ) for file in files],
+            "ours": lambda files=files: [ours(decode.load(str(file), config).samples, RATE_HZ) for file in files],
         }
         seconds = in_turn({name: timed(side, len(files)) for name, side in sides.items()})
         measured = f"{change.name} of 44.1 kHz stereo to log-mel, a clip"
@@ -263,7 +263,7 @@ def first_use(_: Clips) -> list[Row]:
 def first_use_s(names: Sequence[str]) -> tuple[float, float]:
     """What the first clip of a process takes where nothing is compiled yet, and where all is."""
     code = (
-        "import sys, time, librosa, numpy as np; from pipelines.features import *;"
+        "import sys, time, librosa, numpy as np; from pipelines.features.schema import *;"
         "librosa.filters.mel(sr=22050, n_fft=2048);"
         "chosen = Features.model_validate({name: {} for name in sys.argv[1:]}); begin = time.perf_counter();"
         "compute(np.ones(661500, np.float32), 22050, chosen); print(time.perf_counter() - begin)"

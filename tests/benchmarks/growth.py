@@ -55,10 +55,11 @@ def find_clips(folder: str) -> Any:
 
 def measure(songs: int, clips: Any) -> dict[str, float]:
     """Seconds of each task with so many songs."""
-    from pipelines import audit, ledger
-    from pipelines.build import build
-    from pipelines.plan import assign, compare
-    from pipelines.runners import new_pipelines
+    from pipelines.audit import audit
+    from pipelines.build.build import build
+    from pipelines.build.plan import assign, compare
+    from pipelines.common.beam.runners import new_pipelines
+    from pipelines.dataset import ledger
     from tests.benchmarks.contests import timed
     from tests.benchmarks.program import build_anew, config
 
@@ -86,18 +87,18 @@ def measure(songs: int, clips: Any) -> dict[str, float]:
 
 def first_batch_s(url: str) -> float:
     """Seconds until a training of a dataset, in a process that has done nothing else, has its first batch."""
-    from model import stream
     from model.config import Training
-    from model.train import Task, compiled
-    from pipelines import audit
-    from pipelines.dataset import Dataset
+    from model.data import batches
+    from model.training.train import Task, compiled
+    from pipelines.audit import audit
+    from pipelines.dataset.dataset import Dataset
 
     begin_s = time.perf_counter()
     dataset = Dataset.load(url)
     task = Task(Training(), dataset, dataset.splits())
     audit.of_dataset(dataset, task.splits)
     compiled(task)
-    next(iter(stream.training_batches(dataset, task.splits["train"], task.windows, task.training)))
+    next(iter(batches.training_batches(dataset, task.splits["train"], task.windows, task.training)))
     return time.perf_counter() - begin_s
 
 

@@ -10,10 +10,10 @@ from unittest import mock
 
 import numpy as np
 
-from pipelines.build import build
+from pipelines.build.build import build
+from pipelines.common.beam.jobs import Fulfil
+from pipelines.common.beam.runners import new_pipelines
 from pipelines.config import BuildConfig
-from pipelines.runners import new_pipelines
-from pipelines.work import Fulfil
 from tests.benchmarks.clips import Clips
 from tests.benchmarks.contests import Row, faster, in_turn, longer, timed
 from tests.benchmarks.features import NINE, Arrays, naive_log_mel, naive_nine
@@ -105,7 +105,7 @@ def build_by_loop(folder: Path, features: Sequence[str]) -> None:
             list(worker.process(name))
 
     opened = iter((contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext))
-    with mock.patch("pipelines.work.fulfil", loop):
+    with mock.patch("pipelines.common.beam.jobs.fulfil", loop):
         build_anew(folder, features, lambda _: next(opened)())
 
 

@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.copies import find_copies
+from pipelines.copies.search import find_copies
 from tests.benchmarks.tables import table
 from tests.pipelines.conftest import in_process
 

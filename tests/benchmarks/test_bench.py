@@ -6,7 +6,7 @@ import os
 import pytest
 import soundfile
 
-from pipelines.errors import UsageError
+from pipelines.common.errors import UsageError
 from tests.benchmarks import bench, growth
 from tests.benchmarks.clips import given, synthetic
 from tests.benchmarks.contests import Difference, Row, apart, faster, in_turn, longer, write

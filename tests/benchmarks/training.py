@@ -12,14 +12,15 @@ import librosa
 import numpy as np
 import tensorflow as tf
 
-from model import networks, stream
-from model.bundle import MODEL_NAME, Bundle
 from model.config import Config, Training
-from model.predict import Prediction, predict
-from model.train import Task, compiled, train
-from pipelines.build import build
+from model.data import batches as stream
+from model.inference.bundle import MODEL_NAME, Bundle
+from model.inference.predict import Prediction, predict
+from model.networks import registry
+from model.training.train import Task, compiled, train
+from pipelines.build.build import build
+from pipelines.common.beam.runners import new_pipelines
 from pipelines.config import AudioConfig, FoldsConfig
-from pipelines.runners import new_pipelines
 from tests.benchmarks.clips import Clips
 from tests.benchmarks.contests import Difference, Row, faster, in_turn, longer, timed
 from tests.benchmarks.features import naive_log_mel
@@ -61,7 +62,7 @@ def _step_row(task: Task, seconds: dict[str, float], at_most: float) -> Row:
 
 def _task(clips: Clips, network: str, folder: str) -> Task:
     """The training of a network, on a dataset of some clips that is built for it."""
-    build_config = config(clips.many(_SONGS), networks.NETWORKS[network].features)
+    build_config = config(clips.many(_SONGS), registry.NETWORKS[network].features)
     dataset = build(build_config, folder, new_pipelines([], 1)).dataset
     return Task(Training(network=network, epochs=_EPOCHS), dataset, dataset.splits())
 
@@ -115,7 +116,7 @@ def predict_files(clips: Clips) -> list[Row]:
     return [
         faster(
             f"`predict`, {len(paths)} files, a file",
-            "`librosa.load`, log-mel, `model.predict`, one by one",
+            "`librosa.load`, log-mel, `model.inference.predict`, one by one",
             seconds,
             at_least=10,
             differences={"probability": Difference(difference, 0.01)},

@@ -5,9 +5,9 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from model.config import Config
-from model.train import train
-from pipelines import synth
-from pipelines.build import build
+from model.training.train import train
+from pipelines.build.build import build
+from pipelines.corpus.synthetic import synth
 
 STYLES = ("ambient", "metal", "techno")
 

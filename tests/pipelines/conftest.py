@@ -7,7 +7,7 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.build import build
+from pipelines.build.build import build
 from pipelines.config import BuildConfig
 from tests.audio_files import write_songs
 

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
-from pipelines import config, storage
+from pipelines import config
+from pipelines.common import storage
+from pipelines.common.errors import UsageError
 from pipelines.config import BuildConfig
-from pipelines.errors import UsageError
 
 
 def load(tmp_path, text, *overrides):

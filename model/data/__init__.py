@@ -1,0 +1,1 @@
+"""Shards to batches: streaming windows of songs, and augmenting them."""

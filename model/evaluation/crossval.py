@@ -1,0 +1,119 @@
+"""Cross-validation: every song scored by a model that never saw it."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from model.config import Config, Training
+from model.evaluation import evaluate, leak_gap, robustness
+from model.evaluation.metrics import FileScore, measure
+from model.inference import calibration
+from model.reports.report import REPORT_NAME
+from model.training.train import train
+from pipelines.common import storage
+from pipelines.common.beam.runners import NewPipeline
+from pipelines.common.errors import UsageError
+from pipelines.dataset.dataset import Dataset
+from pipelines.split.folds import OWN_SPLITS
+
+
+def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
+    """The splits of each round: one fold is test, the others train.
+
+    Where `training.patience` lets validation decide when to stop, the fold after the test fold is validation.
+
+    Parameters
+    ----------
+    folds : sequence of str
+        The names of the folds that hold songs.
+    training : Training
+
+    Raises
+    ------
+    UsageError
+        There are fewer than three folds, or they are the corpus's own split.
+    """
+    if set(folds) & set(OWN_SPLITS):
+        raise UsageError(f"crossval needs numbered folds; this dataset has its corpus's own split, {', '.join(folds)}")
+    if len(folds) < 3:
+        raise UsageError(f"crossval needs at least 3 folds with songs, found {len(folds)}; build with more folds.count")
+    for index, test in enumerate(folds):
+        validation = (folds[(index + 1) % len(folds)],) if training.patience else ()
+        train_folds = tuple(fold for fold in folds if fold not in (test, *validation))
+        yield {"train": train_folds, "validation": validation, "test": (test,)}
+
+
+def crossval(
+    config: Config,
+    dataset: Dataset,
+    output: str,
+    *,
+    with_leak_gap: bool = False,
+    new_pipeline: NewPipeline | None = None,
+) -> tuple[dict[str, Any], list[FileScore]]:
+    """Trains and evaluates a model for each fold, and measures all songs together.
+
+    A round that is done is not done again, and one that was stopped goes on.
+
+    Parameters
+    ----------
+    config : Config
+        Its `training`; the folds of each split are the rounds'.
+    dataset : Dataset
+    output : str
+        A local folder, new or left by this very cross-validation; each round's bundle goes below it.
+    with_leak_gap : bool
+        Whether the end of each train song is kept from the training and scored too, see
+        `model.evaluation.leak_gap`; the picture of both scores goes into the folder.
+    new_pipeline : callable, optional
+        Gives an empty pipeline, in which each round's test songs are played at other tempos too; without it they are
+        not.
+
+    Returns
+    -------
+    metrics : dict
+        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy;
+        `calibration` is that of `model.inference.calibration.reliability_of_rounds`, and all else is by
+        the probabilities as they are; `leak_gap` and `tempo` are there where they were asked for.
+    scores : list of FileScore
+
+    Raises
+    ------
+    UsageError
+        The output holds something else.
+    """
+    if with_leak_gap:
+        config = leak_gap.holding_out(config)
+    folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
+    each_splits = list(rounds(folds, config.training))
+    _refuse_other_files(output, folds)
+    unseen: dict[str, list[FileScore]] = {}
+    trained: dict[str, list[FileScore]] = {}
+    heard: list[robustness.Heard] = []
+    each: list[dict[str, Any]] = []
+    for splits in each_splits:
+        fold = splits["test"][0]
+        print(f"round {len(each) + 1} of {len(folds)}: {fold} is test", file=sys.stderr)
+        bundle = train(config, dataset, storage.join(output, fold), splits)
+        metrics, unseen[fold] = evaluate.evaluate(bundle, dataset)
+        each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
+        if with_leak_gap:
+            trained[fold] = evaluate.score_held_out(bundle, dataset)
+        if new_pipeline:
+            heard.append(robustness.hear(bundle, dataset, new_pipeline))
+    scores = [score for some in unseen.values() for score in some]
+    metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
+    metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
+    if heard:
+        metrics["tempo"] = robustness.measure_tempi(robustness.pool(heard), dataset.genres)
+    if with_leak_gap:
+        metrics["leak_gap"] = leak_gap.measure_gap(trained, scores, dataset.genres)
+        storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw(metrics["leak_gap"]))
+    evaluate.write_metrics(output, metrics)
+    return metrics, scores
+
+
+def _refuse_other_files(output: str, folds: Sequence[str]) -> None:
+    own = {*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME}
+    if others := [name for name in storage.names(output) if name not in own and not storage.is_unfinished(name)]:
+        raise UsageError(f"{output}: holds files that no crossval wrote ({others[0]}, ...); give a folder of its own")

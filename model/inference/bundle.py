@@ -1,0 +1,94 @@
+"""The bundle: a trained model with all that is needed to use it, in one folder and without pickle.
+
+<bundle>/
+  bundle.json     written last: without it there is no bundle
+  model.keras     the network and its weights
+  history.csv     a row for each epoch
+  logs/           for TensorBoard
+  metrics.json    of `spectroshard evaluate`, and report.html
+"""
+
+from typing import Any, Final, Literal
+
+from model.config import Training
+from model.inference.calibration import Doubt
+from model.networks.windows import Windows
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.common.manifest_file import Described
+from pipelines.config import AudioConfig
+from pipelines.features.schema import Features
+
+FORMAT: Final = 4
+MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
+
+
+class Bundle(Described):
+    """What `bundle.json` says.
+
+    Attributes
+    ----------
+    format : int
+        The version of this layout.
+    training : Training
+    audio : AudioConfig
+    features : Features
+        How the network's inputs are computed of a song.
+    genres : tuple of str
+        In the order of the network's outputs.
+    windows : dict
+        The windows' shapes and normalisation, as `model.networks.windows.Windows` keeps them.
+    splits : dict
+        The folds of train, validation and test.
+    dataset : str
+        The fingerprint of the dataset that it was trained on.
+    validation : dict
+        The kept epoch, counted from 0 as in `history.csv`, and its loss and accuracy on validation, if there was any.
+    doubt : Doubt or None
+        None where there were no validation songs: then probabilities are the network's own, and any is enough.
+    """
+
+    KIND = "bundle"
+    MADE_BY = "train"
+
+    format: Literal[4] = FORMAT
+    training: Training
+    audio: AudioConfig
+    features: Features
+    genres: tuple[str, ...]
+    windows: dict[str, Any]
+    splits: dict[str, tuple[str, ...]]
+    dataset: str
+    validation: dict[str, float]
+    doubt: Doubt | None = None
+
+    @property
+    def temperature(self) -> float:
+        """By which the logarithms of songs' probabilities are divided."""
+        return self.doubt.temperature if self.doubt else 1.0
+
+    def is_confident(self, probability: float) -> bool:
+        """Whether a song's likeliest genre, being so probable, is to be said."""
+        return self.doubt is None or probability >= self.doubt.threshold
+
+    def cutting(self) -> Windows:
+        """The windows that the network sees."""
+        return Windows.from_json(self.windows)
+
+    def network(self) -> Any:
+        """The Keras model, loaded in safe mode.
+
+        Raises
+        ------
+        SpectroshardError
+            The file is missing or damaged.
+        """
+        import keras
+
+        url = storage.join(self.url, MODEL_NAME)
+        try:
+            with storage.local_copy(url) as path:
+                return keras.models.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:  # Keras has no one kind for it
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error

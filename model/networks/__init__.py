@@ -1,0 +1,1 @@
+"""The networks: windows in, softmax outputs of each branch out."""

@@ -1,0 +1,79 @@
+"""Excerpts: stretches of scored songs, read from a dataset and drawn."""
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data import batches
+from model.networks.windows import Windows
+from pipelines.common.output import html
+from pipelines.common.output.plots import bare
+from pipelines.dataset import records
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.records import Record
+
+_MOST_COLUMNS, _MOST_ROWS = 640, 128
+_RANGE_PERCENT = (5.0, 99.8)
+_SILENT_SPREAD = 1e-2
+
+
+def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
+    """Some songs' records, in the order of the shards, each shard read once."""
+    folds = {song.fold for song in dataset.ledger() if song.song_id in song_ids}
+    for path in batches.local_paths(dataset, sorted(folds)) if folds else ():
+        with Path(path).open("rb") as file:
+            for record in map(records.decode, records.read_records(file)):
+                if record.song_id in song_ids:
+                    yield record
+
+
+def drawn_feature(windows: Windows) -> str:
+    """Which of a network's inputs is drawn: the first, by which windows are counted too."""
+    return next(iter(windows.frames))
+
+
+def duration_s(record: Record, dataset: Dataset, windows: Windows) -> float:
+    """How long the drawn feature of a song is."""
+    name = drawn_feature(windows)
+    return len(record.features[name]) / dataset.features[name].frame_rate_hz
+
+
+def picture(
+    values: NDArray[np.float32],
+    rows: slice = slice(None),
+    light: NDArray[np.float32] | None = None,
+) -> str:
+    """A stretch of a song's feature as the address of an image.
+
+    Parameters
+    ----------
+    values : array, shape (frames, bins)
+        The whole song's, whose range is the picture's.
+    rows : slice
+    light : array, shape (frames, bins)
+        As `pipelines.common.output.plots.bare` takes it, of these rows.
+    """
+    low, high = np.percentile(values, _RANGE_PERCENT)
+    scaled = _small((values[rows] - low) / max(high - low, 1e-6))
+    return html.embedded(bare(scaled, None if light is None else _small(light)))
+
+
+def _small(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return columns(columns(values).T, _MOST_ROWS).T
+
+
+def is_silent(values: NDArray[np.float32]) -> bool:
+    """Whether nine tenths of a stretch are as low as its lowest cell, as with decibels at their floor."""
+    return float(np.percentile(values, 90)) - float(values.min()) < _SILENT_SPREAD
+
+
+def columns(values: NDArray[np.float32], most: int = _MOST_COLUMNS) -> NDArray[np.float32]:
+    """Frames, as few as a picture has columns: means of neighbours where there are more."""
+    if len(values) <= most:
+        return values
+    edges = np.linspace(0, len(values), most, endpoint=False).astype(int)
+    counts = np.diff(np.append(edges, len(values)))
+    means: NDArray[np.float32] = (np.add.reduceat(values, edges, axis=0).T / counts).T.astype(np.float32)
+    return means

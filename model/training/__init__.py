@@ -1,0 +1,1 @@
+"""A dataset to a bundle: training, checkpoints, the transfer head, out-of-distribution rejection."""

@@ -1,0 +1,129 @@
+"""The epochs of a training, kept on disk one by one, so that what was killed goes on at its epoch."""
+
+import csv
+import json
+import math
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+
+from model.config import Training
+from model.inference.bundle import HISTORY_NAME
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+
+WORK_NAME = "_training"
+"""The folder, in the bundle's, of a training that is not finished."""
+
+_STATE_NAME = "state.json"
+
+Row = dict[str, float]
+
+
+def kept_row(rows: Sequence[Row], training: Training) -> Row:
+    """The epoch whose weights are kept: that of lowest validation loss where it decides, or else the last."""
+    decides = training.patience is not None and "validation_loss" in rows[0]
+    return min(rows, key=lambda row: row["validation_loss"]) if decides else rows[-1]
+
+
+def are_over(rows: Sequence[Row], training: Training) -> bool:
+    """Whether no epoch is to come."""
+    if not rows:
+        return False
+    if len(rows) == training.epochs:
+        return True
+    return training.patience is not None and rows[-1]["epoch"] - kept_row(rows, training)["epoch"] >= training.patience
+
+
+class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
+    """Notes each epoch and saves its weights, and the optimizer's state; stops when the weights do not get better.
+
+    Parameters
+    ----------
+    folder : Path
+        The work folder; the history goes beside it.
+    training : Training
+    task : str
+        A digest of what the training is.
+    rows : list of Row
+        The epochs that are done.
+    """
+
+    def __init__(self, folder: Path, training: Training, task: str, rows: list[Row]):
+        super().__init__()
+        self.folder, self.training, self.task, self.rows = folder, training, task, rows
+
+    @classmethod
+    def begin(cls, output: str, training: Training, task: str) -> Self:
+        """The epochs of a training that is new, or was stopped, in a bundle's folder.
+
+        Raises
+        ------
+        UsageError
+            The folder holds something else.
+        """
+        if not storage.is_local(output):
+            raise UsageError(f"{output}: a bundle is written to a local folder; copy it where you like afterwards")
+        names = storage.names(output)
+        if names and WORK_NAME not in names:
+            raise UsageError(
+                f"{output}: holds files that no training wrote ({names[0]}, ...); give a folder of its own"
+            )
+        folder = Path(storage.filesystem(output)[1]) / WORK_NAME
+        path = folder / _STATE_NAME
+        state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"task": task, "rows": []}
+        if state["task"] != task:
+            raise UsageError(
+                f"{output}: holds a stopped training of another dataset or configuration;"
+                " give a new --output, or remove it to start afresh"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder, training, task, state["rows"])
+
+    @property
+    def kept(self) -> Row:
+        """The epoch whose weights are kept."""
+        return kept_row(self.rows, self.training)
+
+    def restore(self, model: Any, row: Row) -> None:
+        """Loads the weights, and the optimizer's state, of an epoch: the last or the kept one."""
+        model.load_weights(self._weights(row))
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self.started_s = time.monotonic()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        values = {name.replace("val_", "validation_"): float(value) for name, value in (logs or {}).items()}
+        elapsed_s = time.monotonic() - self.started_s
+        if not all(map(math.isfinite, values.values())):
+            raise SpectroshardError(
+                f"{self.folder.parent}: the loss of epoch {epoch + 1} is not a number; set a lower"
+                f" training.learning_rate (it is {self.training.learning_rate:g}) or weight_decay"
+                f" ({self.training.weight_decay:g}), or a longer window_s ({self.training.window_s:g})"
+            )
+        self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
+        self.model.save_weights(self._weights(self.rows[-1]))
+        self._write_history()
+        # After the weights that it tells of, before those are removed of which it tells no more.
+        state = {"task": self.task, "rows": self.rows}
+        storage.write_bytes(str(self.folder / _STATE_NAME), json.dumps(state).encode())
+        needed = {self._weights(row) for row in (self.rows[-1], self.kept)}
+        for path in self.folder.glob("*.weights.h5"):
+            if path not in needed:
+                path.unlink()
+        shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
+        print(f"epoch {epoch + 1} of {self.training.epochs}: {shown} ({elapsed_s:.0f} s)", file=sys.stderr, flush=True)
+        self.model.stop_training = are_over(self.rows, self.training)
+
+    def _weights(self, row: Row) -> Path:
+        return self.folder / f"epoch-{int(row['epoch']):04d}.weights.h5"
+
+    def _write_history(self) -> None:
+        with storage.writing(str(self.folder.parent / HISTORY_NAME)) as path, path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(self.rows[0]))
+            writer.writeheader()
+            writer.writerows(self.rows)

@@ -1,0 +1,1 @@
+"""An audio file to mono samples: decoding, resampling, time stretching."""

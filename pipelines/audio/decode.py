@@ -1,0 +1,258 @@
+"""Audio files to mono samples, block by block: libsndfile where it knows the format, ffmpeg for the rest."""
+
+import contextlib
+import re
+import stat
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from pipelines.common import storage
+from pipelines.common.arrays import spooled
+from pipelines.common.arrays.jit import compiled
+from pipelines.common.errors import SongError
+from pipelines.config import AudioConfig
+
+# fmt: off
+SUFFIXES = frozenset({
+    ".aac", ".ac3", ".aif", ".aifc", ".aiff", ".amr", ".ape", ".au", ".caf", ".flac", ".m4a", ".m4b", ".mka", ".mp2",
+    ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd", ".tta", ".w64", ".wav", ".wave", ".webm", ".wma", ".wv",
+})
+# fmt: on
+"""The file names' endings that are songs, in lower case."""
+
+SILENCE_PEAK = 1e-4
+"""Samples that stay within -80 dB of full scale of each other are silence."""
+
+_RATES_HZ = (1_000, 768_000)
+_BLOCK_FRAMES = 1 << 16  # what a decoder that loses its way takes with it
+# libsndfile's own error numbers, of files whose format it knows.
+_REASON_OF_ERROR = {24: "absurd_header", 32: "no_channels", 33: "absurd_header", 71: "truncated"}
+_SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
+
+Block = NDArray[np.float32] | NDArray[np.int16]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A decoded song.
+
+    Attributes
+    ----------
+    samples : array or Spilled, shape (samples,)
+        Mono, float32, at the configured rate; those of a long song lie in a file.
+    sample_rate_hz, channels : int
+        The file's own.
+    content_hash : str
+        XXH3 (128 bits) of the file's rate and its samples, mixed to mono but not resampled.
+    truncated : bool
+        The file ends before its header says.
+    """
+
+    samples: spooled.Rows
+    sample_rate_hz: int
+    channels: int
+    content_hash: str
+    truncated: bool
+
+
+@dataclass
+class _Source:
+    sample_rate_hz: int
+    channels: int
+    blocks: Iterator[Block]  # shape (frames, channels)
+    truncated: bool = False
+
+
+def load(url: str, config: AudioConfig) -> Recording:
+    """Decodes a song.
+
+    Parameters
+    ----------
+    url : str
+        A file of any suffix; what it holds decides.
+    config : AudioConfig
+        Its rate (resampled with soxr HQ), shortest and longest duration. What lies behind the longest is not read.
+
+    Raises
+    ------
+    SongError
+        The song cannot be used; its reason is one of `pipelines.dataset.ledger.REASONS`.
+    """
+    try:
+        with storage.local_copy(url) as path:
+            return _load(path, config)
+    except OSError as error:
+        raise SongError("unreadable", f"{type(error).__name__}: {error}") from error
+
+
+def _load(path: Path, config: AudioConfig) -> Recording:
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        raise SongError("unreadable", "it is a folder, a pipe or a device, expected a file")
+    if not status.st_size:
+        raise SongError("empty", "the file has 0 bytes")
+    path.open("rb").close()  # what may not be read is an OSError here; libsndfile would call it no audio
+    with _open(path) as source:
+        rate = source.sample_rate_hz
+        if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
+            raise SongError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
+        content = xxhash.xxh3_128(struct.pack("<I", rate))
+        blocks = map(_mono, _first(source.blocks, round(config.max_duration_s * rate)))
+        samples = spooled.gather(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
+    _check(samples, source.truncated, config)
+    return Recording(samples, rate, source.channels, content.hexdigest(), source.truncated)
+
+
+def _check(samples: spooled.Rows, truncated: bool, config: AudioConfig) -> None:
+    duration_s = len(samples) / config.sample_rate_hz
+    if duration_s < config.min_duration_s:
+        found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
+        raise SongError("truncated" if truncated else "too_short", found)
+    lowest, highest = spooled.extent(samples)
+    if not np.isfinite(highest - lowest):
+        raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
+    if highest - lowest < SILENCE_PEAK:
+        raise SongError("silent", f"peak to peak {highest - lowest:.1e}, expected at least {SILENCE_PEAK:g}")
+
+
+def _hashed(blocks: Iterator[NDArray[np.float32]], content: Any) -> Iterator[NDArray[np.float32]]:
+    for block in blocks:
+        content.update(block)
+        yield block
+
+
+def _mono(block: Block) -> NDArray[np.float32]:
+    mono = np.empty(len(block), np.float32)
+    # libsndfile's own way from 16 bits to float32 takes five times as long.
+    scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
+    _mix(block, scale, mono)
+    return mono
+
+
+@compiled
+def _mix(block: Any, scale: Any, out: Any) -> None:
+    """Writes the mean of the channels, times `scale`."""
+    channels = block.shape[1]
+    if channels == 1:
+        samples = block.reshape(-1)  # which vector registers take as it lies
+        for n in range(len(out)):
+            out[n] = samples[n] * scale
+    else:
+        for n in range(len(out)):
+            total = np.float32(0)
+            for channel in range(channels):
+                total += block[n, channel] * scale
+            out[n] = total / np.float32(channels)
+
+
+def _resampled(pieces: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    import soxr
+
+    if rate_hz == new_rate_hz:
+        yield from pieces
+        return
+    resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
+    yield from map(resampler.resample_chunk, pieces)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def _first(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+    for block in blocks:
+        yield block[:frames]
+        frames -= len(block)
+        if frames <= 0:
+            return
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[_Source]:
+    import soundfile
+
+    try:
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        reason = _REASON_OF_ERROR.get(error.code)
+        if reason is not None:
+            raise SongError(reason, f"libsndfile: {error.error_string}") from error
+        with _open_ffmpeg(path) as source:
+            yield source
+    else:
+        with file:
+            shortened = _SHORTENED.search(file.extra_info)
+            cut = shortened is not None and int(shortened[1]) > int(shortened[2])
+            source = _Source(file.samplerate, file.channels, iter(()), cut)
+            source.blocks = _sndfile_blocks(file, source)
+            yield source
+
+
+def _sndfile_blocks(file: Any, source: _Source) -> Iterator[Block]:
+    import soundfile
+
+    dtype, decoded = "int16" if file.subtype == "PCM_16" else "float32", 0
+    while True:
+        try:
+            block = file.read(_BLOCK_FRAMES, dtype=dtype, always_2d=True)
+        except soundfile.LibsndfileError:
+            source.truncated = True
+            return
+        if not len(block):
+            break
+        decoded += len(block)
+        yield block
+    source.truncated = source.truncated or decoded < file.frames
+
+
+@contextlib.contextmanager
+def _open_ffmpeg(path: Path) -> Iterator[_Source]:
+    import imageio_ffmpeg
+
+    # An AU stream says rate and channels in six numbers, and may be of any length. Only the file itself may be
+    # opened: a playlist must not make a worker fetch what it names.
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
+    command += ["-i", f"file:{path}", "-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        try:
+            pipe = process.stdout
+            assert pipe is not None
+            header = pipe.read(24)
+            if len(header) < 24:
+                process.wait()
+                raise _no_audio(_text(errors))
+            _, offset, _, _, rate, channels = struct.unpack(">6I", header)
+            pipe.read(offset - 24)
+            source = _Source(rate, channels, iter(()))
+            source.blocks = _ffmpeg_blocks(process, pipe, errors, source)
+            yield source
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _Source) -> Iterator[Block]:
+    frame_bytes = 4 * source.channels
+    while data := pipe.read(_BLOCK_FRAMES * frame_bytes):
+        whole = len(data) - len(data) % frame_bytes
+        yield np.frombuffer(data[:whole], ">f4").astype(np.float32).reshape(-1, source.channels)
+    source.truncated = process.wait() != 0 or bool(_text(errors))
+
+
+def _no_audio(error: str) -> SongError:
+    if "moov atom not found" in error:  # an MP4 file keeps its index at its end
+        return SongError("truncated", "the MP4 file ends before its index")
+    last = error.splitlines()[-1] if error else "it gave no audio"
+    return SongError("not_audio", f"neither libsndfile nor ffmpeg knows the format ({last})")
+
+
+def _text(errors: IO[bytes]) -> str:
+    errors.seek(0)
+    return errors.read().decode(errors="replace").strip()

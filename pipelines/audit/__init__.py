@@ -1,0 +1,1 @@
+"""Does a split leak? Of a dataset, or of anyone's files."""

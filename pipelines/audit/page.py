@@ -1,0 +1,120 @@
+"""The page of an audit: one HTML file, with its pictures in it, where pairs that cross lie one above the other."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.audio import decode
+from pipelines.audit.audit import READ_WITH
+from pipelines.audit.leaks import KINDS, Crossing, most_telling
+from pipelines.audit.result import NAMES, Audit, describe
+from pipelines.build import summary
+from pipelines.common import storage
+from pipelines.common.errors import SongError
+from pipelines.common.output import html
+from pipelines.common.output.plots import draw_feature, png
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import REJECTED, Song
+from pipelines.features import schema
+from pipelines.features.schema import Features, LogMel
+
+PAGE_NAME = "audit.html"
+MOST_DRAWN = 20
+_DRAWN_S, _BEFORE_S = 60.0, 5.0
+_LOG_MEL = Features(log_mel=LogMel(n_mels=64))
+
+Spectrogram = tuple[NDArray[np.float32], float]
+"""An array of shape (frames, bins), and its frames a second."""
+
+
+def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+    """Writes `audit.html` into a folder.
+
+    Parameters
+    ----------
+    url : str
+        The folder.
+    audit : Audit
+    spectrogram : callable
+        Gives a file's spectrogram, or None where it has none.
+
+    Returns
+    -------
+    str
+        The page's URL.
+    """
+    drawn = most_telling(audit.leaks, MOST_DRAWN)
+    rest = [crossing for crossing in audit.crossings.listed if crossing not in drawn]
+    return html.write_page(
+        storage.join(url, PAGE_NAME),
+        Path(__file__).with_name("page.html"),
+        audit=audit,
+        kinds=[kind for kind in KINDS if kind in audit.crossings.counts],
+        names=NAMES,
+        drawn=[(crossing, _picture(crossing, spectrogram)) for crossing in drawn],
+        rest=rest,
+        describe=describe,
+    )
+
+
+def of_records(dataset: Dataset) -> Callable[[Song], Spectrogram | None]:
+    """The spectrograms of a dataset's songs: of its features the one with most bins."""
+    name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
+
+    def spectrogram(song: Song) -> Spectrogram | None:
+        record = summary.read_song(dataset, song)
+        return (record.features[name], info.frame_rate_hz) if record else None
+
+    return spectrogram
+
+
+def of_audio(song: Song) -> Spectrogram | None:
+    """The log-mel spectrogram of a file of audio."""
+    if song.status == REJECTED or not song.content_hash:
+        return None
+    try:
+        recording = decode.load(song.uri, READ_WITH.audio)
+    except SongError:  # it was there when the audit read it
+        return None
+    rate_hz = READ_WITH.audio.sample_rate_hz
+    mel = schema.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
+    return mel, rate_hz / LogMel().hop_length
+
+
+def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> bytes:
+    """Two spectrograms, one above the other over the time of the first.
+
+    Where fingerprints agree, the second lies where it agrees, stretched by its tempo, and what they share is marked;
+    otherwise both lie from their beginning. Of long songs, a minute is drawn.
+    """
+    from matplotlib.figure import Figure
+
+    copy = crossing.copy
+    tempo, offset_s = (copy.tempo, copy.offset_s) if copy else (1.0, 0.0)
+    placed = [(*first, 0.0, crossing.first), (second[0], second[1] / tempo, offset_s, crossing.second)]
+    figure = Figure((10.0, 4.0), layout="constrained")
+    axes = figure.subplots(2, sharex=True)
+    for axis, (values, rate_hz, begin_s, song) in zip(axes, placed, strict=True):
+        draw_feature(axis, values, rate_hz, begin_s)
+        axis.set_facecolor("0.9")
+        axis.set_yticks([])
+        axis.set_ylabel(song.fold, parse_math=False)
+        axis.set_title(song.song_id, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
+        for edge_s in (copy.first_s, copy.first_s + tempo * copy.duration_s) if copy else ():
+            axis.axvline(edge_s, color="cyan", linewidth=2)
+    begin_s = min(begin for _, _, begin, _ in placed)
+    end_s = max(begin + len(values) / rate_hz for values, rate_hz, begin, _ in placed)
+    if end_s - begin_s > _DRAWN_S and copy:
+        begin_s = max(begin_s, copy.first_s - _BEFORE_S)
+    axes[-1].set_xlim(begin_s, min(end_s, begin_s + _DRAWN_S))
+    axes[-1].set_xlabel("seconds of the first" if copy else "seconds")
+    return png(figure)
+
+
+def _picture(crossing: Crossing, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+    first, second = spectrogram(crossing.first), spectrogram(crossing.second)
+    if first is None or second is None:
+        return ""
+    return html.embedded(draw_pair(crossing, first, second))

@@ -1,0 +1,1 @@
+"""The build: a corpus to a dataset, as Beam pipelines."""

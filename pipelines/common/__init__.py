@@ -1,0 +1,1 @@
+"""What any room may use: storage, errors, tables, configuration sections, running Beam, telling the user."""

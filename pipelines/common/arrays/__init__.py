@@ -1,0 +1,1 @@
+"""Numeric arrays: compiled loops, arrays that spill to disk, float16."""

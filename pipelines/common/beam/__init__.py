@@ -1,0 +1,1 @@
+"""Running Beam pipelines: which runner, and work that can be resumed."""

@@ -1,0 +1,152 @@
+"""Where pipelines run: in threads or processes of this machine, or wherever Beam's options say."""
+
+import contextlib
+import math
+import os
+import shlex
+import signal
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+import grpc  # type: ignore[import-untyped]
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.portability import python_urns
+from apache_beam.portability.api import beam_fn_api_pb2
+from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
+    ControlFuture,
+    GrpcWorkerHandler,
+    WorkerHandler,
+)
+from google.protobuf import json_format, text_format
+
+from pipelines.common.errors import SpectroshardError, UsageError
+
+NewPipeline = Callable[[int], beam.Pipeline]
+"""Gives an empty pipeline, in which so many songs are to be decoded."""
+
+MOST_THREADS = 4
+"""How many workers may be threads; more are processes."""
+
+FEW_SONGS = 500
+"""How many songs are decoded by threads; more are worth starting processes for."""
+
+_CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
+_SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
+_LOOKS_EVERY_S = 0.1
+
+
+def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:
+    """A maker of empty pipelines, which run on this machine unless Beam's options name a runner.
+
+    Several workers are threads where the songs are few, else processes. Threads start at once and share what is loaded,
+    but they take turns with Python's lock, between any two steps of a song: two did 1.2 times the work of one. Each
+    process takes one to two seconds of CPU to start.
+
+    Parameters
+    ----------
+    beam_flags : sequence of str
+        Options of Apache Beam, which come after the ones chosen here.
+    workers : int, optional
+        How many songs are worked on at once on this machine.
+    default : int, optional
+        How many where nobody says, by default as many as `cores`.
+
+    Raises
+    ------
+    UsageError
+        `workers` is less than one, or is said although the flags say who works.
+    """
+    named = [flag for flag in beam_flags if flag.startswith(_SAYS_WHERE)]
+    if workers is not None and named:
+        raise UsageError(f"--workers {workers}: {named[0]} says how the work is shared out; leave out one of the two")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: expected at least 1")
+    is_local = not any(flag.startswith("--runner") for flag in named)
+    count = workers or default or cores()
+    return lambda songs: beam.Pipeline(
+        options=PipelineOptions([*(_local(count, songs) if is_local else ()), *beam_flags])
+    )
+
+
+def cores() -> int:
+    """The number of cores that this process may use, by its affinity and its container's limit."""
+    allowed = len(os.sched_getaffinity(0))
+    quota, _, period = _CPU_LIMIT.read_text().partition(" ") if _CPU_LIMIT.exists() else ("max", "", "")
+    return allowed if quota == "max" else min(allowed, math.ceil(int(quota) / int(period)))
+
+
+def _local(workers: int, songs: int) -> list[str]:
+    is_threaded = workers == 1 or (workers <= MOST_THREADS and songs <= FEW_SONGS)
+    mode = "multi_threading" if is_threaded else "multi_processing"
+    # Beam's own choice of a runner would first look for another one's binary on the network.
+    return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
+
+
+@WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
+class WatchedWorker(GrpcWorkerHandler):
+    """A worker process of `multi_processing`, in the place of Beam's own: once that is dead, a job waits for ever.
+
+    Where one dies, its job ends with an error; where a job ends, in whatever way, so do its workers.
+    """
+
+    def __init__(self, command: bytes, *beams_own: Any):
+        super().__init__(*beams_own)
+        self._command = shlex.split(command.decode())
+        self._is_closing = threading.Event()
+
+    def start_worker(self) -> None:
+        told = {
+            "WORKER_ID": self.worker_id,
+            "PIPELINE_OPTIONS": json_format.MessageToJson(self.provision_info.provision_info.pipeline_options),
+            "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.control_api_service_descriptor()),
+            "LOGGING_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.logging_api_service_descriptor()),
+        }
+        threading.excepthook = _tell_thread_error
+        # A group of its own: Ctrl-C reaches the main process alone, and what the worker has started ends with it.
+        self._process = subprocess.Popen(self._command, env=os.environ | told, process_group=0)
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def stop_worker(self) -> None:
+        self._kill()
+
+    def close(self) -> None:
+        self._is_closing.set()
+        if self._awaited():
+            self._kill()
+        super().close()
+
+    def _watch(self) -> None:
+        error = SpectroshardError(_obituary(self._process.pid, self._process.wait()))
+        # More may be asked of it, until it is noticed.
+        while not self._is_closing.wait(_LOOKS_EVERY_S):
+            for answer in self._awaited():
+                answer.abort(error)
+                answer.set(beam_fn_api_pb2.InstructionResponse())
+
+    def _awaited(self) -> list[ControlFuture]:
+        """What the job still waits for, of this worker and of others."""
+        connections = list(self.control_handler._connections_by_worker_id.values())
+        return [answer for connection in connections for answer in list(connection._futures_by_id.values())]
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+
+def _tell_thread_error(thread: threading.ExceptHookArgs) -> None:
+    # Beam's threads fall silent with the worker that they listen to; that it is gone is told once, as the job's error.
+    if not isinstance(thread.exc_value, grpc.RpcError):
+        threading.__excepthook__(thread)
+
+
+def _obituary(process_id: int, code: int) -> str:
+    resume = "the same command goes on where it was"
+    if code == -signal.SIGKILL:
+        return f"worker process {process_id} was killed, as where memory runs out; {resume}, best with fewer --workers"
+    end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+    return f"worker process {process_id} {end} (-v shows more); {resume}"

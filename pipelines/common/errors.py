@@ -1,0 +1,39 @@
+"""The errors that a user meets; the command line turns each into one line and an exit code."""
+
+import traceback
+from pathlib import Path
+
+
+class SpectroshardError(Exception):
+    """The work failed: exit code 1."""
+
+    exit_code = 1
+
+
+class UsageError(SpectroshardError):
+    """It was asked wrongly (a configuration key, an option, a path that is no dataset): exit code 2."""
+
+    exit_code = 2
+
+
+class SongError(Exception):
+    """One song cannot be used.
+
+    Parameters
+    ----------
+    reason : str
+        One of `pipelines.dataset.ledger.REASONS`: what the ledger and the counters call it.
+    detail : str
+        What was found and what was expected.
+    """
+
+    def __init__(self, reason: str, detail: str):
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail
+
+
+def of_unforeseen(error: Exception) -> SongError:
+    """The rejection of a song by an error that no code foresaw: it names the error and where it rose."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return SongError("failed", f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")

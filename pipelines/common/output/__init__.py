@@ -1,0 +1,1 @@
+"""What a user sees: progress, text tables, HTML pages, plots."""

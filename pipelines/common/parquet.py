@@ -1,0 +1,51 @@
+"""Rows of a frozen dataclass as a Parquet file, a column each field."""
+
+import dataclasses
+import io
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
+
+Row = TypeVar("Row")
+
+_TYPES: dict[Any, pa.DataType] = {
+    str: pa.string(),
+    float: pa.float64(),
+    int: pa.int32(),
+    bytes: pa.binary(),
+}
+
+
+def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
+    """Writes rows of a kind to a Parquet file, in their order, at once."""
+    schema = pa.schema([(field.name, _TYPES[field.type]) for field in dataclasses.fields(kind)])
+    rows = list(rows)
+    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    sink = io.BytesIO()
+    pq.write_table(pa.Table.from_pydict(columns, schema=schema), sink, compression="zstd")
+    storage.write_bytes(url, sink.getvalue())
+
+
+def parquet(content: bytes) -> pa.Table:
+    """The table that a Parquet file holds."""
+    # In this thread: where one of pyarrow's own lets go of a Python object as the process ends, it aborts.
+    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+
+
+def read(url: str, kind: type[Row]) -> list[Row]:
+    """The rows of a table, in its order.
+
+    Raises
+    ------
+    SpectroshardError
+        It is missing or damaged.
+    """
+    try:
+        return [kind(**row) for row in parquet(storage.read_bytes(url)).to_pylist()]
+    except (OSError, pa.ArrowException, TypeError) as error:
+        raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error

@@ -1,0 +1,1 @@
+"""Which recordings are copies of each other, by acoustic fingerprint."""

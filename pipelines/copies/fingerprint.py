@@ -1,0 +1,153 @@
+"""Acoustic fingerprints: Chromaprint's algorithm 2, its default.
+
+Sources: L. Lalinsky, "How does Chromaprint work?", 2011, https://oxygene.sk/2011/01/how-does-chromaprint-work/; of the
+constants, https://github.com/acoustid/chromaprint, `src/fingerprinter_configuration.cpp`. A value tells, by 16 filters
+of two bits each, how the energy of the twelve pitch classes changes over 2.7 s of music.
+"""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from pipelines.common.arrays.jit import compiled
+from pipelines.common.arrays.spooled import Rows, extent
+from pipelines.features import kernels
+
+_RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
+_LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3_520, 27.5
+_SMOOTHING = (0.25, 0.75, 1.0, 0.75, 0.25)  # of pitch classes, over frames
+_LEAST_ENERGY = 0.01  # of a frame, where the song's peak is 1
+_WIDTH = 16  # frames, of the widest filter
+
+_SPAN_HOPS = len(_SMOOTHING) - 1 + _WIDTH - 1
+
+VALUE_S = _HOP / _RATE_HZ
+"""The seconds from one value of a fingerprint to the next."""
+
+SPAN_S = (_FRAME + _SPAN_HOPS * _HOP) / _RATE_HZ
+"""The seconds of music that one value tells of."""
+
+LEAST_S = SPAN_S + 15 * VALUE_S
+"""The seconds of music that are enough to be compared: shorter stretches agree by chance too often."""
+
+# A filter looks at some pitch classes during some frames. It divides them into parts, frames (rows) by pitch classes
+# (columns), and tells how much more energy is in those of + than in those of -.
+_WHOLE, _HIGHER, _LATER = ("+",), ("-+",), ("-", "+")
+_CROSSED, _MIDDLE_CLASSES, _MIDDLE_FRAMES = ("-+", "+-"), ("-+-",), ("-", "+", "-")
+# Each filter's parts, first pitch class, pitch classes and frames, and the limits between its four steps.
+_FILTERS = (
+    (_WHOLE, 4, 3, 15, (1.98215, 2.35817, 2.63523)),
+    (_MIDDLE_CLASSES, 4, 6, 15, (-1.03809, -0.651211, -0.282167)),
+    (_HIGHER, 0, 4, 16, (-0.298702, 0.119262, 0.558497)),
+    (_CROSSED, 8, 2, 12, (-0.105439, 0.0153946, 0.135898)),
+    (_CROSSED, 4, 4, 8, (-0.142891, 0.0258736, 0.200632)),
+    (_MIDDLE_CLASSES, 0, 3, 5, (-0.826319, -0.590612, -0.368214)),
+    (_HIGHER, 2, 2, 9, (-0.557409, -0.233035, 0.0534525)),
+    (_LATER, 7, 3, 4, (-0.0646826, 0.00620476, 0.0784847)),
+    (_LATER, 6, 2, 16, (-0.192387, -0.029699, 0.215855)),
+    (_LATER, 1, 3, 2, (-0.0397818, -0.00568076, 0.0292026)),
+    (_MIDDLE_FRAMES, 10, 1, 15, (-0.53823, -0.369934, -0.190235)),
+    (_CROSSED, 6, 2, 10, (-0.124877, 0.0296483, 0.139239)),
+    (_LATER, 1, 1, 14, (-0.101475, 0.0225617, 0.231971)),
+    (_CROSSED, 5, 6, 4, (-0.0799915, -0.00729616, 0.063262)),
+    (_HIGHER, 9, 2, 12, (-0.272556, 0.019424, 0.302559)),
+    (_CROSSED, 4, 2, 14, (-0.164292, -0.0321188, 0.0846339)),
+)
+
+_GRAY_CODE = np.array([0, 1, 3, 2], np.uint32)  # neighbouring steps differ in one bit
+
+_BINS = np.arange(round(_LOWEST_HZ * _FRAME / _RATE_HZ), round(_HIGHEST_HZ * _FRAME / _RATE_HZ))
+_CLASS_OF_BIN = np.floor(12 * np.log2(_BINS * _RATE_HZ / _FRAME / _A_HZ)).astype(int) % 12
+
+_WINDOW = np.hamming(_FRAME).astype(np.float32)
+_BLOCK = 1 << 16  # samples that are worked on together: what is made of them stays in a core's cache
+
+Values = NDArray[np.uint32]
+
+
+def of_samples(samples: Rows, sample_rate_hz: int) -> bytes:
+    """A recording's fingerprint.
+
+    Parameters
+    ----------
+    samples : array or Spilled, shape (samples,)
+        Mono. Their level does not matter.
+    sample_rate_hz : int
+
+    Returns
+    -------
+    bytes
+        Values of 32 bits, little-endian, one every `VALUE_S`; none where there is less than `LEAST_S` of music.
+    """
+    if len(samples) < LEAST_S * sample_rate_hz:
+        return b""
+    return _values(_image(_energies(samples, sample_rate_hz))).astype("<u4").tobytes()
+
+
+def values(fingerprint: bytes) -> Values:
+    """The values of a fingerprint, shape (values,)."""
+    return np.frombuffer(fingerprint, "<u4")
+
+
+def _energies(samples: Rows, sample_rate_hz: int) -> NDArray[np.float64]:
+    """Each frame's energy in each pitch class, shape (frames, 12), where the song's peak is brought to 1."""
+    import soxr
+
+    begins = range(0, len(samples), _BLOCK)
+    peak = max(map(abs, extent(samples)))
+    window = _WINDOW / np.float32(max(peak, 1e-9))
+    resampler = soxr.ResampleStream(sample_rate_hz, _RATE_HZ, 1, dtype="float32", quality="HQ")
+    rest, energies = np.zeros(0, np.float32), []
+    for begin in begins:
+        block = np.ascontiguousarray(samples[begin : begin + _BLOCK])
+        rest = np.concatenate([rest, resampler.resample_chunk(block, last=begin == begins[-1])])
+        if len(rest) >= _FRAME:
+            frames = np.empty(((len(rest) - _FRAME) // _HOP + 1, _FRAME), np.float32)
+            kernels.cut(rest, _HOP, window, frames)
+            energies.append(np.zeros((len(frames), 12)))
+            _add_up(scipy.fft.rfft(frames, axis=1, workers=1), _BINS[0], _CLASS_OF_BIN, energies[-1])
+            rest = rest[len(frames) * _HOP :]
+    return np.concatenate(energies)
+
+
+@compiled
+def _add_up(spectra: Any, lowest: int, class_of_bin: Any, out: Any) -> None:
+    """Adds the energy of each bin from the lowest to its pitch class."""
+    for frame in range(len(out)):
+        for n in range(len(class_of_bin)):
+            value = spectra[frame, lowest + n]
+            out[frame, class_of_bin[n]] += value.real * value.real + value.imag * value.imag
+
+
+def _image(energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The energies smoothed over frames, and each frame's brought to length 1, or to 0 where there are hardly any."""
+    frames = len(energies) - len(_SMOOTHING) + 1
+    image = sum(weight * energies[first : first + frames] for first, weight in enumerate(_SMOOTHING))
+    norm = np.linalg.norm(image, axis=1, keepdims=True)
+    return np.where(norm < _LEAST_ENERGY, 0, image / np.maximum(norm, _LEAST_ENERGY))
+
+
+def _values(image: NDArray[np.float64]) -> Values:
+    """Two bits of each filter, at each frame that all have room at."""
+    count = len(image) - _WIDTH + 1
+    sums = np.pad(image.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))).T.copy()
+    found = np.zeros(count, np.uint32)
+    for parts, first, classes, frames, limits in _FILTERS:
+        energy = {"+": np.zeros(count), "-": np.zeros(count)}
+        for (begin, end), row in zip(_divided(frames, len(parts)), parts, strict=True):
+            for (low, high), sign in zip(_divided(classes, len(row)), row, strict=True):
+                until = sums[first + high] - sums[first + low]
+                energy[sign] += until[end : end + count] - until[begin : begin + count]
+        contrast = np.log1p(energy["+"]) - np.log1p(energy["-"])
+        found <<= 2
+        found |= _GRAY_CODE[np.searchsorted(limits, contrast, side="right")]
+    return found
+
+
+def _divided(length: int, parts: int) -> Iterator[tuple[int, int]]:
+    """Where each of some equal parts begins and ends; what is left over is the last one's."""
+    return itertools.pairwise([*range(0, length // parts * parts, length // parts), length])

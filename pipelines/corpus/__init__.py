@@ -1,0 +1,1 @@
+"""Which audio files there are, and what is known of them: genre, song, artist."""

@@ -1,0 +1,136 @@
+"""Manifests: tables of `path, genre` and optionally `song, artist, fold` or `split`, in CSV or Parquet."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from pipelines.common import parquet, storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.dataset.ledger import Entry, Song, fold_name
+
+SPLITS = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""What people call the splits, and what they are called here."""
+
+
+def entries(url: str, root: str) -> list[Entry]:
+    """The songs of a manifest; rows that cannot be right are there too, rejected.
+
+    Parameters
+    ----------
+    url : str
+    root : str
+        What the paths are relative to and must lie in. Default: the manifest's folder.
+
+    Raises
+    ------
+    SpectroshardError
+        It is no table, a column is missing, or a split or fold is none.
+    """
+    columns, rows = read_table(url)
+    if missing := {"path", "genre"} - columns:
+        raise SpectroshardError(
+            f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
+            " expected path, genre and optionally song, artist, fold or split"
+        )
+    if {"fold", "split"} <= columns:
+        raise SpectroshardError(f"manifest {url}: has both a fold and a split column; keep one")
+    root = storage.absolute(root or url.rpartition("/")[0] or ".")
+    return _judge_repeats([_row_entry(row, root, url) for row in rows])
+
+
+def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
+    """A table's columns, in lower case, and its rows."""
+    import pyarrow as pa
+
+    content = storage.read_bytes(url)
+    try:
+        if url.lower().endswith(".parquet"):
+            table = parquet.parquet(content)
+            names, rows = table.column_names, table.to_pylist()
+        else:
+            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+            names, rows = list(reader.fieldnames or []), list(reader)
+    except (csv.Error, pa.ArrowException, UnicodeDecodeError) as error:
+        raise SpectroshardError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
+    return {_column(name) for name in names}, [{_column(n): _cell(row[n]) for n in names} for row in rows]
+
+
+def _column(name: object) -> str:
+    return str(name).strip().lower()
+
+
+def _cell(value: Any) -> str:
+    is_missing = value is None or value != value  # NaN
+    return "" if is_missing else str(value).strip()
+
+
+def file_url(path: str, root: str) -> str:
+    """The URL of a file that a manifest names; a relative path lies below the root."""
+    is_relative = "://" not in path and not path.startswith("/")
+    return storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
+
+
+def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
+    path = row["path"]
+    uri = file_url(path, root)
+    below = uri.removeprefix(storage.join(root, ""))
+    outside = not path or below == uri or ".." in PurePosixPath(path).parts
+    song = Song(
+        path if outside else below,
+        uri,
+        row["genre"],
+        row.get("song", ""),
+        row.get("artist", ""),
+        fold=own_fold(row, manifest),
+    )
+    if outside:
+        song = song.rejected("outside_root", f"path {path!r} is not below {root}; corpus.root says where songs may lie")
+    elif not song.genre:
+        song = song.rejected("no_genre", "the manifest's genre is empty")
+    # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
+    return Entry(song, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
+
+
+def own_fold(row: Mapping[str, str], manifest: str) -> str:
+    """The fold or the split that a row gives its song; empty where it gives none."""
+    if split := row.get("split", ""):
+        if split.lower() not in SPLITS:
+            raise SpectroshardError(
+                f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(SPLITS)}"
+            )
+        return SPLITS[split.lower()]
+    if fold := row.get("fold", ""):
+        number = re.fullmatch(r"(?:fold[-_ ]?)?(\d+)(?:\.0*)?", fold.lower())
+        if number is None:
+            raise SpectroshardError(f"manifest {manifest}: fold {fold!r} of {row['path']}; expected a whole number")
+        return fold_name(int(number[1]))
+    return ""
+
+
+def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
+    """Rejects the rows that name a path again, and all rows of a path when they disagree."""
+    by_id: dict[str, list[Entry]] = {}
+    for entry in entries:
+        by_id.setdefault(entry.song.song_id, []).append(entry)
+    judged = []
+    for song_id, rows in by_id.items():
+        agree = len({row.song for row in rows}) == 1
+        for index, row in enumerate(rows):
+            if len(rows) == 1 or row.song.reason or (agree and index == 0):
+                judged.append(row)
+            elif agree:
+                error = f"the manifest names {song_id} {len(rows)} times; the first row counts"
+                judged.append(replace(row, song=row.song.rejected("repeated", error)))
+            else:
+                genres = ", ".join(sorted({r.song.genre for r in rows}))
+                error = f"{len(rows)} rows for {song_id} disagree (genres: {genres}); keep one"
+                judged.append(replace(row, song=row.song.rejected("contradicted", error)))
+    return judged

@@ -1,0 +1,85 @@
+"""Split lists and artist indexes, as GTZAN has them: songs are known by their file names without suffix."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+from pipelines.audio import decode
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.dataset.ledger import Entry, Song, SplitName
+
+
+def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[Entry]:
+    """The songs that split lists name, each with its split as its fold; the others are no part of the corpus."""
+    split_of: dict[str, str] = {}
+    path_of: dict[str, str] = {}
+    for split, url in sorted(splits.items()):
+        for line in storage.read_bytes(url).decode().splitlines():
+            if stem := without_suffix(line.strip()):
+                if split_of.get(stem, split) != split:
+                    raise SpectroshardError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
+                split_of[stem], path_of[stem] = split, line.strip()
+    by_stem = _by_stem(entries)
+    listed = [
+        replace(by_stem[stem], song=replace(by_stem[stem].song, fold=fold))
+        for stem, fold in split_of.items()
+        if stem in by_stem
+    ]
+    missing = [
+        Entry(
+            Song(path, path, PurePosixPath(path).parent.name).rejected(
+                "unreadable", "a split list names it; it is not there"
+            ),
+            "",
+        )
+        for stem, path in path_of.items()
+        if stem not in by_stem
+    ]
+    return listed + missing
+
+
+def without_suffix(path: str) -> str:
+    """A file's name without its suffix of audio, if it has one: `blues.00000` has none."""
+    name = PurePosixPath(path)
+    return name.stem if name.suffix.lower() in decode.SUFFIXES else name.name
+
+
+def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
+    """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        stem = without_suffix(entry.song.song_id)
+        if stem in found:
+            raise SpectroshardError(
+                f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
+                f" {found[stem].song.song_id} and {entry.song.song_id}"
+            )
+        found[stem] = entry
+    return found
+
+
+def with_artists(entries: list[Entry], url: str) -> list[Entry]:
+    """Songs with the artists, and the titles as songs, of an index in the form of Sturm's of GTZAN."""
+    index = read_index(url)
+    by_stem = _by_stem(entries)
+    named = []
+    for stem, entry in by_stem.items():
+        artist, song = index.get(stem, ("", ""))
+        named.append(
+            replace(entry, song=replace(entry.song, artist=entry.song.artist or artist, song=entry.song.song or song))
+        )
+    return named
+
+
+def read_index(url: str) -> dict[str, tuple[str, str]]:
+    """The artist and the song of each file that an index names, by its name without suffix."""
+    index: dict[str, tuple[str, str]] = {}
+    for line in storage.read_bytes(url).decode("latin-1").splitlines():
+        fields = [field.strip() for field in line.split(":::")]
+        if len(fields) >= 2 and not line.startswith("#"):
+            artist, title = fields[1], fields[2] if len(fields) > 2 else ""
+            index[without_suffix(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
+    if not index:
+        raise SpectroshardError(f"corpus.artists {url}: no line of the form 'file ::: artist ::: title'")
+    return index

@@ -1,0 +1,1 @@
+"""A synthesiser: a corpus that needs no download."""

@@ -1,0 +1,1 @@
+"""The dataset's format: ledger, records, TFRecord files, splits, and reading it back."""

@@ -1,0 +1,157 @@
+"""The dataset: what `dataset.json` says, which is all that a reader may assume."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, Self
+
+import numpy as np
+import pydantic
+from numpy.typing import NDArray
+
+from pipelines.common import parquet, storage
+from pipelines.common.manifest_file import Described
+from pipelines.common.section import Section
+from pipelines.config import BuildConfig, FoldsConfig
+from pipelines.copies.search import Copy
+from pipelines.dataset import ledger
+from pipelines.dataset.ledger import Song
+from pipelines.split import folds
+
+FORMAT: Final = 3
+LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
+
+
+class FeatureInfo(Section):
+    """A feature as it is stored: its bins, its frames a second, its type on disk."""
+
+    bins: int
+    frame_rate_hz: float
+    dtype: Literal["float16", "uint8"]
+
+
+class Sums(Section):
+    """A feature's sums over frames, bin by bin; those of several folds add up."""
+
+    frames: int
+    sum: tuple[float, ...]
+    sum_of_squares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float32]) -> Self:
+        """The sums of one song's feature, shape (frames, bins)."""
+        squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
+        return cls(frames=len(values), sum=values.sum(axis=0, dtype=np.float64), sum_of_squares=squares)
+
+    @classmethod
+    def total(cls, parts: Iterable["Sums"]) -> Self:
+        """The sums of several, added in their order."""
+        parts = list(parts)
+        return cls(
+            frames=sum(part.frames for part in parts),
+            sum=np.sum([part.sum for part in parts], axis=0),
+            sum_of_squares=np.sum([part.sum_of_squares for part in parts], axis=0),
+        )
+
+    def mean_and_deviation(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Each bin's mean and standard deviation, shape (bins,)."""
+        mean = np.array(self.sum) / self.frames
+        variance = np.maximum(np.array(self.sum_of_squares) / self.frames - mean**2, 0)
+        return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
+
+    @pydantic.field_validator("sum", "sum_of_squares", mode="before")
+    @classmethod
+    def _as_floats(cls, values: object) -> object:
+        return tuple(values.tolist()) if isinstance(values, np.ndarray) else values
+
+
+class Fold(Section):
+    """What a fold holds: songs by genre, seconds of audio, and its features' sums."""
+
+    songs: dict[str, int]
+    duration_s: float
+    sums: dict[str, Sums]
+
+
+class Shard(Section):
+    """A TFRecord file of one fold."""
+
+    name: str
+    fold: str
+    songs: int
+    bytes: int
+    sha256: str
+
+
+class Dataset(Described):
+    """A built dataset. Its fingerprint covers, by the shards' checksums, every record.
+
+    Attributes
+    ----------
+    format : int
+        The version of this layout.
+    config : BuildConfig
+        What built it.
+    plan : str
+        A digest of which songs, with which content, are in which shard, and what of earlier builds is remembered.
+    history : str
+        A digest of what `history.parquet` remembers of earlier builds; empty where there is none.
+    genres : tuple of str
+        In the order of the labels.
+    features : dict of FeatureInfo
+    folds : dict of Fold
+    shards : tuple of Shard
+    shown : int
+        How many files the build was shown: those in shards, the duplicates and those rejected.
+    duplicates : int
+        How many files were left out as copies of others.
+    rejected : dict
+        How many files were rejected for each reason.
+    """
+
+    KIND = "dataset"
+    MADE_BY = "build"
+
+    format: Literal[3] = FORMAT
+    config: BuildConfig
+    plan: str
+    history: str
+    genres: tuple[str, ...]
+    features: dict[str, FeatureInfo]
+    folds: dict[str, Fold]
+    shards: tuple[Shard, ...]
+    shown: int
+    duplicates: int
+    rejected: dict[str, int]
+
+    @property
+    def songs(self) -> int:
+        """How many songs are in shards."""
+        return sum(shard.songs for shard in self.shards)
+
+    def ledger(self) -> list[Song]:
+        """A row for every file the build was shown."""
+        return ledger.read(storage.join(self.url, LEDGER_NAME))
+
+    def copies(self) -> list[Copy]:
+        """The near copies among all songs that this build and earlier ones were shown, by content hash."""
+        return parquet.read(storage.join(self.url, COPIES_NAME), Copy)
+
+    def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
+        """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""
+        split_of = folds.split_of_folds(config or self.config.folds, list(self.folds))
+        return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in folds.OWN_SPLITS}
+
+    def shards_of(self, names: Sequence[str]) -> list[Shard]:
+        """The shards of some folds."""
+        return [shard for shard in self.shards if shard.fold in names]
+
+    def songs_of(self, names: Sequence[str]) -> dict[str, int]:
+        """How many songs of each genre some folds hold."""
+        return {genre: sum(self.folds[name].songs.get(genre, 0) for name in names) for genre in self.genres}
+
+    def statistics(self, names: Sequence[str]) -> Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Each feature's mean and standard deviation by bin, over some folds and nothing else."""
+        holding = [self.folds[name] for name in names if self.folds[name].sums]
+        return {
+            feature: Sums.total(fold.sums[feature] for fold in holding).mean_and_deviation()
+            for feature in self.features
+        }

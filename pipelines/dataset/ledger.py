@@ -1,0 +1,140 @@
+"""The ledger, `songs.parquet`: one row for every file that the build was shown, whatever became of it."""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from pipelines.common import parquet
+
+REASONS = {
+    "absurd_header": "the header's rate, channels or size cannot be true",
+    "changed": "the file's audio changed between the plan and the shards",
+    "contradicted": "the manifest has several rows for the path, and they disagree",
+    "crosses_folds": "the corpus puts the song's group on both sides of a split; the protected side keeps it",
+    "empty": "the file has no bytes",
+    "failed": "an error that nobody foresaw; the ledger keeps it",
+    "lone_genre": "the genre has one group of songs, and a split needs two",
+    "no_channels": "the header says zero channels",
+    "no_genre": "nothing says what the genre is",
+    "not_audio": "no decoder knows the format",
+    "not_finite": "the samples hold NaN or infinity, or a feature does, or more than float16 can",
+    "outside_root": "the path leads out of the corpus's root",
+    "repeated": "an earlier row of the manifest names the same path",
+    "silent": "digital silence",
+    "too_short": "shorter than audio.min_duration_s",
+    "truncated": "the file ends early, and less than audio.min_duration_s can be decoded",
+    "unreadable": "the file is missing or may not be read",
+    "withdrawn": "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them",
+}
+
+SplitName = Literal["train", "validation", "test"]
+
+WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
+
+
+@dataclasses.dataclass(frozen=True)
+class Song:
+    """A row of the ledger.
+
+    Attributes
+    ----------
+    song_id : str
+        The path below the corpus's root.
+    uri : str
+        Where the build read it.
+    genre, song, artist : str
+        What the corpus says; empty where it says nothing.
+    group : str
+        Songs of one group are in one fold.
+    fold : str
+        The fold's name. Until the folds are dealt: the corpus's own, or empty.
+    shard : str
+        The file that holds its record.
+    status : 'written', 'duplicate' or 'rejected'
+    reason : str
+        Of a rejected song, one of `REASONS`; of a written one empty, or `truncated` where the file ends early.
+    error : str
+        What was found and what was expected.
+    duration_s : float
+        How much of it is used.
+    sample_rate_hz, channels : int
+        The file's own.
+    content_hash : str
+        XXH3 (128 bits) of the decoded samples, as they are in the file.
+    fingerprint : bytes
+        As `pipelines.copies.fingerprint.of_samples` gives it.
+    copy_of : str
+        The song_id of the best file of the recording, where this is another.
+    """
+
+    song_id: str
+    uri: str
+    genre: str = ""
+    song: str = ""
+    artist: str = ""
+    group: str = ""
+    fold: str = ""
+    shard: str = ""
+    status: str = WRITTEN
+    reason: str = ""
+    error: str = ""
+    duration_s: float = 0.0
+    sample_rate_hz: int = 0
+    channels: int = 0
+    content_hash: str = ""
+    fingerprint: bytes = b""
+    copy_of: str = ""
+
+    def rejected(self, reason: str, error: str) -> "Song":
+        """This song, not to be used."""
+        if reason not in REASONS:
+            raise ValueError(f"reason {reason!r} is not one of {', '.join(REASONS)}")
+        return dataclasses.replace(self, status=REJECTED, reason=reason, error=error, fold="", shard="")
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A file that the build is shown.
+
+    Attributes
+    ----------
+    song : Song
+        What the corpus says of it. Its fold is the corpus's own, or empty.
+    location : str
+        Where workers read it: its URI, or the copy of a member of a tar archive.
+    version : str
+        What changes when the file does, as far as a listing shows.
+    """
+
+    song: Song
+    location: str
+    version: str = ""
+
+
+def fold_name(number: int) -> str:
+    """The name of a numbered fold, as in `fold-03`."""
+    return f"fold-{number:02d}"
+
+
+def write(url: str, songs: Iterable[Song]) -> None:
+    """Writes a ledger, sorted by song."""
+    parquet.write(url, Song, sorted(songs, key=lambda song: song.song_id))
+
+
+def read(url: str) -> list[Song]:
+    """The rows of a ledger, in its order."""
+    return parquet.read(url, Song)
+
+
+def written(songs: Sequence[Song]) -> list[Song]:
+    """The songs that are in shards, or are to be."""
+    return [song for song in songs if song.status == WRITTEN]
+
+
+def count_rejects(songs: Iterable[Song]) -> dict[str, int]:
+    """How many songs were rejected for each reason, most frequent first."""
+    counts: dict[str, int] = {}
+    for song in songs:
+        if song.status == REJECTED:
+            counts[song.reason] = counts.get(song.reason, 0) + 1
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

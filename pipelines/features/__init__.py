@@ -1,0 +1,1 @@
+"""Samples to spectrograms and other time-frequency features."""

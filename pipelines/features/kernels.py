@@ -1,0 +1,161 @@
+"""The compiled inner loops of the fast spectra.
+
+All see a block of `FRAMES` frames as an array of shape (bins, FRAMES), so that the frames lie side by side in vector
+registers. Arrays are C-contiguous, all of one type, float32 or float64.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from pipelines.common.arrays.jit import compiled
+
+FRAMES = 64
+"""How many frames are worked on together."""
+
+_TILE = 16
+
+
+@compiled
+def cut(samples: Any, hop_length: int, window: Any, out: Any) -> None:
+    """Windowed frames of samples, shape (frames, n_fft); each value is rounded once, as the window is float64."""
+    for frame in range(len(out)):
+        begin = frame * hop_length
+        stretch, windowed = samples[begin : begin + len(window)], out[frame]
+        for n in range(len(window)):
+            windowed[n] = stretch[n] * window[n]
+
+
+@compiled
+def power(spectrum: Any, out: Any) -> None:
+    """The squared magnitudes of a spectrum of shape (frames, bins), in shape (bins, frames)."""
+    bins = len(out)
+    whole = bins // _TILE * _TILE
+    for first in range(0, whole, _TILE):
+        for frame in range(FRAMES):
+            for step in range(_TILE):
+                value = spectrum[frame, first + step]
+                out[first + step, frame] = value.real * value.real + value.imag * value.imag
+    for b in range(whole, bins):
+        for frame in range(FRAMES):
+            value = spectrum[frame, b]
+            out[b, frame] = value.real * value.real + value.imag * value.imag
+
+
+@compiled
+def turn(rows: Any, out: Any) -> None:
+    """Writes rows as columns, as far as there is room for them on either side."""
+    height, width = min(len(out), rows.shape[1]), min(out.shape[1], len(rows))
+    whole = height // _TILE * _TILE
+    for first in range(0, whole, _TILE):
+        for column in range(width):
+            for step in range(_TILE):
+                out[first + step, column] = rows[column, first + step]
+    for row in range(whole, height):
+        for column in range(width):
+            out[row, column] = rows[column, row]
+
+
+@compiled
+def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
+    """Sums of power by filters, each of which weighs the bins from its first to before its last; frame by frame."""
+    sums = np.empty(FRAMES, power.dtype)
+    for band in range(len(first)):
+        sums[:] = 0
+        begin, end = first[band], last[band]
+        fours = end - (end - begin) % 4
+        for b in range(begin, fours, 4):
+            one, two, three, four = weights[band, b], weights[band, b + 1], weights[band, b + 2], weights[band, b + 3]
+            for frame in range(FRAMES):
+                sums[frame] += (one * power[b, frame] + two * power[b + 1, frame]) + (
+                    three * power[b + 2, frame] + four * power[b + 3, frame]
+                )
+        for b in range(fours, end):
+            for frame in range(FRAMES):
+                sums[frame] += weights[band, b] * power[b, frame]
+        for frame in range(len(out)):
+            out[frame, band] = sums[frame]
+
+
+@compiled
+def centroids(magnitude: Any, frequencies: Any, out: Any) -> None:
+    """Each frame's mean frequency, weighed by magnitude; 0 where all is silent."""
+    totals, moments = np.zeros(FRAMES), np.zeros(FRAMES)
+    for b in range(len(magnitude)):
+        for frame in range(FRAMES):
+            totals[frame] += magnitude[b, frame]
+            moments[frame] += frequencies[b] * magnitude[b, frame]
+    for frame in range(len(out)):
+        out[frame, 0] = moments[frame] / totals[frame] if totals[frame] > 0 else 0
+
+
+@compiled
+def rolloffs(magnitude: Any, frequencies: Any, share: Any, out: Any) -> None:
+    """Each frame's lowest frequency at and below which lies that share of its magnitude."""
+    levels = np.zeros(FRAMES, magnitude.dtype)
+    for b in range(len(magnitude)):
+        for frame in range(FRAMES):
+            levels[frame] += magnitude[b, frame]
+    for frame in range(FRAMES):
+        levels[frame] *= share
+    sums, below = np.zeros(FRAMES, magnitude.dtype), np.zeros(FRAMES, np.int32)
+    for b in range(len(magnitude)):
+        for frame in range(FRAMES):
+            sums[frame] += magnitude[b, frame]
+            below[frame] += sums[frame] < levels[frame]
+    for frame in range(len(out)):
+        out[frame, 0] = frequencies[below[frame]]
+
+
+@compiled
+def peaks(power: Any, first: int, last: int, frames: int, places: Any, heights: Any) -> int:
+    """Spectral peaks above a tenth of their frame's maximum, with parabolic interpolation, as `librosa.piptrack`.
+
+    Writes the place of each peak, in bins, and its height, and returns how many there are, of the bins from `first` to
+    before `last`.
+    """
+    levels = np.zeros(FRAMES, power.dtype)
+    for b in range(len(power)):
+        for frame in range(FRAMES):
+            levels[frame] = max(levels[frame], power[b, frame])
+    for frame in range(FRAMES):
+        levels[frame] *= 0.1
+    found = np.empty(FRAMES, np.bool_)
+    count = 0
+    for b in range(first, last):
+        for frame in range(FRAMES):
+            here = power[b, frame]
+            found[frame] = (here > levels[frame]) & (here > power[b - 1, frame]) & (here >= power[b + 1, frame])
+        for frame in range(frames):
+            if found[frame]:
+                here = power[b, frame]
+                slope = (power[b + 1, frame] - power[b - 1, frame]) / 2
+                curvature = power[b + 1, frame] + power[b - 1, frame] - 2 * here
+                shift = -slope / curvature if abs(slope) < abs(curvature) else 0.0
+                places[count] = b + shift
+                heights[count] = here + slope * shift / 2
+                count += 1
+    return count
+
+
+@compiled
+def separate(magnitude: Any, harmonic: Any, percussive: Any, tiny: Any) -> None:
+    """Turns the medians of a magnitude along time and along frequency into the powers of its two parts.
+
+    The masks are Wiener's, of the medians' squares; where both medians vanish, each part has half of the magnitude.
+    """
+    one = harmonic.dtype.type(1)
+    half = one / harmonic.dtype.type(2)
+    for b in range(len(harmonic)):
+        for frame in range(FRAMES):
+            along, across = harmonic[b, frame], percussive[b, frame]
+            greater = max(along, across)
+            ratio = min(along, across) / max(greater, tiny)
+            lesser_share = ratio * ratio / (one + ratio * ratio)
+            greater_share = one / (one + ratio * ratio)
+            share = greater_share if along >= across else lesser_share
+            other = lesser_share if along >= across else greater_share
+            if greater < tiny:
+                share = other = half
+            harmonic[b, frame] = (magnitude[b, frame] * share) ** 2
+            percussive[b, frame] = (magnitude[b, frame] * other) ** 2

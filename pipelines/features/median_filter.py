@@ -1,0 +1,149 @@
+"""Running medians along an array's first axis, by a network of minima and maxima made for the window's length.
+
+Neighbouring windows share most of their values, so several medians are found together: what all their windows share is
+sorted once, by Batcher's odd-even merges (D. E. Knuth, "The Art of Computer Programming", vol. 3, 5.3.4), what half of
+them share is merged in, and so on down to the single window. A value that too many others surpass, or too many fall
+short of, to be a median is dropped on the way. The network runs in vector registers, a lane a column.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from llvmlite import ir  # type: ignore[import-untyped]
+from numba.core import types
+from numba.extending import intrinsic
+
+from pipelines.common.arrays.jit import compiled
+
+TILE = 8
+"""How many medians of a column are found together."""
+
+LANES = 16
+"""How many columns are filtered together."""
+
+Wire = int
+Wires = list[Wire]
+
+
+@dataclass
+class Network:
+    """A network of minima and maxima that gives the medians of `TILE` neighbouring windows.
+
+    Attributes
+    ----------
+    size : int
+        How many values a window has. The median is the value that `size // 2` others precede.
+    gates : list of (str, int, int)
+        `min` or `max`, of two wires. The first `size + TILE - 1` wires are the values, each further one is a gate's.
+    outputs : list of int
+        The wires of the medians.
+    """
+
+    size: int
+    gates: list[tuple[str, Wire, Wire]] = field(default_factory=list)
+    outputs: Wires = field(default_factory=list)
+
+    @classmethod
+    def of(cls, size: int) -> "Network":
+        """The network for a window's length."""
+        network = cls(size)
+        network._descend(range(TILE), [], range(0), 0)
+        return network
+
+    @property
+    def inputs(self) -> int:
+        """How many values the windows have together."""
+        return self.size + TILE - 1
+
+    def needed(self) -> set[Wire]:
+        """The wires without which some median would be unknown."""
+        needed = set(self.outputs)
+        for wire in reversed(range(self.inputs, self.inputs + len(self.gates))):
+            if wire in needed:
+                needed.update(self.gates[wire - self.inputs][1:])
+        return needed
+
+    def _descend(self, windows: range, candidates: Wires, known: range, dropped: int) -> None:
+        """Finds the medians of some windows, of which a larger range of windows shared the `known` values."""
+        shared = range(windows[-1], windows[0] + self.size)
+        candidates = self._merge(candidates, self._sort([value for value in shared if value not in known]))
+        # Of the sorted values, counted from the least, those between these can still be a window's median.
+        median, missing = self.size // 2, self.size - len(shared)
+        least = max(0, median - missing - dropped)
+        candidates = candidates[least : median - dropped + 1]
+        if len(windows) == 1:
+            self.outputs += candidates
+            return
+        half = len(windows) // 2
+        for part in (windows[:half], windows[half:]):
+            self._descend(part, candidates, shared, dropped + least)
+
+    def _sort(self, wires: Wires) -> Wires:
+        half = len(wires) // 2
+        return self._merge(self._sort(wires[:half]), self._sort(wires[half:])) if half else wires
+
+    def _merge(self, left: Wires, right: Wires) -> Wires:
+        if not left or not right:
+            return left + right
+        if len(left) == len(right) == 1:
+            return self._exchange(left[0], right[0])
+        first, *odd = self._merge(left[::2], right[::2])
+        even = self._merge(left[1::2], right[1::2])
+        pairs = min(len(odd), len(even))
+        exchanged = [wire for pair in zip(even, odd, strict=False) for wire in self._exchange(*pair)]
+        return [first, *exchanged, *even[pairs:], *odd[pairs:]]
+
+    def _exchange(self, one: Wire, other: Wire) -> Wires:
+        self.gates += [("min", one, other), ("max", one, other)]
+        wire = self.inputs + len(self.gates)
+        return [wire - 2, wire - 1]
+
+
+@functools.cache
+def running_medians(size: int) -> Callable[..., None]:
+    """The running median for a window of `size` values, as a compiled function of two arrays.
+
+    The first, of shape (rows + size - 1, columns), holds the windows' values, the second, of shape (rows, columns),
+    takes the medians: of rows r to r + size - 1 in its row r, as `scipy.ndimage.median_filter`, bit for bit. Both are
+    C-contiguous float32 or float64 without NaN, with at least `TILE` rows and a multiple of `LANES` columns.
+    """
+
+    @compiled
+    def medians(values: Any, out: Any) -> None:
+        rows, columns = out.shape
+        for tile in range(0, rows, TILE):
+            row = min(tile, rows - TILE)
+            for column in range(0, columns, LANES):
+                _medians_of_tile(values, out, row, column, size)  # type: ignore[call-arg]
+
+    return medians
+
+
+@intrinsic(prefer_literal=True)
+def _medians_of_tile(_: Any, values: Any, out: Any, row: Any, column: Any, size: Any) -> Any:
+    network = Network.of(size.literal_value)
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
+        lanes = ir.VectorType(context.get_value_type(values.dtype), LANES)
+
+        def pointer(number: int, tile_row: int) -> Any:
+            array = context.make_array(signature.args[number])(context, builder, arguments[number])
+            width = builder.extract_value(array.shape, 1)
+            first = builder.add(arguments[2], ir.Constant(arguments[2].type, tile_row))
+            offset = builder.add(builder.mul(first, width), arguments[3])
+            return builder.bitcast(builder.gep(array.data, [offset]), lanes.as_pointer())
+
+        align = values.dtype.bitwidth // 8
+        needed = network.needed()
+        wires = {wire: builder.load(pointer(0, wire), align=align) for wire in range(network.inputs) if wire in needed}
+        for wire, (kind, one, other) in enumerate(network.gates, network.inputs):
+            if wire in needed:
+                less = builder.fcmp_ordered("<" if kind == "min" else ">", wires[one], wires[other])
+                wires[wire] = builder.select(less, wires[one], wires[other])
+        for tile_row, wire in enumerate(network.outputs):
+            builder.store(wires[wire], pointer(1, tile_row), align=align)
+        return context.get_dummy_value()
+
+    return types.void(values, out, types.intp, types.intp, size), code

@@ -1,0 +1,1 @@
+"""Who stays together and who goes where: groups, folds, shards, and what earlier builds decided."""

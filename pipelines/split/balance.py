@@ -1,0 +1,81 @@
+"""Balance: groups so large that no dealing of groups to folds is even."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipelines.dataset.ledger import WRITTEN, Song
+from pipelines.split.folds import OWN_SPLITS
+
+
+@dataclass(frozen=True)
+class Oversized:
+    """A group that is too large for even folds.
+
+    Attributes
+    ----------
+    group : str
+    genre : str
+        Where it is too large.
+    songs : int
+        How many songs of the genre are in the group.
+    genre_songs : int
+        How many songs the genre has.
+    even_songs : int
+        How many songs of the genre even folds have at most.
+    """
+
+    group: str
+    genre: str
+    songs: int
+    genre_songs: int
+    even_songs: int
+
+    def __str__(self) -> str:
+        return (
+            f"group {self.group!r} holds {self.songs} of the {self.genre_songs} songs of {self.genre!r};"
+            f" even folds have at most {self.even_songs}"
+        )
+
+
+def oversized(songs: Sequence[Song], folds: int) -> list[Oversized]:
+    """The groups for which folds cannot be balanced.
+
+    Even folds differ by one song of each genre at most. Folds are balanced where none has more than twice, and none
+    less than half, of what even ones have. At fault is each group that alone is more than twice an even fold; and,
+    where large groups leave the other folds less than half an even one, each that is more than an even fold. Groups
+    that even folds have room for never are, however few there are.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        With groups. Those count that are written, or rejected because one group is all of their genre. A corpus with
+        splits of its own is not dealt, and none is at fault.
+    folds : int
+        How many are dealt.
+
+    Returns
+    -------
+    list of Oversized
+        The worst first: by how many even folds it fills, then by genre and group.
+    """
+    judged = [song for song in songs if song.status == WRITTEN or song.reason == "lone_genre"]
+    if any(song.fold in OWN_SPLITS for song in judged):
+        return []
+    held: dict[str, Counter[str]] = defaultdict(Counter)
+    for song in judged:
+        held[song.genre][song.group] += 1
+    found = [one for genre, sizes in held.items() for one in _oversized_of_genre(genre, sizes, folds)]
+    return sorted(found, key=lambda one: (-one.songs / one.even_songs, one.genre, one.group))
+
+
+def _oversized_of_genre(genre: str, sizes: Counter[str], folds: int) -> list[Oversized]:
+    total = sizes.total()
+    even = math.ceil(total / folds)
+    large = [size for size in sizes.values() if size > even]
+    # A large group fills one fold at most, the others share the rest.
+    leaves_too_little = 2 * (total - sum(large)) < (folds - len(large)) * (total // folds)
+    # No fold need have more than twice an even one if no group has: deal the largest first, each to the emptiest fold.
+    most = even if leaves_too_little else 2 * even
+    return [Oversized(group, genre, size, total, even) for group, size in sizes.items() if size > most]

@@ -1,0 +1,170 @@
+"""Folds: groups dealt into equal parts, each group whole in one of them."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from pipelines.common.errors import UsageError
+from pipelines.config import FoldsConfig
+from pipelines.dataset.ledger import REJECTED, Song, SplitName, fold_name, written
+
+OWN_SPLITS = ("train", "validation", "test")
+"""The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
+
+
+def split_of(fold: str, config: FoldsConfig) -> SplitName:
+    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration."""
+    if fold == "test" or fold in map(fold_name, config.test):
+        return "test"
+    if fold == "validation" or fold in map(fold_name, config.validation):
+        return "validation"
+    return "train"
+
+
+def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, SplitName]:
+    """Which split each fold is in.
+
+    Raises
+    ------
+    UsageError
+        The configuration names a fold that is not there.
+    """
+    for split in ("validation", "test"):
+        for number in getattr(config, split):
+            if not set(folds) & {fold_name(number), *OWN_SPLITS}:
+                raise UsageError(f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}")
+    return {fold: split_of(fold, config) for fold in folds}
+
+
+def with_folds(
+    songs: Sequence[Song],
+    config: FoldsConfig,
+    earlier: Sequence[Song] = (),
+    earlier_folds: Mapping[str, Collection[str]] | None = None,
+) -> list[Song]:
+    """Songs with their folds, judged and dealt; those that no fold can take are rejected."""
+    judged, fold_of = judge(songs, config, earlier, earlier_folds)
+    return deal(judged, fold_of, config)
+
+
+def judge(
+    songs: Sequence[Song],
+    config: FoldsConfig,
+    earlier: Sequence[Song] = (),
+    earlier_folds: Mapping[str, Collection[str]] | None = None,
+) -> tuple[list[Song], dict[str, str]]:
+    """Rejects the songs that cannot be in the fold that their group has already.
+
+    A fold that the corpus gives wins, and so does one that an earlier build gave. Where these put a group into several,
+    it stays in the most protected one, and its songs elsewhere are rejected: as `withdrawn` where an earlier build had
+    them there, as `crosses_folds` where the corpus says so.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        With groups. Rejected ones pass unchanged.
+    config : FoldsConfig
+    earlier : sequence of Song
+        Of earlier builds, with their folds then and their groups now.
+    earlier_folds : dict
+        By song_id, the folds in which earlier builds had a song's content.
+
+    Returns
+    -------
+    songs : list of Song
+    fold_of : dict
+        The folds of the groups that have one.
+    """
+    own = [song for song in written(songs) if song.fold]
+    fold_of = _given_folds([*earlier, *own], config)
+    return [_judged(song, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs], fold_of
+
+
+def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig) -> list[Song]:
+    """Songs with their folds; those of a genre that only one group has are rejected.
+
+    Groups without a fold are dealt, the largest first, each to the fold that has least of its genres; ties go to the
+    fold with least in all, then by a hash of seed, group and fold. So each genre is balanced, and order plays no part:
+    where groups have one genre each, a fold that was dealt a group has, of that genre, at most as many songs more than
+    any other fold as the largest group has that was dealt.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        Judged. Only those to be written weigh; duplicates go where their groups go.
+    fold_of : dict
+        The folds of the groups that have one.
+    config : FoldsConfig
+    """
+    lone = _lone_genres(written(songs))
+    judged = [_not_lone(song, lone) for song in songs]
+    groups: dict[str, list[Song]] = defaultdict(list)
+    for song in written(judged):
+        groups[song.group].append(song)
+    dealt = {fold_name(number) for number in range(config.count)}
+    given = set(fold_of.values())
+    has_own = any(song.fold for song in songs)
+    folds = {**fold_of}
+    _deal(groups, folds, sorted(given if has_own or not given <= dealt else dealt), config.seed)
+    return [replace(song, fold=folds.get(song.group, "")) if song.status != REJECTED else song for song in judged]
+
+
+def _judged(song: Song, fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
+    if song.status == REJECTED:
+        return song
+    fold = fold_of.get(song.group, song.fold)
+    if earlier and fold not in earlier:
+        error = f"an earlier build had it in {', '.join(sorted(earlier))}; its group {song.group!r} is in {fold} now"
+        return song.rejected("withdrawn", error)
+    if song.fold and song.fold != fold:
+        error = f"its group {song.group!r} is in {fold} too, which keeps it"
+        return song.rejected("crosses_folds", f"the corpus says {song.fold}; {error}")
+    return song
+
+
+def _not_lone(song: Song, lone: set[str]) -> Song:
+    if song.status == REJECTED or song.genre not in lone:
+        return song
+    error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
+    return song.rejected("lone_genre", error)
+
+
+def _lone_genres(songs: Sequence[Song]) -> set[str]:
+    groups: dict[str, set[str]] = defaultdict(set)
+    for song in songs:
+        groups[song.genre].add(song.group)
+    return {genre for genre, members in groups.items() if len(members) == 1}
+
+
+def _given_folds(songs: Sequence[Song], config: FoldsConfig) -> dict[str, str]:
+    """The fold of each group that has one already: of several the most protected, then the first."""
+    given: dict[str, set[str]] = defaultdict(set)
+    for song in songs:
+        given[song.group].add(song.fold)
+    return {
+        group: min(folds, key=lambda fold: (-OWN_SPLITS.index(split_of(fold, config)), fold))
+        for group, folds in given.items()
+    }
+
+
+def _deal(groups: Mapping[str, Sequence[Song]], fold_of: dict[str, str], names: Sequence[str], seed: int) -> None:
+    load: dict[str, Counter[str]] = {name: Counter() for name in names}
+    total: Counter[str] = Counter()
+    genres = {group: Counter(song.genre for song in songs) for group, songs in groups.items()}
+
+    def put(group: str, fold: str) -> None:
+        fold_of[group] = fold
+        load[fold].update(genres[group])
+        total[fold] += genres[group].total()
+
+    for group in sorted(groups.keys() & fold_of.keys()):
+        put(group, fold_of[group])
+    undealt = sorted(groups.keys() - fold_of.keys())
+    for group in sorted(undealt, key=lambda group: (-genres[group].total(), _hash(seed, group))):
+        crowd = {name: sum(load[name][genre] * count for genre, count in genres[group].items()) for name in names}
+        put(group, min(names, key=lambda name: (crowd[name], total[name], _hash(seed, group, name))))
+
+
+def _hash(*parts: object) -> bytes:
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).digest()

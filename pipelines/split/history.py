@@ -1,0 +1,125 @@
+"""What earlier builds decided: content that was in a fold once stays with it in every later build."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.config import BuildConfig, digest
+from pipelines.copies.search import Copy
+from pipelines.dataset import ledger
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import Song
+from pipelines.split.folds import OWN_SPLITS, split_of
+
+HISTORY_NAME = "history.parquet"
+"""In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
+
+
+def load(url: str, config: BuildConfig) -> list[Song]:
+    """All that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
+
+    Parameters
+    ----------
+    url : str
+        The earlier dataset's folder. Empty: there was none.
+    config : BuildConfig
+        Of the build that is to go on from it.
+
+    Raises
+    ------
+    UsageError
+        There is no dataset, or with this configuration something would leave a split that protects it.
+    SpectroshardError
+        Its history is not what it wrote.
+    """
+    if not url:
+        return []
+    dataset = Dataset.load(url)
+    older = ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
+    if digest_of(older) != dataset.history:
+        raise SpectroshardError(
+            f"build.previous {url}: its {HISTORY_NAME} is missing or of another build; copy the dataset again, whole"
+        )
+    earlier = [song for song in [*dataset.ledger(), *older] if song.fold]
+    folds = sorted({song.fold for song in earlier})
+    before, now = dataset.config, config
+    kept = {"audio.max_duration_s": (before.audio.max_duration_s, now.audio.max_duration_s)}  # it changes the hashes
+    if not set(folds) <= set(OWN_SPLITS):
+        kept["folds.count"] = (before.folds.count, now.folds.count)
+    for key, (was_set, is_set) in kept.items():
+        if was_set != is_set:
+            raise UsageError(f"build.previous {url}: its {key} is {was_set:g}, now it is {is_set:g}; keep it")
+    for fold in folds:
+        was, would_be = split_of(fold, before.folds), split_of(fold, now.folds)
+        if OWN_SPLITS.index(would_be) < OWN_SPLITS.index(was):
+            raise UsageError(
+                f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
+                " set folds.test and folds.validation as they were"
+            )
+    return earlier
+
+
+def digest_of(rows: Iterable[Song]) -> str:
+    """A digest of which content is remembered to be in which fold; empty where there is none."""
+    remembered = sorted((row.content_hash, row.fold) for row in rows)
+    return digest(remembered) if remembered else ""
+
+
+def forgotten(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+    """The earlier rows whose content a ledger has in no fold: not shown any more, or not used."""
+    remembered = {song.content_hash for song in songs if song.fold}
+    return [song for song in earlier if song.content_hash not in remembered]
+
+
+def save(url: str, rows: Sequence[Song]) -> None:
+    """Writes into a dataset's folder what its own ledger does not remember."""
+    target = storage.join(url, HISTORY_NAME)
+    if rows:
+        ledger.write(target, rows)
+    else:
+        storage.remove(target)
+
+
+def without_old_names(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+    """Earlier rows as they tie songs of now: by their content, and what is gone also by its song and artist.
+
+    What is still there goes by its names of now. A path ties nothing: files are renumbered.
+    """
+    present = {song.content_hash for song in songs}
+    return [
+        replace(song, song_id="", song="", artist="") if song.content_hash in present else replace(song, song_id="")
+        for song in earlier
+    ]
+
+
+def earlier_folds(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy]) -> dict[str, set[str]]:
+    """The folds in which a song's own content was, or else, of content that is new, that of which it is a copy.
+
+    Parameters
+    ----------
+    songs : sequence of Song
+        Of now.
+    earlier : sequence of Song
+    copies : sequence of Copy
+        By content hash, of both.
+
+    Returns
+    -------
+    dict
+        By song_id, of the songs that have any.
+    """
+    folds_of: dict[str, set[str]] = defaultdict(set)
+    for song in earlier:
+        folds_of[song.content_hash].add(song.fold)
+    folds_of_copies: dict[str, set[str]] = defaultdict(set)
+    for copy in copies:
+        for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
+            folds_of_copies[own] |= folds_of.get(other, set())
+    found = {song.song_id: _either(song.content_hash, folds_of, folds_of_copies) for song in songs}
+    return {song_id: folds for song_id, folds in found.items() if folds}
+
+
+def _either(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:
+    return next((folds[content_hash] for folds in folds_of if folds.get(content_hash)), set())

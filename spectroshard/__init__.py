@@ -1,0 +1,1 @@
+"""Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them."""

@@ -1,0 +1,164 @@
+import csv
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from model.evaluation.evaluate import score_bundle
+from model.evaluation.metrics import temper
+from model.inference.predict import find_files, predict
+from model.reports.predictions import show, write_predictions
+from model.training.train import train
+from pipelines.common.errors import UsageError
+from tests.audio_files import BAD, ffmpeg, tone, write
+from tests.model.conftest import new_pipeline
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Modern files of some length, and two that are none."""
+    folder = tmp_path_factory.mktemp("music")
+    wav = write(folder / "source.wav", tone(9.0, channels=2))
+    ffmpeg(wav, folder / "b.m4a", "-c:a", "aac")
+    ffmpeg(wav, folder / "a song.mp3", "-metadata", "date=1971-11-08")
+    wav.unlink()
+    (folder / "deeper").mkdir()
+    write(folder / "deeper" / "short.wav", tone(1.2))
+    BAD["not_audio"](folder / "text.wav")
+    (folder / "._b.m4a").write_bytes(b"AppleDouble")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predictions(bundle, folder):
+    found = predict(bundle, [str(folder), str(folder / "gone.mp3")], None, new_pipeline)
+    return {prediction.path.removeprefix(f"{folder}/"): prediction for prediction in found}
+
+
+def test_every_file_is_told_of(predictions):
+    assert list(predictions) == ["a song.mp3", "b.m4a", "deeper/short.wav", "gone.mp3", "text.wav"]
+    statuses = [prediction.status for prediction in predictions.values()]
+    assert statuses == ["predicted", "predicted", "predicted", "rejected", "rejected"]
+    assert (predictions["gone.mp3"].reason, predictions["text.wav"].reason) == ("unreadable", "not_audio")
+
+
+def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
+    song = predictions["a song.mp3"]
+    assert set(song.probabilities) == set(bundle.genres)
+    assert sum(song.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert song.probability == max(song.probabilities.values()) == song.probabilities[song.genre]
+    starts = [moment.start_s for moment in song.course]
+    assert starts[0] == 0 and starts == sorted(starts) and starts[-1] == pytest.approx(song.duration_s - 2, abs=0.01)
+    mean = np.mean([[m.probabilities[genre] for genre in bundle.genres] for m in song.course], axis=0)
+    expected = temper(mean, bundle.temperature)
+    np.testing.assert_allclose([song.probabilities[genre] for genre in bundle.genres], expected, atol=1e-4)
+    assert len(predictions["deeper/short.wav"].course) == 1
+
+
+def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
+    scores = {score.song_id: score for score in score_bundle(bundle, dataset, "test")}
+    uri_of = {song.uri: song.song_id for song in dataset.ledger() if song.song_id in scores}
+    for prediction in predict(bundle, list(uri_of), None, new_pipeline):
+        expected = scores[uri_of[prediction.path]].probabilities
+        np.testing.assert_allclose([prediction.probabilities[g] for g in bundle.genres], expected, atol=0.02)
+
+
+@pytest.fixture(scope="module")
+def doubting(bundle, tmp_path_factory):
+    """The bundle, less sure than it is, and asked to be surer than it can be."""
+    url = str(tmp_path_factory.mktemp("doubting") / "bundle")
+    shutil.copytree(bundle.url, url)
+    doubt = bundle.doubt.model_copy(update={"temperature": 4 * bundle.temperature, "threshold": 0.9})
+    copy = bundle.model_copy(update={"url": url, "doubt": doubt})
+    copy.save()
+    return copy
+
+
+def test_a_doubting_bundle_says_no_genre_with_confidence(doubting, bundle, corpus, tmp_path):
+    song = str(next((corpus / "techno").glob("*.wav")))
+    (sharper,), (flatter,) = (predict(each, [song], None, new_pipeline) for each in (bundle, doubting))
+    assert flatter.genre == sharper.genre and flatter.probability < sharper.probability - 0.01
+    assert sum(flatter.probabilities.values()) == pytest.approx(1, abs=1e-4)
+    assert not flatter.is_confident
+    lines = show(flatter).splitlines()
+    assert lines[1] == "  none of these with confidence" and "█" in lines[2]
+    write_predictions(str(tmp_path / "p.csv"), [flatter], doubting.genres)
+    write_predictions(str(tmp_path / "p.parquet"), [flatter], doubting.genres)
+    assert next(csv.DictReader((tmp_path / "p.csv").open()))["is_confident"] == "False"
+    assert pq.read_table(tmp_path / "p.parquet")["is_confident"].to_pylist() == [False]
+
+
+def test_a_song_that_is_sure_enough_is_said(bundle, predictions):
+    for prediction in list(predictions.values())[:3]:
+        assert prediction.is_confident == (prediction.probability >= bundle.doubt.threshold)
+        assert ("none of these" in show(prediction)) != prediction.is_confident
+    assert not predictions["text.wav"].is_confident
+
+
+def test_years_are_those_of_manifest_or_tags(bundle, folder, predictions, tmp_path):
+    assert [prediction.year for prediction in predictions.values()] == [1971, None, None, None, None]
+    manifest = tmp_path / "m.csv"
+    manifest.write_text(f"Path,year\n{folder}/a song.mp3,\n{folder}/b.m4a,2004\nshort.wav,1999\n")
+    write(tmp_path / "short.wav", tone(1.2))
+    found = predict(bundle, [str(manifest)], None, new_pipeline)
+    assert {p.path.rpartition("/")[2]: p.year for p in found} == {"a song.mp3": 1971, "b.m4a": 2004, "short.wav": 1999}
+    manifest.write_text(f"path,year\n{folder}/a song.mp3,1980\n")
+    assert [p.year for p in predict(bundle, [str(manifest)], None, new_pipeline)] == [1980]
+
+
+def test_globs_and_doubles(folder):
+    found = find_files([str(folder / "*.m*"), str(folder / "b.m4a")])
+    assert [path.rpartition("/")[2] for path in found] == ["a song.mp3", "b.m4a"]
+
+
+def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
+    (tmp_path / "m.csv").write_text("path,year\nb.wav,1990\na.wav,\n")
+    expected = {str(tmp_path / "a.wav"): None, str(tmp_path / "b.wav"): 1990}
+    assert find_files([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]) == expected
+    assert list(find_files([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")]).items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file\na.wav\n", "expected rows with a path and optionally a year; found 1, of file"),
+        ("path,year\n", "found 0, of path, year"),
+        ("path,year\na.wav,sixties\n", "path 'a.wav', year 'sixties'; expected a path, and four digits or nothing"),
+        ("path,year\n,1999\n", "path '', year '1999'; expected a path"),
+    ],
+)
+def test_a_wrong_manifest_is_an_error(tmp_path, text, message):
+    (tmp_path / "m.csv").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        find_files([str(tmp_path / "m.csv")])
+
+
+def test_a_folder_without_audio_is_an_error(tmp_path):
+    with pytest.raises(UsageError, match="no audio there"):
+        find_files([str(tmp_path)])
+
+
+def test_a_stopped_prediction_goes_on(bundle, folder, tmp_path):
+    def no_pipeline():
+        raise AssertionError("done before")
+
+    work = str(tmp_path / "work")
+    first = predict(bundle, [str(folder / "b.m4a")], work, new_pipeline)
+    assert predict(bundle, [str(folder / "b.m4a")], work, no_pipeline) == first
+
+
+def test_what_is_no_music_is_given_no_genre_with_confidence(config, dataset, corpus, tmp_path):
+    longer = config.training.model_copy(update={"epochs": 20, "windows_per_song": 4})
+    bundle = train(config.model_copy(update={"training": longer}), dataset, str(tmp_path / "bundle"))
+    noise = np.random.default_rng(0).normal(0, 0.1, 6 * 22050).astype(np.float32)
+    tone = 0.3 * np.sin(2 * np.pi * 440 / 22050 * np.arange(noise.size)).astype(np.float32)
+    sounds = {"noise": noise, "silence": np.zeros_like(noise), "tone": tone}
+    paths = [str(write(tmp_path / f"{name}.wav", samples)) for name, samples in sounds.items()]
+    heard_noise, silence, heard_tone = predict(bundle, paths, None, new_pipeline)
+    assert (silence.status, silence.reason, silence.is_confident) == ("rejected", "silent", False)
+    for heard in (heard_noise, heard_tone):
+        assert (heard.status, heard.is_confident) == ("predicted", False)
+        assert heard.probability < 0.4  # of three genres
+    songs = predict(bundle, [str(corpus / "metal")], None, new_pipeline)
+    assert sum(song.is_confident and song.probability > 0.5 for song in songs) > len(songs) / 2

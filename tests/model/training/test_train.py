@@ -1,0 +1,279 @@
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from model.config import Training
+from model.evaluation.evaluate import score_files
+from model.inference.bundle import Bundle
+from model.inference.calibration import Doubt
+from model.training import train as training_room
+from model.training.checkpoints import are_over, kept_row
+from model.training.train import Task, compiled, train
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.dataset import ledger
+from pipelines.dataset.dataset import Dataset
+
+
+def weights_of(bundle):
+    return bundle.network().get_weights()
+
+
+def history(bundle):
+    with Path(bundle.url, "history.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def changed(config, **settings):
+    return config.model_copy(update={"training": config.training.model_copy(update=settings)})
+
+
+def test_a_bundle_has_what_its_user_needs(bundle, dataset):
+    names = {path.name for path in Path(bundle.url).iterdir()}
+    assert names - {"metrics.json", "report.html"} == {"bundle.json", "history.csv", "logs", "model.keras"}
+    again = Bundle.load(bundle.url)
+    assert again == bundle
+    assert (again.genres, again.dataset) == (dataset.genres, dataset.fingerprint)
+    assert list(again.features.chosen) == ["log_mel"]  # the network sees no other
+    assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
+    assert again.network().output_shape == (None, 3)
+    assert again.doubt.songs == 6 and again.doubt.risk == 0.2
+
+
+def test_each_tower_learns_by_its_own_loss(dataset):
+    task = Task(Training(window_s=1.0, label_smoothing=0.3), dataset, dataset.splits())
+    learner = compiled(task)
+    shape = task.windows.shapes["log_mel"]
+    windows = {"log_mel": np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)}
+    labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 2, 1, 1]]
+    weights = np.array([1, 2, 3, 4, 5, 6], np.float32)
+    opinions = learner.predict(windows, verbose=0)
+    losses = -(np.log(opinions) * (0.7 * labels + 0.1)[:, None]).sum(axis=2)  # one a window and a tower
+    right = opinions.mean(axis=1).argmax(axis=1) == labels.argmax(axis=1)
+    logs = learner.test_on_batch(windows, labels, weights, return_dict=True)
+    assert logs["loss"] == pytest.approx((losses.mean(axis=1) * weights).mean(), rel=1e-4)
+    assert logs["accuracy"] == pytest.approx((right * weights).sum() / weights.sum())
+
+
+def test_a_bundle_doubts_by_what_its_validation_songs_say(bundle, dataset):
+    raw = list(score_files(bundle.network(), dataset, bundle.splits["validation"], bundle.cutting()))
+    assert bundle.doubt == Doubt.of(raw, bundle.genres, 0.2)
+    assert bundle.is_confident(bundle.doubt.threshold) and not bundle.is_confident(bundle.doubt.threshold - 1e-6)
+
+
+def test_history_has_a_row_for_each_epoch(bundle, config):
+    rows = history(bundle)
+    assert [int(row["epoch"]) for row in rows] == list(range(config.training.epochs))
+    assert {"loss", "accuracy", "validation_loss", "validation_accuracy"} <= set(rows[0])
+    assert bundle.validation["epoch"] == float(rows[-1]["epoch"])
+
+
+def test_tensorboard_has_its_logs(bundle):
+    assert list(Path(bundle.url, "logs").rglob("events.out.tfevents*"))
+
+
+def test_nothing_is_pickled(bundle):
+    names = zipfile.ZipFile(Path(bundle.url, "model.keras")).namelist()
+    assert sorted(names) == ["config.json", "metadata.json", "model.weights.h5"]
+
+
+def test_the_same_training_gives_the_same_weights(config, dataset, bundle, tmp_path):
+    for one, two in zip(weights_of(bundle), weights_of(train(config, dataset, str(tmp_path / "b"))), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+KILLED = """
+import os, sys
+from model import epochs, train
+from model.config import Config
+from pipelines.dataset import Dataset
+note = epochs.Epochs.on_epoch_end
+def killed_in_the_third_epoch(self, epoch, logs=None):
+    if epoch == 2:
+        os._exit(9)
+    note(self, epoch, logs)
+epochs.Epochs.on_epoch_end = killed_in_the_third_epoch
+config = Config.model_validate_json(open(sys.argv[1]).read())
+train.train(config, Dataset.load(sys.argv[2]), sys.argv[3])
+"""
+
+
+def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(config, dataset, tmp_path):
+    undisturbed = train(config, dataset, str(tmp_path / "undisturbed"))
+    (tmp_path / "config.json").write_text(config.model_dump_json())
+    arguments = [str(tmp_path / "config.json"), dataset.url, str(tmp_path / "killed")]
+    killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True)
+    assert killed.returncode == 9, killed.stderr.decode()[-2000:]
+    assert not (tmp_path / "killed" / "bundle.json").exists()
+    assert len(json.loads((tmp_path / "killed" / "_training" / "state.json").read_text())["rows"]) == 2
+    resumed = train(config, dataset, str(tmp_path / "killed"))
+    for one, two in zip(weights_of(undisturbed), weights_of(resumed), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+    before, after = history(undisturbed), history(resumed)
+    assert [row["epoch"] for row in before] == [row["epoch"] for row in after]
+    for row, other in zip(before, after, strict=True):
+        assert float(row["validation_loss"]) == pytest.approx(float(other["validation_loss"]), abs=1e-4)
+
+
+@pytest.mark.parametrize("settings", [{}, {"cache_mb": 0}])
+def test_a_finished_training_is_not_done_again(config, dataset, bundle, monkeypatch, settings):
+    monkeypatch.setattr(training_room, "_fit", lambda *_: pytest.fail("trained again"))
+    assert train(changed(config, **settings), dataset, bundle.url) == bundle
+
+
+def test_a_stopped_training_is_the_same_with_another_cache(config, dataset):
+    splits = dataset.splits()
+    digests = {Task(changed(config, cache_mb=mb).training, dataset, splits).digest for mb in (0, 7)}
+    assert len(digests) == 1 and Task(changed(config, seed=7).training, dataset, splits).digest not in digests
+
+
+def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
+    with pytest.raises(UsageError, match="another dataset or configuration"):
+        train(changed(config, seed=7), dataset, bundle.url)
+    assert Bundle.load(bundle.url) == bundle
+
+
+def test_a_stopped_training_of_another_configuration_stays(config, dataset, tmp_path):
+    (tmp_path / "_training").mkdir()
+    (tmp_path / "_training" / "state.json").write_text('{"task": "another", "rows": []}')
+    with pytest.raises(UsageError, match="stopped training of another"):
+        train(config, dataset, str(tmp_path))
+
+
+def test_files_of_the_user_stay(config, dataset, tmp_path):
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"no training wrote \(thesis.txt"):
+        train(config, dataset, str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_early_stopping():
+    rows = [{"epoch": n, "validation_loss": loss} for n, loss in enumerate([3.0, 1.0, 2.0, 1.0, 1.5])]
+    assert are_over(rows, Training(patience=3))
+    assert not are_over(rows, Training(patience=4))
+    assert are_over(rows, Training(patience=4, epochs=5))
+    assert not are_over(rows, Training())
+    assert kept_row(rows, Training(patience=3))["epoch"] == 1
+    assert kept_row(rows, Training())["epoch"] == 4
+    assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(patience=3))["epoch"] == 1
+
+
+def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, dataset, tmp_path):
+    bundle = train(changed(config, epochs=30, patience=1, learning_rate=0.5), dataset, str(tmp_path / "b"))
+    rows = history(bundle)
+    assert len(rows) < 30
+    best = min(rows, key=lambda row: float(row["validation_loss"]))
+    assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
+
+
+def test_the_weights_on_disk_are_those_that_the_state_tells_of(config, dataset, tmp_path, monkeypatch):
+    """However a kill falls between the files: each epoch has its own, and none is written twice."""
+    write, seen = storage.write_bytes, []
+
+    def watched(url, content):
+        write(url, content)
+        if url.endswith("state.json"):
+            rows, names = json.loads(content)["rows"], {path.name for path in Path(url).parent.glob("*.h5")}
+            needed = {f"epoch-{row['epoch']:04d}.weights.h5" for row in (rows[-1], kept_row(rows, training))}
+            seen.append(needed <= names and len(names) <= 3)
+
+    training = config.training.model_copy(update={"epochs": 30, "patience": 2, "learning_rate": 0.5})
+    monkeypatch.setattr(storage, "write_bytes", watched)
+    train(config.model_copy(update={"training": training}), dataset, str(tmp_path / "b"))
+    assert len(seen) >= 3 and all(seen)
+
+
+@pytest.mark.parametrize("patience", [None, 1])
+def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp_path, capsys, patience):
+    splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
+    bundle = train(changed(config, epochs=3, patience=patience), dataset, str(tmp_path / "b"), splits)
+    assert bundle.validation == {"epoch": 2}
+    assert bundle.doubt is None and bundle.temperature == 1 and bundle.is_confident(0.0)
+    assert ("no validation songs" in capsys.readouterr().err) == (patience is not None)
+
+
+def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, tmp_path):
+    quick = changed(config, epochs=1)
+    bundle = train(quick, dataset, str(tmp_path / "b"))
+    (tmp_path / "b" / "_training").mkdir()
+    assert train(quick, dataset, str(tmp_path / "b")) == bundle
+    assert not (tmp_path / "b" / "_training").exists()
+
+
+def test_it_learns(config, dataset, tmp_path):
+    """Windows of three very different styles: if this is not learned, nothing is."""
+    bundle = train(changed(config, epochs=15, windows_per_song=8, mixup=0, patience=15), dataset, str(tmp_path / "b"))
+    assert bundle.validation["validation_accuracy"] > 0.6
+
+
+def test_a_loss_that_is_no_number_ends_the_training_at_once(config, dataset, tmp_path):
+    wild = changed(config, learning_rate=1e30, epochs=3)
+    for _ in range(2):  # nothing of it is kept to go on from
+        with pytest.raises(SpectroshardError, match=r"b: the loss of epoch 1 is not a number; set a lower .*1e\+30"):
+            train(wild, dataset, str(tmp_path / "b"))
+
+
+@pytest.mark.parametrize(("key", "value"), [("seed", -1), ("seed", 2**32 - 1), ("learning_rate", float("inf"))])
+def test_numbers_that_no_training_can_have_are_named(key, value):
+    with pytest.raises(ValueError, match=key):
+        Training.model_validate({key: value})
+
+
+def test_unknown_network_and_feature_are_named(config, dataset, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown network 'resnet'; allowed: cnn, .*seed_cnn"):
+        Training(network="resnet")
+    with pytest.raises(UsageError, match="has no feature stft_db"):
+        train(changed(config, features=("stft_db",)), dataset, str(tmp_path / "b"))
+    with pytest.raises(UsageError, match="log_mel, chroma differ in hop_length"):
+        train(changed(config, features=("log_mel", "chroma")), dataset, str(tmp_path / "b"))
+    with pytest.raises(UsageError, match="no songs in no fold"):
+        train(config, dataset, str(tmp_path / "b"), {"train": [], "validation": [], "test": ["fold-00"]})
+    assert not (tmp_path / "b").exists()
+
+
+def flip_a_bit(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 4
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-99])])
+def test_a_damaged_network_is_named(bundle, tmp_path, damage):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    damage(tmp_path / "b" / "model.keras")
+    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/b/model.keras: cannot be loaded"):
+        Bundle.load(str(tmp_path / "b")).network()
+
+
+def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
+    asked = {}
+    load = keras.models.load_model
+    monkeypatch.setattr(
+        keras.models, "load_model", lambda path, **options: asked.update(options) or load(path, **options)
+    )
+    bundle.network()
+    assert asked["safe_mode"] is True
+
+
+def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, tmp_path):
+    folder = tmp_path / "leaky"
+    shutil.copytree(dataset.url, folder)
+    rows = dataset.ledger()
+    fold = next(row.fold for row in rows if row.fold != rows[0].fold)
+    other = next(row for row in rows if row.fold == fold)
+    ledger.write(f"{folder}/songs.parquet", [replace(rows[0], content_hash=other.content_hash), *rows[1:]])
+    leaky = Dataset.load(str(folder))
+    splits = {"train": (rows[0].fold,), "validation": (), "test": (fold,)}
+    with pytest.raises(SpectroshardError, match=r"leaky: 1 pair of files crosses .*training\.allow_leaks=true"):
+        train(config, leaky, str(tmp_path / "b"), splits)
+    assert not (tmp_path / "b").exists()
+    assert train(changed(config, epochs=1, allow_leaks=True), leaky, str(tmp_path / "b"), splits)

@@ -1,0 +1,146 @@
+import os
+
+import librosa
+import numpy as np
+import pytest
+
+from pipelines.audio import decode
+from pipelines.common import storage
+from pipelines.common.errors import SongError
+from pipelines.config import AudioConfig
+from tests.audio_files import BAD, cut, ffmpeg, patch_wav, tone, write
+from tests.conftest import DATA
+
+CONFIG = AudioConfig()
+
+
+def close_to_librosa(path, samples, atol=1e-4):
+    reference, _ = librosa.load(path, sr=CONFIG.sample_rate_hz)
+    assert abs(len(samples) - len(reference)) <= 1
+    length = min(len(samples), len(reference))
+    np.testing.assert_allclose(samples[:length], reference[:length], atol=atol)
+
+
+def test_real_music_equals_librosa():
+    recording = decode.load(str(DATA / "xeon6.ogg"), CONFIG)
+    assert (recording.sample_rate_hz, recording.channels, recording.truncated) == (44_100, 2, False)
+    close_to_librosa(DATA / "xeon6.ogg", recording.samples)
+
+
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE"])
+def test_every_pcm_depth(tmp_path, subtype):
+    path = write(tmp_path / "a.wav", subtype=subtype)
+    close_to_librosa(path, decode.load(str(path), CONFIG).samples)
+
+
+@pytest.mark.parametrize("channels", [2, 6])
+@pytest.mark.parametrize("rate_hz", [8_000, 22_050, 48_000, 96_000])
+def test_any_rate_and_channels(tmp_path, rate_hz, channels):
+    path = write(tmp_path / "a.wav", tone(rate_hz=rate_hz, channels=channels), rate_hz)
+    recording = decode.load(str(path), CONFIG)
+    assert (recording.sample_rate_hz, recording.channels) == (rate_hz, channels)
+    close_to_librosa(path, recording.samples)
+
+
+@pytest.mark.parametrize("suffix", ["au", "flac", "ogg", "mp3", "aiff"])
+def test_formats_of_libsndfile(tmp_path, suffix):
+    subtype = {"ogg": "VORBIS", "mp3": "MPEG_LAYER_III"}.get(suffix, "PCM_16")
+    path = write(tmp_path / f"a.{suffix}", subtype=subtype)
+    assert len(decode.load(str(path), CONFIG).samples) == pytest.approx(3 * 22_050, abs=2)
+
+
+def test_opus(tmp_path):
+    path = write(tmp_path / "a.opus", tone(rate_hz=48_000), 48_000, subtype="OPUS", fmt="OGG")
+    assert len(decode.load(str(path), CONFIG).samples) == pytest.approx(3 * 22_050, abs=2)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.m4a", "aac"), ("a.aac", "aac"), ("a.m4a", "alac"), ("a.wma", "wmav2")])
+def test_formats_of_ffmpeg(tmp_path, name, codec):
+    path = ffmpeg(write(tmp_path / "a.wav", tone(channels=2)), tmp_path / name, "-c:a", codec)
+    recording = decode.load(str(path), CONFIG)
+    assert (recording.sample_rate_hz, recording.channels, recording.truncated) == (44_100, 2, False)
+    assert len(recording.samples) == pytest.approx(3 * 22_050, abs=3000)  # AAC adds a frame at either end
+    spectrum = np.abs(np.fft.rfft(recording.samples[22_050:44_100]))
+    assert np.argmax(spectrum) == 440
+
+
+def test_what_a_file_holds_counts_not_its_name(tmp_path):
+    path = ffmpeg(write(tmp_path / "a.wav"), tmp_path / "a.m4a").rename(tmp_path / "b.wav")
+    assert len(decode.load(str(path), CONFIG).samples) > 2 * 22_050
+
+
+@pytest.mark.parametrize("reason", BAD)
+def test_bad_files_are_rejected_with_their_reason(tmp_path, reason):
+    BAD[reason](tmp_path / "a.wav")
+    with pytest.raises(SongError) as rejected:
+        decode.load(str(tmp_path / "a.wav"), CONFIG)
+    assert rejected.value.reason == reason
+    assert rejected.value.detail
+
+
+@pytest.mark.parametrize(("name", "share"), [("a.wav", 0.6), ("a.flac", 0.6), ("a.mp3", 0.6), ("a.au", 0.6)])
+def test_truncated_data_gives_what_is_there(tmp_path, name, share):
+    subtype = "MPEG_LAYER_III" if name.endswith("mp3") else "PCM_16"
+    whole = decode.load(str(write(tmp_path / name, subtype=subtype)), CONFIG)
+    recording = decode.load(str(cut(tmp_path / name, share)), CONFIG)
+    assert recording.truncated and not whole.truncated
+    assert 1.0 <= len(recording.samples) / 22_050 < 2.0
+    common = len(recording.samples) - 4_000
+    np.testing.assert_allclose(recording.samples[:common], whole.samples[:common], atol=2e-3)
+
+
+def test_truncated_under_the_minimum_is_rejected(tmp_path):
+    path = cut(write(tmp_path / "a.wav"), 0.1)
+    with pytest.raises(SongError, match=r"0\.30 s") as rejected:
+        decode.load(str(path), CONFIG)
+    assert rejected.value.reason == "truncated"
+
+
+def test_truncated_m4a_is_called_so(tmp_path):
+    path = cut(ffmpeg(write(tmp_path / "a.wav"), tmp_path / "a.m4a"), 0.5)
+    with pytest.raises(SongError) as rejected:
+        decode.load(str(path), CONFIG)
+    assert rejected.value.reason == "truncated"
+
+
+def test_absurd_size_in_the_header_gives_what_is_there(tmp_path):
+    recording = decode.load(str(patch_wav(write(tmp_path / "a.wav"), data_bytes=0xFFFFFFF0)), CONFIG)
+    assert recording.truncated
+    assert len(recording.samples) == pytest.approx(3 * 22_050, abs=2)
+
+
+def test_vanished_files_directories_and_pipes_are_unreadable(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    for path in (tmp_path / "gone.wav", tmp_path, tmp_path / "pipe.wav"):
+        with pytest.raises(SongError) as rejected:
+            decode.load(str(path), CONFIG)
+        assert rejected.value.reason == "unreadable"
+
+
+def test_longest_duration_cuts(tmp_path):
+    path = write(tmp_path / "a.flac", tone(5.0))
+    short = decode.load(str(path), AudioConfig(max_duration_s=2.0)).samples
+    assert len(short) == 2 * 22_050
+    np.testing.assert_allclose(short[:-100], decode.load(str(path), CONFIG).samples[: len(short) - 100], atol=1e-6)
+
+
+def test_content_hash_is_of_samples_not_of_files(tmp_path):
+    pcm = (tone() * 32_767).astype(np.int16)
+    wav, flac = (decode.load(str(write(tmp_path / name, pcm)), CONFIG) for name in ("a.wav", "a.flac"))
+    other = decode.load(str(write(tmp_path / "b.wav", tone(frequency_hz=220))), CONFIG)
+    assert wav.content_hash == flac.content_hash != other.content_hash
+
+
+def test_any_file_system(tmp_path):
+    path = write(tmp_path / "a.wav")
+    storage.write_bytes("memory://audio/a.wav", path.read_bytes())
+    np.testing.assert_array_equal(
+        decode.load("memory://audio/a.wav", CONFIG).samples, decode.load(str(path), CONFIG).samples
+    )
+
+
+def test_a_playlist_opens_nothing_else(tmp_path):
+    write(tmp_path / "a.wav")
+    (tmp_path / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:3,\n{tmp_path}/a.wav\n")
+    with pytest.raises(SongError):
+        decode.load(str(tmp_path / "list.m4a"), CONFIG)

@@ -1,0 +1,250 @@
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+import soundfile
+
+from pipelines.audit import audit, external_splits
+from pipelines.audit.leaks import Crossing
+from pipelines.audit.page import draw_pair, of_audio, of_records, write_page
+from pipelines.build import plan
+from pipelines.build.build import build
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.copies.search import Copy
+from pipelines.corpus.synthetic import synth
+from pipelines.dataset import ledger
+from pipelines.dataset.dataset import LEDGER_NAME, Dataset
+from pipelines.dataset.ledger import Song
+from spectroshard import cli
+from tests.audio_files import BAD, ffmpeg, tone, write, write_songs
+from tests.pipelines.conftest import config_of, in_process
+
+RATE_HZ = 22_050
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A split in which a crop is in test, its song in train, and not all can be read."""
+    folder = tmp_path_factory.mktemp("folders")
+    for split, style in (("train", "blues"), ("test", "metal"), ("val", "techno")):
+        (folder / split).mkdir()
+        soundfile.write(folder / split / f"{style}.wav", synth.song(style, 0, duration_s=16.0), RATE_HZ)
+    ffmpeg(folder / "train" / "blues.wav", folder / "test" / "other.mp3", "-ss", "4", "-t", "11", "-b:a", "96k")
+    write(folder / "val" / "short.wav", tone(0.2))
+    BAD["not_audio"](folder / "val" / "bad <b>$.wav")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def audited(folders, tmp_path_factory):
+    return audit.of_foreign(
+        external_splits.load([str(folders)]), "mine", str(tmp_path_factory.mktemp("work")), in_process()
+    )
+
+
+def test_a_crop_crosses_with_its_offset(audited):
+    (pair,) = audited.crossings.listed
+    assert {pair.first.song_id, pair.second.song_id} == {"train/blues.wav", "test/other.mp3"}
+    assert pair.kinds == ("fingerprint",)
+    begins_s = {pair.first.fold: pair.copy.first_s, pair.second.fold: pair.copy.second_s}
+    assert begins_s["train"] - begins_s["test"] == pytest.approx(4, abs=0.3)
+    assert pair.copy.duration_s > 8 and pair.copy.error_rate < 0.1
+    assert audited.fails
+
+
+def test_the_verdict_says_what_was_not_compared(audited):
+    assert audited.verdict == (
+        "1 pair of files crosses (1 of 2 in test, 1 of 1 in train); 1 too short for a fingerprint;"
+        " 1 that could not be read (1 not_audio): val/bad <b>$.wav"
+    )
+    assert "test/other.mp3 (test)" in audited.summary() and "of bits differ" in audited.summary()
+
+
+def test_json_holds_all_of_it(audited):
+    said = json.loads(json.dumps(audited.to_json()))
+    assert (said["fails"], said["files"]) == (True, {"test": 2, "train": 1, "validation": 3})
+    assert said["compared"] == {"fingerprint": 4, "hash": 5, "song": 6, "artist": 0}
+    assert said["pairs"] == said["counts"]["fingerprint"] == [{"splits": ["test", "train"], "pairs": 1}]
+    assert said["rejected"][0]["file"] == "val/bad <b>$.wav" and said["not_listed"] == {}
+    assert abs(said["listed"][0]["fingerprint"]["offset_s"]) == pytest.approx(4, abs=0.3)
+
+
+def test_the_page_has_the_pair_s_picture(audited, tmp_path):
+    page = write_page(str(tmp_path), audited, of_audio)
+    text = storage.read_bytes(page).decode()
+    assert "The split leaks" in text and text.count("data:image/png") == 1
+    assert "val/bad &lt;b&gt;$.wav" in text and "<b>$" not in text
+
+
+def test_a_pair_without_audio_is_listed_without_a_picture(audited, tmp_path):
+    text = storage.read_bytes(write_page(str(tmp_path), audited, lambda _: None)).decode()
+    assert "data:image/png" not in text and "test/other.mp3" in text
+
+
+def segments(folder, split_of):
+    """Four songs cut into three segments of a second each."""
+    for style in synth.STYLES[:4]:
+        samples = synth.song(style, 1, duration_s=3.0)
+        for number in range(3):
+            path = folder / split_of(style, number) / style / f"{style}.00001.{number}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, samples[number * RATE_HZ : (number + 1) * RATE_HZ], RATE_HZ)
+    return external_splits.load([str(folder)])
+
+
+def test_segments_of_a_song_in_two_splits_cross(tmp_path):
+    files = segments(tmp_path / "s", lambda _, number: "test" if number == 1 else "train")
+    found = audit.of_foreign(files, "s", str(tmp_path / "w"), in_process())
+    assert found.crossings.counts == {"song": {("test", "train"): 8}}
+    assert found.crossings.files == {"test": 4, "train": 8}
+
+
+def test_segments_split_by_song_do_not(tmp_path):
+    files = segments(tmp_path / "s", lambda style, _: "test" if style == synth.STYLES[0] else "train")
+    found = audit.of_foreign(files, "s", str(tmp_path / "w"), in_process())
+    assert not found.fails
+    assert found.verdict == (
+        "nothing crosses: 12 files (test 3, train 9), compared by same samples (12), song name (12);"
+        " 12 too short for a fingerprint"
+    )
+
+
+def test_names_alone_are_compared_without_reading(tmp_path):
+    (tmp_path / "train.txt").write_text("a.wav\nb.wav\n")
+    (tmp_path / "test.txt").write_text("c.wav\nd.wav\nb.wav\n")
+    (tmp_path / "index.txt").write_text("a.wav ::: Ann ::: One\nc.wav ::: ANN ::: Two\n")
+    files = external_splits.load(
+        [str(tmp_path / name) for name in ("train.txt", "test.txt")], "", str(tmp_path / "index.txt")
+    )
+    found = audit.of_foreign(files, "lists", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
+    assert [(c.first.song_id, c.second.song_id, c.kinds) for c in found.crossings.listed] == [
+        ("b.wav", "b.wav", ("song",)),
+        ("c.wav", "a.wav", ("artist",)),
+    ]
+    assert "samples and fingerprints were not compared" in found.verdict
+
+
+def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path):
+    (tmp_path / "m.csv").write_text("path,split\na.wav,train\nb.wav,test\n")
+    with pytest.raises(UsageError, match=r"no file of train could be read \(a\.wav: FileNotFoundError"):
+        audit.of_foreign(external_splits.load([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process())
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("original")
+    return build(config_of(write_songs(folder / "songs")), str(folder / "dataset"), in_process()).dataset
+
+
+@pytest.fixture
+def dataset(original, tmp_path):
+    """A dataset of 18 songs in four folds, to be spoiled."""
+    shutil.copytree(original.url, tmp_path / "dataset")
+    return Dataset.load(str(tmp_path / "dataset"))
+
+
+def respell(dataset, **facts):
+    """Gives the first songs of two folds the same facts."""
+    songs = {song.fold: song for song in reversed(dataset.ledger())}
+    changed = {songs[fold].song_id: replace(songs[fold], **facts) for fold in ("fold-00", "fold-02")}
+    ledger.write(storage.join(dataset.url, LEDGER_NAME), [changed.get(s.song_id, s) for s in dataset.ledger()])
+
+
+def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
+    found = audit.of_dataset(dataset, copies=plan.compare(dataset.ledger(), str(tmp_path / "w"), in_process()))
+    assert not found.fails and found.verdict.startswith("nothing crosses: 18 files (fold-00 4, fold-01 4,")
+    assert found == audit.of_dataset(dataset)
+
+
+def test_folds_are_compared_or_splits(dataset):
+    respell(dataset, song="one")
+    found = audit.of_dataset(dataset)
+    assert found.crossings.pairs == {("fold-00", "fold-02"): 1}
+    assert "by split      song name  crossing\ntest - train          1         1" in found.table()
+    assert audit.of_dataset(dataset, dataset.splits()).crossings.pairs == {("test", "train"): 1}
+    assert not audit.of_dataset(dataset, {"train": ["fold-00", "fold-02"], "test": ["fold-01"]}).fails
+
+
+def test_near_copies_cross_by_what_the_build_found(dataset):
+    first, second = ({s.fold: s for s in dataset.ledger()}[fold] for fold in ("fold-00", "fold-01"))
+    hashes = sorted([first.content_hash, second.content_hash])
+    found = audit.of_dataset(dataset, copies=[Copy(*hashes, 0.0, 0.0, 1.0, 1.0, 0.1)])
+    assert found.crossings.counts == {"fingerprint": {("fold-00", "fold-01"): 1}}
+
+
+@pytest.mark.parametrize(("group_by", "fails"), [("artist", True), ("song", False)])
+def test_artists_may_cross_where_the_configuration_says_so(dataset, group_by, fails):
+    respell(dataset, artist="Ann")
+    folds = dataset.config.folds.model_copy(update={"group_by": group_by})
+    dataset = dataset.model_copy(update={"config": dataset.config.model_copy(update={"folds": folds})})
+    found = audit.of_dataset(dataset)
+    assert found.crossings.counts == {"artist": {("fold-00", "fold-02"): 1}}
+    assert found.fails == fails
+    assert ("an artist, by the configuration's choice: 1" in found.verdict) != fails
+    assert bool(found.leaks) == fails
+
+
+def test_a_ledger_that_is_not_what_the_shards_hold_is_a_fault(dataset):
+    rows = dataset.ledger()
+    moved, lost, renamed = rows[0], rows[1], rows[2]
+    other = next(song for song in rows if song.fold != moved.fold)
+    rows[0] = replace(moved, fold=other.fold, shard=other.shard)
+    rows[1] = replace(lost, song_id="gone.wav")
+    rows[2] = replace(renamed, group="another")
+    ledger.write(storage.join(dataset.url, LEDGER_NAME), rows)
+    found = audit.of_dataset(dataset)
+    assert found.fails and not found.crossings.pairs
+    assert sorted(found.faults) == sorted([
+        f"{moved.shard} ({moved.fold}) holds {moved.song_id}, which the ledger has in {other.shard} ({other.fold})",
+        f"{lost.shard} ({lost.fold}) holds {lost.song_id}, which the ledger has in no shard",
+        f"{renamed.shard} ({renamed.fold}) holds {renamed.song_id} with group {renamed.group!r},"
+        " the ledger with 'another'",
+        f"{lost.shard} does not hold gone.wav, which the ledger has there",
+    ])  # fmt: skip
+
+
+def test_a_song_in_two_shards_and_a_damaged_shard_are_faults(dataset, tmp_path):
+    first, second, third = dataset.shards[0].name, dataset.shards[1].name, dataset.shards[-1].name
+    shutil.copy(tmp_path / "dataset" / first, tmp_path / "dataset" / second)
+    (tmp_path / "dataset" / third).unlink()
+    faults = audit.of_dataset(dataset).faults
+    held = Counter(fault.split(" ")[0] for fault in faults if ", and so does " in fault)
+    assert held == {second: dataset.shards[0].songs}
+    assert any(fault.startswith(f"{third} cannot be read") for fault in faults)
+
+
+def test_a_ledger_without_fingerprints_is_of_an_older_version(dataset):
+    songs = [replace(song, duration_s=30.0, fingerprint=b"") for song in dataset.ledger()]
+    ledger.write(storage.join(dataset.url, LEDGER_NAME), songs)
+    with pytest.raises(SpectroshardError, match="its ledger has no fingerprints; build the dataset again"):
+        audit.of_dataset(dataset)
+
+
+def test_pictures_of_records_and_of_what_is_not_there(dataset):
+    first, second = dataset.ledger()[:2]
+    spectrogram = of_records(dataset)
+    values, rate_hz = spectrogram(first)
+    assert values.shape[1] == 16 and rate_hz == 8_000 / 256
+    copy = Copy("x", "y", 1.0, 0.2, 0.5, 1.1, 0.2)
+    aligned = draw_pair(Crossing(first, second, ("fingerprint",), copy), spectrogram(first), spectrogram(second))
+    apart = draw_pair(Crossing(first, second, ("song",)), spectrogram(first), spectrogram(second))
+    assert aligned.startswith(b"\x89PNG") and aligned != apart
+    assert of_audio(replace(first, uri="/gone.wav")) is None and of_audio(Song("a", "a")) is None
+
+
+def test_the_command(dataset, folders, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["audit", dataset.url]) == 0
+    assert "nothing crosses: 18 files" in capsys.readouterr().out
+    assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json"]
+    assert cli.main(["audit", str(folders), "--output", "again"]) == 1
+    assert "1 pair of files crosses" in capsys.readouterr().out
+    assert json.loads((tmp_path / "again" / "audit.json").read_text())["fails"]
+    assert not (tmp_path / "again" / audit.WORK_NAME).exists()
+    for wrong in (["gone"], [dataset.url, "more"], [str(folders / "train")]):
+        assert cli.main(["audit", *wrong, "--output", "none"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+    assert not (tmp_path / "none").exists()

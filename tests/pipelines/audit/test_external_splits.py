@@ -1,0 +1,131 @@
+import pytest
+
+from pipelines.audit import external_splits
+from pipelines.common.errors import UsageError
+from pipelines.dataset.ledger import Song
+
+INDEX = "# an index\nblues.00000.wav ::: Ann ::: One\nblues.00001.wav ::: Bob :::\n"
+
+
+@pytest.fixture
+def at(tmp_path, monkeypatch):
+    """Makes files in the current folder; those without content are empty."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(*names, **texts):
+        for name in names:
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).touch()
+        for name, text in texts.items():
+            name, _, suffix = name.rpartition("_")
+            (tmp_path / f"{name}.{suffix}").write_text(text)
+        return tmp_path
+
+    return make
+
+
+def rows(files):
+    return sorted((entry.song.song_id, entry.song.fold, entry.song.reason) for entry in files.entries)
+
+
+def test_folders(at):
+    folder = at("s/train/g/a.wav", "s/Valid/b.mp3", "s/test/g/deep/c.ogg", "s/test/notes.txt", "s/other/d.wav")
+    expected = [("Valid/b.mp3", "validation", ""), ("test/g/deep/c.ogg", "test", ""), ("train/g/a.wav", "train", "")]
+    assert rows(external_splits.load(["s"])) == rows(external_splits.load(["s/"])) == expected
+    assert rows(external_splits.load(["s/train", "s/Valid/", str(folder / "s/test")])) == expected
+
+
+def test_lists_find_audio_by_path_or_by_name(at):
+    at("G/a/x.au", "G/b/x.wav", "G/b/y.wav", "G/z.wav")
+    at(
+        l_train_txt="a/x.wav\n\nb/x.wav\r\nb/x.wav\n",
+        l_test_txt="c/y\nq/z.mp3\nb/x.wav\n",
+        l_dev_txt="d/x.wav\nu.wav\n",
+    )
+    files = external_splits.load(["l_train.txt", "l_test.txt", "l_dev.txt"], "G")
+    assert rows(files) == [
+        ("a/x.wav", "train", ""),
+        ("b/x.wav", "test", ""),
+        ("b/x.wav", "train", ""),
+        ("c/y", "test", ""),
+        ("d/x.wav", "validation", "unreadable"),
+        ("q/z.mp3", "test", ""),
+        ("u.wav", "validation", "unreadable"),
+    ]
+    assert files.entries[0].location.endswith("G/a/x.au")
+    assert "several files have its name: a/x.au, b/x.wav" in files.entries[-2].song.error
+    assert rows(external_splits.load(["."], "G")) == rows(files)
+
+
+def test_lists_without_audio_are_names(at):
+    at(train_txt="a.wav\n", test_txt="a.wav\nb.wav\n", train_index_txt=INDEX)
+    files = external_splits.load(["train.txt", "test.txt"], artists="train_index.txt")
+    assert not files.has_audio and len(files.entries) == 3
+    assert files.index == {"blues.00000": ("Ann", "Ann: One"), "blues.00001": ("Bob", "")}
+
+
+def test_a_manifest_needs_neither_genre_nor_root(at):
+    folder = at("m/a.wav", m_csv="x")
+    (folder / "m/m.csv").write_text(
+        f"path,split,artist\na.wav,train,Ann\n{folder}/b.wav,val,\na.wav,test,\nc.wav,,\n,dev,\n"
+    )
+    files = external_splits.load(["m/m.csv"])
+    assert rows(files) == [
+        (f"{folder}/b.wav", "validation", ""),
+        ("a.wav", "test", ""),
+        ("a.wav", "train", ""),
+        ("row 5", "validation", "unreadable"),
+    ]
+    assert files.without_split == 1
+    first = files.entries[0]
+    assert (first.location, first.song.artist) == (f"{folder}/m/a.wav", "Ann")
+    assert external_splits.load(["m/m.csv"], "/elsewhere/..").entries[0].location == "/a.wav"
+
+
+def test_a_manifest_by_fold_and_one_by_both(at):
+    at(m_csv="path,fold\na.wav,1\nb.wav,2\n", n_csv="path,fold,split\na.wav,1,train\nb.wav,2,test\nc.wav,3,\n")
+    assert external_splits.load(["m.csv"]).splits == ["fold-01", "fold-02"]
+    files = external_splits.load(["n.csv"])
+    assert (files.splits, files.without_split) == (["test", "train"], 1)
+
+
+@pytest.mark.parametrize(
+    ("sources", "options", "message"),
+    [
+        (["gone"], {}, "gone: no such file or folder"),
+        (["s"], {"artists": "gone.txt"}, "gone.txt: no such file"),
+        (["empty"], {}, "empty: is no split by its name and has none in it; expected a dataset, a folder"),
+        (["s/train"], {}, "s/train: of the splits train there are not two"),
+        (["s"], {"audio": "s"}, "--audio s: says where"),
+        (["half"], {}, "half/test: no song found"),
+        (["s/train/a.wav"], {}, "a.wav: expected a dataset, a folder"),
+        (["s/train", "train.txt"], {}, "s/train train.txt: expected"),
+        (["none.txt", "train.txt"], {}, "none.txt: its name tells no split"),
+        (["traintest.txt", "train_test.txt"], {}, "traintest.txt: its name tells no split"),
+        (["train.txt", "test.txt"], {}, "test.txt: lists no file"),
+        (["train.txt", "dev.txt"], {"audio": "empty"}, "empty: no song found"),
+        (["train.txt", "dev.txt"], {"audio": "train.txt"}, "train.txt: no such folder; --audio"),
+        (["train.txt", "dev.txt"], {"artists": "dev.txt"}, "dev.txt: no line of the form"),
+        (["m.csv"], {}, "m.csv: expected the columns path, and split or fold; found genre, path"),
+        (["n.csv"], {}, "split 'eval' of a; expected one of train"),
+        (["one.csv"], {}, "of the splits test there are not two"),
+    ],
+)
+def test_what_is_no_split_is_told(at, sources, options, message):
+    at("s/train/a.wav", "s/test/a.wav", "empty/x.txt", "half/train/a.wav", "half/test/x.txt", "none.txt")
+    at(train_txt="a\n", test_txt="\n", dev_txt="b\n", traintest_txt="a\n", train_test_txt="a\n")
+    at(m_csv="path,genre\na,b\n", n_csv="path,split\na,eval\n", one_csv="path,split\na,test\nb,\n")
+    with pytest.raises(UsageError) as raised:
+        external_splits.load(sources, **options)
+    assert message in str(raised.value)
+
+
+def test_a_piece_has_its_song_s_artist_and_title():
+    index = {"blues.00000": ("Ann", "Ann: One"), "x": ("Bob", "")}
+    songs = [
+        Song("blues/blues.00000.3.wav", "", song="blues/blues.00000"),
+        Song("x.wav", "", song="x", artist="Che"),
+        Song("y.wav", "", song="y"),
+    ]
+    named = external_splits.with_index(songs, index)
+    assert [(song.artist, song.song) for song in named] == [("Ann", "Ann: One"), ("Che", "x"), ("", "y")]

@@ -1,0 +1,271 @@
+"""The build, on a small corpus: the same bytes whatever runs it, and nothing lost or leaked whatever happens."""
+
+import functools
+import hashlib
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pipelines.build.build import build
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.dataset import records
+from tests.audio_files import tone, write, write_bad_corpus, write_songs
+from tests.pipelines.conftest import Pipelines, config_of, content_of, in_process
+
+
+def ledger_of(built):
+    return {song.song_id: song for song in built.dataset.ledger()}
+
+
+def shards_of(folder):
+    return {name: content for name, content in content_of(Path(folder)).items() if name.endswith(".tfrecord")}
+
+
+def test_every_song_is_in_one_record_of_the_shard_that_the_ledger_says(built):
+    ledger, genres = ledger_of(built), Counter()
+    for shard in built.dataset.shards:
+        path = Path(built.dataset.url) / shard.name
+        assert (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) == (shard.bytes, shard.sha256)
+        with path.open("rb") as file:
+            for record in map(records.decode, records.read_records(file)):
+                song = ledger.pop(record.song_id)
+                assert (song.shard, song.fold, song.genre, song.group) == (
+                    shard.name,
+                    shard.fold,
+                    record.genre,
+                    record.group,
+                )
+                assert {name: values.shape for name, values in record.features.items()} == {
+                    "log_mel": (47, 16), "spectral_centroid": (24, 1),
+                }  # fmt: skip
+                genres[record.genre] += 1
+    assert not ledger
+    assert genres == {"blues": 6, "jazz": 6, "metal": 6}
+
+
+def test_nothing_else_is_left(built):
+    names = {shard.name for shard in built.dataset.shards}
+    assert set(content_of(Path(built.dataset.url))) == names | {"dataset.json", "songs.parquet", "copies.parquet"}
+    assert built.is_new
+
+
+def test_no_song_and_no_group_is_in_two_folds(tmp_path):
+    write_songs(tmp_path / "songs")
+    rows = [
+        f"{genre}/{genre}.{n:05d}.wav,{genre},{genre} song {n // 2}"
+        for genre in ("blues", "jazz", "metal")
+        for n in range(6)
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["path,genre,song", *rows]))
+    build(
+        config_of(tmp_path / "m.csv", corpus={"root": str(tmp_path / "songs")}, folds={"count": 3}),
+        str(tmp_path / "out"),
+        in_process(),
+    )
+    folds = {}
+    for name in shards_of(tmp_path / "out"):
+        with (tmp_path / "out" / name).open("rb") as file:
+            for record in map(records.decode, records.read_records(file)):
+                folds.setdefault(record.group, []).append(name[:7])
+    assert len(folds) == 9
+    assert all(len(names) == 2 and len(set(names)) == 1 for names in folds.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        ["--direct_running_mode=multi_threading", "--direct_num_workers=3"],
+        ["--direct_running_mode=multi_processing", "--direct_num_workers=2"],
+    ],
+    ids=["in_memory", "multi_threading", "multi_processing"],
+)
+def test_the_same_bytes_whatever_runs_it(built, songs_folder, tmp_path, options):
+    build(config_of(songs_folder), str(tmp_path / "b"), in_process(*options))
+    assert content_of(tmp_path / "b") == content_of(Path(built.dataset.url))
+
+
+def test_the_same_bytes_whatever_the_order_of_files(built, songs_folder, tmp_path, monkeypatch):
+    found = storage.find
+    monkeypatch.setattr(storage, "find", lambda folder: dict(reversed(found(folder).items())))
+    build(config_of(songs_folder), str(tmp_path / "b"), in_process())
+    assert content_of(tmp_path / "b") == content_of(Path(built.dataset.url))
+
+
+@pytest.mark.parametrize("form", ["copy", "memory", "zip", "tar.gz"])
+def test_the_same_shards_wherever_the_songs_lie(built, songs_folder, tmp_path, form):
+    source = str(tmp_path / "songs")
+    if form == "copy":
+        shutil.copytree(songs_folder, source)
+    elif form == "memory":
+        source = f"memory://{tmp_path.name}"
+        for name, content in content_of(songs_folder).items():
+            storage.write_bytes(storage.join(source, name), content)
+    else:
+        source = shutil.make_archive(source, "zip" if form == "zip" else "gztar", songs_folder)
+    build(config_of(source), str(tmp_path / "out"), in_process())
+    assert shards_of(tmp_path / "out") == shards_of(built.dataset.url)
+
+
+def test_an_output_anywhere(built, songs_folder, tmp_path):
+    output = f"memory://{tmp_path.name}/out/"
+    dataset = build(config_of(songs_folder), output, in_process()).dataset
+    assert storage.names(output) == sorted(content_of(Path(built.dataset.url)))
+    for name, content in content_of(Path(built.dataset.url)).items():
+        assert storage.read_bytes(storage.join(output, name)) == content
+    assert dataset == built.dataset.model_copy(update={"url": dataset.url})
+
+
+def test_an_output_within_the_input_is_no_part_of_it(tmp_path, monkeypatch):
+    write_songs(tmp_path / "songs")
+    monkeypatch.chdir(tmp_path / "songs")
+    for is_new in (True, False):
+        built = build(config_of("."), "blues/dataset", in_process())
+        assert (built.is_new, built.dataset.shown) == (is_new, 18)
+
+
+def test_the_same_build_again_changes_nothing(songs_folder, tmp_path):
+    def state():
+        return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else "") for p in sorted(tmp_path.rglob("*"))}
+
+    first = build(config_of(songs_folder), str(tmp_path / "b"), in_process())
+    before = state()
+    # Which folds are test, and how many rejects are allowed, moves no song.
+    config = config_of(songs_folder, folds={"test": (3,)}, build={"max_reject_share": 1.0})
+    again = build(config, str(tmp_path / "b"), in_process())
+    assert not again.is_new
+    assert again.dataset == first.dataset
+    assert {p: s for p, s in state().items() if p.is_file()} == {p: s for p, s in before.items() if p.is_file()}
+
+
+def test_another_configuration_is_refused_by_its_keys(built, songs_folder):
+    before = content_of(Path(built.dataset.url))
+    config = config_of(songs_folder, folds={"seed": 3}, features={"chroma": {}})
+    with pytest.raises(
+        UsageError, match=r"another configuration \(.*features\.chroma.*folds\.seed was 0, is 3\); give a new"
+    ):
+        build(config, built.dataset.url, in_process())
+    assert content_of(Path(built.dataset.url)) == before
+
+
+def test_another_corpus_is_refused_by_its_counts(built, songs_folder, tmp_path):
+    before = content_of(Path(built.dataset.url))
+    shutil.copytree(songs_folder, tmp_path / "songs")
+    (tmp_path / "songs/blues/blues.00000.wav").unlink()
+    write(tmp_path / "songs/blues/blues.00001.wav", tone(1.5, 8_000, frequency_hz=555), 8_000)
+    for name in ("new", "other"):
+        shutil.copy(songs_folder / "jazz/jazz.00000.wav", tmp_path / f"songs/jazz/{name}.wav")
+    with pytest.raises(
+        UsageError,
+        match=r"another corpus \(2 files more, 1 fewer, 1 changed, \d in another fold\), or was built from another",
+    ):
+        build(config_of(tmp_path / "songs"), built.dataset.url, in_process())
+    assert content_of(Path(built.dataset.url)) == before
+
+
+@pytest.mark.parametrize("name", ["thesis.doc", "songs.parquet", "old/dataset.json"])
+def test_what_no_build_wrote_is_left_alone(songs_folder, tmp_path, name):
+    storage.write_bytes(str(tmp_path / name), b"precious")
+    with pytest.raises(UsageError, match=r"holds files that no build wrote \(.*\); give a folder of its own"):
+        build(config_of(songs_folder), str(tmp_path), in_process())
+    assert content_of(tmp_path) == {name: b"precious"}
+
+
+def test_an_output_that_is_a_file_is_refused(songs_folder, tmp_path):
+    (tmp_path / "out").write_bytes(b"precious")
+    with pytest.raises(UsageError, match="no build wrote"):
+        build(config_of(songs_folder), str(tmp_path / "out"), in_process())
+    assert (tmp_path / "out").read_bytes() == b"precious"
+
+
+def test_every_bad_input_has_its_reason_and_harms_nothing_else(tmp_path):
+    manifest, expected = write_bad_corpus(tmp_path / "songs")
+    pipelines = Pipelines()
+    built = build(config_of(manifest, build={"max_reject_share": 0.9}), str(tmp_path / "out"), pipelines)
+    ledger = built.dataset.ledger()
+    assert sorted((song.song_id, song.reason) for song in ledger) == sorted(expected)
+    rejects = Counter(song.reason for song in ledger if song.status == "rejected")
+    assert built.dataset.shown == len(ledger) == built.dataset.songs + rejects.total()
+    assert built.dataset.rejected == rejects
+    assert {song.song_id for song in ledger if song.status == "written"} == {
+        song_id for song_id, reason in expected if not reason or song_id == "cut.wav"
+    }
+    assert all(song.error for song in ledger if song.status == "rejected")
+    counted = {name: count for name, count in pipelines.counters().items() if name.startswith("rejected_")}
+    of_the_plan = {"lone_genre", "crosses_folds"}
+    assert counted == {f"rejected_{reason}": count for reason, count in rejects.items() if reason not in of_the_plan}
+    assert pipelines.counters()["songs"] == len(ledger)
+    assert pipelines.counters()["written_songs"] == built.dataset.songs
+
+
+def test_too_many_rejects_publish_nothing_until_they_are_mended(tmp_path):
+    write_songs(tmp_path / "songs")
+    for name in ("a", "b"):
+        (tmp_path / f"songs/blues/{name}.wav").write_bytes(b"")
+    config, output = config_of(tmp_path / "songs"), str(tmp_path / "out")
+    message = (
+        r"2 of 20 files were rejected \(2 empty\), 10\.0% where build\.max_reject_share allows 5\.0%; nothing is pub"
+    )
+    with pytest.raises(SpectroshardError, match=message):
+        build(config, output, in_process())
+    assert "dataset.json" not in storage.names(output)
+    for name in ("a", "b"):
+        shutil.copy(tmp_path / "songs/jazz/jazz.00000.wav", tmp_path / f"songs/blues/{name}.wav")
+    assert build(config, output, in_process()).dataset.songs == 20
+    build(config, str(tmp_path / "undisturbed"), in_process())
+    assert content_of(tmp_path / "out") == content_of(tmp_path / "undisturbed")
+
+
+def test_all_rejected_is_told(tmp_path):
+    for genre in "ab":
+        storage.write_bytes(str(tmp_path / f"songs/{genre}/a.wav"), b"")
+    config = config_of(tmp_path / "songs", build={"max_reject_share": 1.0})
+    with pytest.raises(
+        SpectroshardError, match=r"all 2 files were rejected \(2 empty\); .*songs\.parquet has every error"
+    ):
+        build(config, str(tmp_path / "out"), in_process())
+
+
+def change(path):
+    write(path, tone(1.5, 8_000, frequency_hz=999), 8_000)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "reason"), [(change, "changed"), (Path.unlink, "unreadable"), (lambda p: p.write_bytes(b""), "empty")]
+)
+def test_a_song_that_changes_between_plan_and_shards(tmp_path, disturb, reason):
+    write_songs(tmp_path / "songs")
+    song = tmp_path / "songs/jazz/jazz.00003.wav"
+    pipelines = Pipelines(before_shards=functools.partial(disturb, song))
+    config = config_of(tmp_path / "songs", build={"max_reject_share": 0.06})
+    built = build(config, str(tmp_path / "out"), pipelines)
+    row = ledger_of(built)["jazz/jazz.00003.wav"]
+    assert (row.status, row.reason, row.shard) == ("rejected", reason, "")
+    assert (built.dataset.shown, built.dataset.songs, built.dataset.rejected) == (18, 17, {reason: 1})
+    assert built.dataset.songs_of(list(built.dataset.folds)) == {"blues": 6, "jazz": 5, "metal": 6}
+    assert pipelines.counters()[f"rejected_{reason}"] == 1
+
+
+@pytest.mark.parametrize("form", ["tree", "memory manifest"])
+def test_a_changed_song_is_mended_by_a_further_build(songs_folder, tmp_path, form):
+    source = f"memory://{tmp_path.name}" if "memory" in form else str(tmp_path / "songs")
+    songs = content_of(songs_folder)
+    for name, content in songs.items():
+        storage.write_bytes(storage.join(source, name), content)
+    manifest = "\n".join(["path,genre", *(f"{name},{Path(name).parent}" for name in songs)])
+    storage.write_bytes(storage.join(source, "m.csv"), manifest.encode())
+    changed = tone(1.5, 8_000, frequency_hz=999)
+    write(tmp_path / "changed.wav", changed, 8_000)
+    content = (tmp_path / "changed.wav").read_bytes()
+    pipelines = Pipelines(
+        before_shards=lambda: storage.write_bytes(storage.join(source, "jazz/jazz.00003.wav"), content)
+    )
+    config = config_of(f"{source}/m.csv" if "manifest" in form else source)
+    with pytest.raises(SpectroshardError, match=r"1 of 18 files were rejected \(1 changed\)"):
+        build(config, str(tmp_path / "out"), pipelines)
+    assert build(config, str(tmp_path / "out"), in_process()).dataset.songs == 18
+    build(config, str(tmp_path / "undisturbed"), in_process())
+    assert content_of(tmp_path / "out") == content_of(tmp_path / "undisturbed")

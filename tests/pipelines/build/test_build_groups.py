@@ -1,0 +1,123 @@
+"""Builds of corpora with copies, artists and groups that are too large."""
+
+import shutil
+
+import pytest
+import soundfile
+
+from pipelines.build import summary
+from pipelines.build.build import build
+from pipelines.common.errors import SpectroshardError
+from pipelines.corpus.synthetic import synth
+from tests.audio_files import ffmpeg, tone, write, write_songs
+from tests.pipelines.conftest import Pipelines, config_of, in_process
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """Twelve songs of two styles, and of the first of one style an MP3, a crop, and a copy under another genre."""
+    folder = tmp_path_factory.mktemp("copied")
+    for style in synth.STYLES[:2]:
+        for number in range(6):
+            path = folder / style / f"{number}.wav"
+            path.parent.mkdir(exist_ok=True)
+            soundfile.write(path, synth.song(style, number, duration_s=14.0), 22_050)
+    first, second = (folder / style for style in synth.STYLES[:2])
+    ffmpeg(first / "0.wav", first / "encoded.mp3", "-b:a", "64k")
+    ffmpeg(first / "0.wav", first / "cropped.flac", "-ss", "3", "-t", "10")
+    shutil.copy(first / "0.wav", second / "elsewhere.wav")
+    return folder
+
+
+def outcome(dataset):
+    return {song.song_id: song for song in dataset.ledger()}
+
+
+@pytest.mark.parametrize("action", ["keep", "drop"])
+def test_copies_share_a_fold_and_may_be_dropped(copied, tmp_path, action):
+    config = config_of(copied, folds={"copies": action})
+    dataset = build(config, str(tmp_path / "out"), in_process()).dataset
+    songs, (first, second) = outcome(dataset), synth.STYLES[:2]
+    copies = [f"{first}/encoded.mp3", f"{first}/cropped.flac", f"{second}/elsewhere.wav"]
+    assert {songs[path].group for path in copies} == {songs[f"{first}/0.wav"].group}
+    assert {songs[path].fold for path in copies} == {songs[f"{first}/0.wav"].fold}
+    assert {songs[path].copy_of for path in copies} == {f"{first}/0.wav"}
+    assert len({song.group for song in songs.values()}) == 12
+    dropped = {path for path, song in songs.items() if song.status == "duplicate"}
+    assert dropped == (set(copies) if action == "drop" else set())
+    assert all(bool(song.shard) == (song.status == "written") for song in songs.values())
+    assert (dataset.shown, dataset.songs, dataset.duplicates) == (15, 15 - len(dropped), len(dropped))
+    assert f"copies disagree: {first}/0.wav is {first}, {second}/elsewhere.wav is {second}" in summary.findings(dataset)
+    assert "shown 15 = written" in summary.rejects(dataset)
+
+
+def test_the_artists_of_tags_share_a_group(tmp_path):
+    songs = write_songs(tmp_path / "songs")
+    for path, artist in (("blues/blues.00000", "Änn"), ("jazz/jazz.00000", "ANN feat. Bob")):
+        ffmpeg(songs / f"{path}.wav", songs / f"{path}.flac", "-metadata", f"artist={artist}")
+        (songs / f"{path}.wav").unlink()
+    config = config_of(songs, corpus={"input": str(songs), "artist_tags": True})
+    tagged = outcome(build(config, str(tmp_path / "out"), in_process()).dataset)
+    assert {tagged[f"{path}.flac"].group for path in ("blues/blues.00000", "jazz/jazz.00000")} == {"artist:ann"}
+    untagged = outcome(build(config_of(songs), str(tmp_path / "untagged"), in_process()).dataset)
+    assert untagged["blues/blues.00000.flac"].artist == ""
+
+
+def manifest_of_one_artist(folder):
+    """Six songs of jazz, four of which are Ann's, and six of blues, all of them Bob's."""
+    write_songs(folder, songs=6)
+    rows = [f"jazz/jazz.{n:05d}.wav,jazz,{'Ann' if n < 5 else n}" for n in range(6)]
+    rows += [f"blues/blues.{n:05d}.wav,blues,Bob" for n in range(6)]
+    rows += [f"metal/metal.{n:05d}.wav,metal,{n}" for n in range(6)]
+    (folder / "m.csv").write_text("\n".join(["path,genre,artist", *rows]))
+    return folder / "m.csv"
+
+
+def test_groups_that_are_too_large_are_named(tmp_path):
+    manifest = manifest_of_one_artist(tmp_path / "songs")
+    dataset = build(config_of(manifest), str(tmp_path / "out"), in_process()).dataset
+    lines = summary.findings(dataset).splitlines()
+    assert lines[0].startswith("unbalanced: group 'artist:bob' holds 6 of the 6 songs of 'blues'")
+    assert lines[1].startswith("unbalanced: group 'artist:ann' holds 5 of the 6 songs of 'jazz'")
+    assert dataset.rejected == {"lone_genre": 6}
+
+
+def test_groups_that_are_too_large_stop_a_build_that_says_so(tmp_path):
+    manifest = manifest_of_one_artist(tmp_path / "songs")
+    config = config_of(manifest, folds={"unbalanced": "fail"})
+    with pytest.raises(SpectroshardError, match=r"group 'artist:bob' holds 6 of the 6 songs.*nothing is published"):
+        build(config, str(tmp_path / "out"), in_process())
+    assert not (tmp_path / "out" / "dataset.json").exists()
+    assert (tmp_path / "out" / "songs.parquet").exists()
+
+
+def test_a_song_too_short_to_be_compared_is_no_copy(tmp_path):
+    songs = write_songs(tmp_path / "songs")
+    write(songs / "jazz" / "short.wav", tone(2.0, 8_000), 8_000)
+    assert (
+        outcome(build(config_of(songs), str(tmp_path / "out"), in_process()).dataset)["jazz/short.wav"].fingerprint
+        == b""
+    )
+
+
+def test_segments_of_a_song_share_its_group(tmp_path):
+    folder = write_songs(tmp_path / "songs")
+    for song, path in enumerate(sorted(folder.rglob("*.wav"))):
+        for piece in range(3):
+            samples = tone(1.5, 8_000, frequency_hz=300 + 10 * song + piece)
+            write(path.with_name(f"{path.stem}.{piece}.wav"), samples, 8_000)
+        path.unlink()
+    dataset = build(config_of(folder), str(tmp_path / "out"), in_process()).dataset
+    groups = {f"song:{genre}/{genre}.{n:05d}" for genre in ("blues", "jazz", "metal") for n in range(6)}
+    assert {song.group for song in dataset.ledger()} == groups
+
+
+def test_copies_of_what_can_be_read_no_more_are_not_left_out(copied, tmp_path):
+    folder = shutil.copytree(copied, tmp_path / "songs")
+    best = folder / synth.STYLES[0] / "0.wav"
+    pipelines = Pipelines(before_shards=best.unlink)
+    config = config_of(folder, folds={"copies": "drop"}, build={"max_reject_share": 0.5})
+    with pytest.raises(SpectroshardError, match=r"0\.wav was to stand for its copies, and can be read no more"):
+        build(config, str(tmp_path / "out"), pipelines)
+    dataset = build(config, str(tmp_path / "out"), in_process()).dataset
+    assert dataset.shown == 14

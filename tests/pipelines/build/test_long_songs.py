@@ -1,0 +1,118 @@
+"""Songs too long for memory: what lies in files, and is treated in stretches, gives the bytes of what does not."""
+
+import io
+import tracemalloc
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from pipelines.audio import decode
+from pipelines.build.write_shards import _write, song_record
+from pipelines.common.arrays import spooled
+from pipelines.config import AudioConfig, BuildConfig
+from pipelines.dataset import records
+from pipelines.dataset.records import Record
+from pipelines.features import blockwise
+from pipelines.features.schema import Features, Stft
+from pipelines.features.spectra import Peaks, Spectra
+from tests.audio_files import write
+
+RATE_HZ = 8_000
+NAMES = [name for name in Features.names() if name != "stft_db"]
+
+
+@pytest.fixture
+def files(monkeypatch):
+    """Lets nearly everything lie in files, and be treated in small stretches."""
+
+    def use(held=1 << 16, stretch=1 << 15):
+        monkeypatch.setattr(spooled, "_MOST_BYTES_HELD", held)
+        monkeypatch.setattr(spooled, "_STRETCH_BYTES", stretch)
+        monkeypatch.setattr(blockwise, "_MOST_KEPT_FRAMES", held >> 10)
+
+    return use
+
+
+def config_of(dtype="float16", **features):
+    values = {name: {"n_fft": 512, "hop_length": 256} for name in NAMES} | features
+    sections = {"audio": {"sample_rate_hz": RATE_HZ, "max_duration_s": 3_600}, "shards": {"dtype": dtype}}
+    return BuildConfig.model_validate({"corpus": {"input": "here"}, "features": values, **sections})
+
+
+def song_of(folder, duration_s):
+    """A song that changes all the time, of another rate than is wanted, and its order's row."""
+    random = np.random.default_rng(0)
+    time_s = np.arange(round(duration_s * 11_025)) / 11_025
+    samples = np.sin(2_000 * time_s * (1 + 0.01 * np.sin(time_s))) * np.sin(3 * time_s) ** 2
+    path = str(write(folder / "song.wav", (samples + random.normal(0, 0.01, len(time_s))) / 2, 11_025))
+    content_hash = decode.load(path, AudioConfig()).content_hash
+    return {"song_id": "é", "genre": "a", "group": "b", "location": path, "content_hash": content_hash}
+
+
+def written(song, config):
+    """The bytes of a song's record in a shard, and its sums."""
+    file, sums = io.BytesIO(), defaultdict(list)
+    record, _ = song_record(song, config)
+    _write(file, record, config.shards.dtype, sums)
+    return record, file.getvalue(), sums
+
+
+@pytest.mark.parametrize(("dtype", "precision"), [("float16", "single"), ("uint8", "single"), ("uint8", "double")])
+def test_in_files_and_in_stretches_gives_the_same_bytes(tmp_path, files, dtype, precision):
+    song, config = song_of(tmp_path, 40), config_of(dtype, precision=precision)
+    files(held=1 << 40, stretch=1 << 40)
+    in_memory, wanted, sums_in_memory = written(song, config)
+    files()
+    in_files, found, sums = written(song, config)
+    kinds = [{type(values) for values in record.features.values()} for record in (in_memory, in_files)]
+    assert kinds[0] == {np.ndarray} and spooled.Spilled in kinds[1]
+    assert found == wanted
+    for name in NAMES:
+        ((one,), (other,)) = sums[name], sums_in_memory[name]
+        assert one.frames == other.frames
+        np.testing.assert_allclose((one.sum, one.sum_of_squares), (other.sum, other.sum_of_squares), rtol=1e-9)
+
+
+def test_the_message_of_arrays_in_files_is_that_of_the_same_arrays(files):
+    files(held=1_000, stretch=1_000)
+    values = np.random.default_rng(0).normal(size=(500, 7)).astype(np.float32)
+    spilled = spooled.room(values.shape, np.float32)
+    spilled[:] = values
+    for dtype in ("float16", "uint8"):
+        arrays, in_files = (Record("a", "b", "c", {"x": features}) for features in (values, spilled))
+        length, pieces = records.serialise(in_files, dtype)
+        pieces = list(pieces)
+        assert b"".join(pieces) == records.encode(arrays, dtype) and length == sum(map(len, pieces))
+        assert max(map(len, pieces)) <= 1_000
+
+
+def test_memory_does_not_grow_with_a_song(tmp_path, files):
+    files()
+    config = config_of()
+
+    def peak_bytes(duration_s):
+        song = song_of(tmp_path, duration_s)
+        tracemalloc.start()
+        with (tmp_path / "shard").open("wb") as file:
+            record, _ = song_record(song, config)
+            _write(file, record, config.shards.dtype, defaultdict(list))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak, (tmp_path / "shard").stat().st_size
+
+    peak_bytes(10)  # what is made once
+    (less, smaller), (more, larger) = peak_bytes(20), peak_bytes(120)
+    assert (more - less) / (larger - smaller) < 0.1
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 2, 3, 500, 501])
+@pytest.mark.parametrize("high", [1e-3, 3.0, 1e30])
+def test_median_of_peaks(files, dtype, count, high):
+    files(held=100, stretch=100)
+    peaks = Peaks(Spectra(np.zeros(3 * RATE_HZ, np.float32), RATE_HZ, Stft(), np.dtype(dtype)))
+    heights = np.append(np.random.default_rng(count).uniform(0, 1, count // 2), np.full(count - count // 2, high))
+    peaks._heights[:count] = heights.astype(dtype)
+    peaks._count = count
+    assert peaks._median_height() == np.median(heights.astype(dtype))

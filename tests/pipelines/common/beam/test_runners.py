@@ -1,0 +1,125 @@
+"""Workers of this machine: how many, threads or processes, and that none outlives its job, nor its job a worker."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+
+from pipelines.build.build import build
+from pipelines.build.plan import ReadSongs
+from pipelines.common.beam import runners
+from pipelines.common.beam.runners import FEW_SONGS, MOST_THREADS, cores, new_pipelines
+from pipelines.common.errors import UsageError
+from tests.pipelines.conftest import config_of, content_of
+
+IN_PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+
+
+def chosen(*arguments, songs=0):
+    """The runner, the mode and the number of workers of a pipeline."""
+    options = new_pipelines(*arguments)(songs).options
+    direct = options.view_as(DirectOptions)
+    return options.view_as(StandardOptions).runner, direct.direct_running_mode, direct.direct_num_workers
+
+
+def test_a_few_workers_of_a_few_songs_are_threads_and_others_processes(monkeypatch):
+    monkeypatch.setattr(runners, "cores", lambda: 3)
+    assert chosen([]) == ("FnApiRunner", "multi_threading", 3)
+    assert chosen([], MOST_THREADS) == ("FnApiRunner", "multi_threading", MOST_THREADS)
+    assert chosen([], MOST_THREADS + 1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
+    assert chosen([], 2, songs=FEW_SONGS) == ("FnApiRunner", "multi_threading", 2)
+    assert chosen([], 2, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_processing", 2)
+    assert chosen([], 1, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_threading", 1)
+
+
+def test_flags_say_more_than_the_default(monkeypatch):
+    monkeypatch.setattr(runners, "cores", lambda: 3)
+    assert chosen(["--direct_num_workers=7"]) == ("FnApiRunner", "multi_threading", 7)
+    assert chosen(["--direct_running_mode", "multi_processing"]) == ("FnApiRunner", "multi_processing", 3)
+    assert chosen(["--runner", "DirectRunner"]) == ("DirectRunner", "in_memory", 1)
+
+
+@pytest.mark.parametrize("flag", ["--runner=FlinkRunner", *IN_PROCESSES])
+def test_workers_are_said_once(flag):
+    with pytest.raises(UsageError, match=f"--workers 2: {flag} says .*; leave out one"):
+        new_pipelines(["--job_name=x", flag], 2)
+
+
+def test_nobody_does_no_work():
+    with pytest.raises(UsageError, match="--workers 0: expected at least 1"):
+        new_pipelines([], 0)
+
+
+@pytest.mark.parametrize(("limit", "expected"), [("150000 100000", 2), ("max 100000", 6), ("900000 100000", 6)])
+def test_cores_are_those_that_a_container_may_use(limit, expected, monkeypatch, tmp_path):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(6)))
+    monkeypatch.setattr(runners, "_CPU_LIMIT", tmp_path / "cpu.max")
+    assert cores() == 6
+    (tmp_path / "cpu.max").write_text(f"{limit}\n")
+    assert cores() == expected
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_threads_change_no_byte(workers, built, songs_folder, tmp_path):
+    build(config_of(songs_folder), str(tmp_path / "out"), new_pipelines([], workers))
+    assert content_of(tmp_path / "out") == content_of(Path(built.dataset.url))
+
+
+class NeverDone(ReadSongs):
+    """Leaves a file named by its process, and is at work for longer than any test."""
+
+    def fulfil(self, order):
+        Path(self.folder, f"at-work-{os.getpid()}").touch()
+        time.sleep(3600)
+
+
+SCRIPT = """
+import signal, sys
+from spectroshard import cli
+from pipelines import plan
+from tests.pipelines.test_runners import NeverDone
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests deaf to it
+plan.ReadSongs = NeverDone
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def stopped(source, output, stop):
+    """Starts a build in processes that would never end, stops it, and gives its exit code, errors and workers' ids."""
+    config = output.with_suffix(".json")
+    config.write_text(json.dumps(config_of(source).model_dump(mode="json")))
+    command = [sys.executable, "-c", SCRIPT, "build", str(config), "--output", str(output), "--", *IN_PROCESSES]
+    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4])
+    try:
+        deadline_s = time.monotonic() + 120
+        while not (at_work := list(output.glob("_build/at-work-*"))) and time.monotonic() < deadline_s:
+            time.sleep(0.05)
+        stop(job.pid, int(at_work[0].name.rpartition("-")[2]))
+        _, errors = job.communicate(timeout=60)
+    finally:
+        job.kill()
+    return job.returncode, errors, [path.name.rpartition("-")[2] for path in output.glob("_build/at-work-*")]
+
+
+def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tmp_path):
+    output = tmp_path / "out"
+    code, errors, workers = stopped(songs_folder, output, lambda _, worker: os.kill(worker, signal.SIGKILL))
+    assert code == 1
+    assert "was killed" in errors.splitlines()[-1] and "Traceback" not in errors
+    assert errors.endswith("; the same command goes on where it was, best with fewer --workers\n")
+    assert not any(Path("/proc", worker).exists() for worker in workers)
+    build(config_of(songs_folder), str(output), new_pipelines(IN_PROCESSES))
+    assert content_of(output) == content_of(Path(built.dataset.url))
+
+
+def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_path):
+    output = tmp_path / "out"
+    code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, signal.SIGINT))
+    assert code == 1 and errors.splitlines()[-1] == "stopped; the same command goes on where it was"
+    assert not any(Path("/proc", worker).exists() for worker in workers)

@@ -1,0 +1,129 @@
+"""Near copies, of synthetic songs that were really encoded, cut and filtered, and of made-up fingerprints."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipelines.audio.decode import load
+from pipelines.config import AudioConfig
+from pipelines.copies import fingerprint
+from pipelines.copies.index import _NEIGHBOURS, POSTING, Block, Scale, index_values, meet_songs
+from pipelines.copies.search import Copy, find_copies
+from pipelines.corpus.synthetic import synth
+from tests.audio_files import ffmpeg
+from tests.pipelines.conftest import in_process
+
+PLANTED = {
+    "mp3": ("mp3", "-b:a", "64k"),
+    "ogg": ("ogg", "-q:a", "2"),
+    "opus": ("opus", "-b:a", "48k"),
+    "aac": ("m4a", "-b:a", "64k"),
+    "8 kHz": ("wav", "-ar", "8000"),
+    "48 kHz, stereo": ("wav", "-ar", "48000", "-ac", "2"),
+    "quieter": ("wav", "-af", "volume=-20dB"),
+    "clipped": ("wav", "-af", "volume=12dB"),
+    "silence before": ("wav", "-af", "adelay=3700:all=1"),
+    "silence after": ("wav", "-af", "apad=pad_dur=7"),
+    "crop": ("wav", "-ss", "4.7", "-t", "10"),
+    "equalised": ("wav", "-af", "bass=g=5,treble=g=-4"),
+    "faster": ("wav", "-af", "atempo=1.05"),
+}
+
+
+def music(count, seed):
+    """Values that change as music's do: now and then, and a few bits at a time."""
+    changes = np.random.default_rng(seed).random((count, 32)) < 0.3
+    return (np.cumsum(changes, axis=0) % 2 @ (1 << np.arange(32))).astype("<u4")
+
+
+def of_file(path):
+    return fingerprint.of_samples(load(str(path), AudioConfig()).samples, 22_050)
+
+
+@pytest.fixture(scope="module")
+def songs(tmp_path_factory):
+    """Two songs of each of five styles, as WAV files."""
+    folder = tmp_path_factory.mktemp("songs")
+    paths = []
+    for style in synth.STYLES[:5]:
+        for number in range(2):
+            paths.append(folder / f"{style}.{number}.wav")
+            soundfile.write(paths[-1], synth.song(style, number, duration_s=20.0), 22_050)
+    return paths
+
+
+def test_planted_copies_are_found_and_nothing_else(songs, tmp_path):
+    originals = {path.stem: of_file(path) for path in songs}
+    copies = {}
+    for (kind, (suffix, *options)), path in zip(PLANTED.items(), songs * 2, strict=False):
+        copy = ffmpeg(path, tmp_path / f"copy.{suffix}", *options)
+        copies[f"z {kind} of {path.stem}"] = of_file(copy)
+    found = find_copies(originals | copies, str(tmp_path / "work"), in_process())
+    expected = {(name.split(" of ")[1], name) for name in copies}
+    # Three originals were copied twice, and their copies are copies of each other.
+    assert {(c.first, c.second) for c in found if not c.first.startswith("z ")} == expected
+    among = [c for c in found if c.first.startswith("z ")]
+    assert all(c.first.split(" of ")[1] == c.second.split(" of ")[1] for c in among)
+    (crop,) = (c for c in found if c.second.startswith("z crop") and not c.first.startswith("z "))
+    assert crop.offset_s == pytest.approx(4.7, abs=0.2)
+    assert crop.duration_s == pytest.approx(10, abs=1)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_copy_is_told_in_seconds(tmp_path):
+    song = music(200, 1)
+    found = find_copies({"b": song.tobytes(), "a": song[50:150].tobytes()}, str(tmp_path / "w"), in_process())
+    shared_s = 99 * fingerprint.VALUE_S + fingerprint.SPAN_S
+    assert found == [Copy("a", "b", 0.0, round(50 * fingerprint.VALUE_S, 2), round(shared_s, 2), 1.0, 0.0)]
+
+
+def test_workers_and_blocks_change_nothing(tmp_path, monkeypatch):
+    songs = {f"{n:03d}": music(80, n // 2).tobytes() for n in range(40)}
+    one = find_copies(songs, str(tmp_path / "w"), in_process())
+    monkeypatch.setattr("pipelines.copies.index._LEAST_SONGS_PER_BLOCK", 7)
+    monkeypatch.setattr("pipelines.copies.index._POSTINGS_PER_SHELF", 1_000)
+    threads = in_process("--direct_running_mode=multi_threading", "--direct_num_workers=3")
+    assert find_copies(dict(reversed(songs.items())), str(tmp_path / "w"), threads) == one
+    assert [(c.first, c.second) for c in one] == [(f"{n:03d}", f"{n + 1:03d}") for n in range(0, 40, 2)]
+
+
+def test_a_very_large_corpus_keeps_a_part_of_its_keys(tmp_path, monkeypatch):
+    songs = {f"{n}": music(200, n // 2).tobytes() for n in range(8)}
+    monkeypatch.setattr("pipelines.copies.index._MOST_POSTINGS", 1_700)
+    assert Scale.of(8, 8 * 200) == Scale(1_000, 1, 4)
+    found = find_copies(songs, str(tmp_path / "w"), in_process())
+    assert [(c.first, c.second) for c in found] == [("0", "1"), ("2", "3"), ("4", "5"), ("6", "7")]
+
+
+def test_a_row_of_many_copies_is_linked_without_all_its_pairs(tmp_path):
+    song = music(100, 1).tobytes()
+    found = find_copies({f"{n:03d}": song for n in range(60)}, str(tmp_path / "w"), in_process())
+    assert {(c.first, c.second) for c in found} >= {(f"{n:03d}", f"{n + 1:03d}") for n in range(59)}
+    assert len(found) <= 60 * _NEIGHBOURS
+
+
+@pytest.mark.parametrize("fingerprints", [{}, {"a": b""}, {"a": b"", "b": b"1234"}, {"a": bytes(8), "b": bytes(8)}])
+def test_songs_without_enough_values_are_nobody_s_copies(fingerprints, tmp_path):
+    assert find_copies(fingerprints, str(tmp_path / "w"), in_process()) == []
+
+
+def test_what_a_killed_run_left_does_not_count(tmp_path):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "found-000000.json").write_text('[[0, 1, {"first": 0}]]')
+    songs = {"a": music(50, 1).tobytes(), "b": music(50, 2).tobytes()}
+    assert find_copies(songs, str(tmp_path / "w"), in_process()) == []
+
+
+def test_a_song_names_a_key_once_where_it_first_has_it():
+    values = np.full(30, 7, np.uint32)
+    (postings,) = index_values(Block.of([values.tobytes(), music(30, 1).tobytes()]), 0, Scale(1_000, 1, 1))
+    own = postings[postings["song"] == 0]
+    assert len(own) == 4
+    assert set(own["position"]) == {0}
+
+
+def test_a_key_that_all_songs_have_is_not_hot():
+    postings = np.zeros(10_000, POSTING)
+    postings["song"] = np.arange(10_000)
+    assert len(meet_songs(postings)) < 10_000 * _NEIGHBOURS
+    assert set(map(tuple, meet_songs(postings[:3])[["first", "second"]].tolist())) == {(0, 1), (1, 2), (0, 2)}

@@ -1,0 +1,215 @@
+import io
+import os
+import tarfile
+import uuid
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.config import CorpusConfig
+from pipelines.corpus import listing
+
+SONGS = ["blues/a 1.wav", "blues/é#%.FLAC", "jazz/album/b.mp3", "jazz/c.m4a"]
+OTHERS = [
+    "._a.wav",
+    "blues/._a 1.wav",
+    "blues/.hidden.wav",
+    ".git/x.wav",
+    "__MACOSX/jazz/c.wav",
+    "jazz/cover.jpg",
+    "README",
+]
+
+
+def listed(source, tmp_path, **keys):
+    return listing.list_songs(CorpusConfig(input=str(source), **keys), str(tmp_path / "unpacked"))
+
+
+def genres_of(entries):
+    return {entry.song.song_id: entry.song.genre for entry in entries}
+
+
+def write_tree(folder):
+    for name in [*SONGS, *OTHERS, "jazz/dir.wav/notes.txt"]:
+        storage.write_bytes(storage.join(folder, name), name.encode())
+    return folder
+
+
+def write_zip(path, names):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, name)
+    return path
+
+
+def write_tar(path, names):
+    with tarfile.open(path, "w:gz" if path.suffix != ".tar" else "w") as archive:
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(name.encode())
+            archive.addfile(member, io.BytesIO(name.encode()))
+    return path
+
+
+@pytest.fixture(params=["tree", "memory", "links", "a.zip", "tar.gz", "tgz", "tar", "topped.zip", "topped.tar.gz"])
+def any_form(request, tmp_path):
+    form = request.param
+    names = [f"gtzan/genres/{name}" if form.startswith("topped") else name for name in [*SONGS, *OTHERS]]
+    if form == "memory":
+        return write_tree(f"memory://{uuid.uuid4().hex}/songs") + "/"
+    if form.endswith("zip"):
+        return str(write_zip(tmp_path / form, names))
+    if "." in form or form in ("tar", "tgz"):
+        return str(write_tar(tmp_path / f"packed.{form}", names))
+    write_tree(str(tmp_path / "songs"))
+    if form == "tree":
+        return str(tmp_path / "songs") + "/"
+    (tmp_path / "links").mkdir()
+    for genre in ("blues", "jazz"):
+        (tmp_path / "links" / genre).symlink_to(tmp_path / "songs" / genre)
+    return str(tmp_path / "links")
+
+
+def test_every_form_gives_the_same_songs(any_form, tmp_path):
+    entries = listed(any_form, tmp_path)
+    assert genres_of(entries) == {name: name.partition("/")[0] for name in SONGS}
+    assert [entry.song.song_id for entry in entries] == sorted(SONGS)
+    for entry in entries:
+        assert storage.read_bytes(entry.location).decode().endswith(entry.song.song_id)
+        assert not entry.song.reason
+
+
+def test_local_songs_go_by_plain_paths(tmp_path, monkeypatch):
+    write_tree(str(tmp_path / "songs"))
+    monkeypatch.chdir(tmp_path)
+    (entry, *_) = listed("./songs/../songs", tmp_path)
+    assert entry.song.uri == entry.location == str(tmp_path / "songs/blues/a 1.wav")
+
+
+@pytest.mark.parametrize("folder", ["memory://{}", "{}"])
+def test_globs_take_the_genre_from_the_folder(tmp_path, folder):
+    root = write_tree(folder.format(tmp_path.name if "memory" in folder else tmp_path / "songs"))
+    assert genres_of(listed(f"{root}/**/*.[mw]*", tmp_path)) == {
+        "blues/a 1.wav": "blues", "jazz/album/b.mp3": "album", "jazz/c.m4a": "jazz",
+    }  # fmt: skip
+    assert genres_of(listed(f"{root}/blues/*", tmp_path)) == {"a 1.wav": "blues", "é#%.FLAC": "blues"}
+
+
+def test_a_folder_may_be_called_like_a_glob(tmp_path):
+    write_tree(str(tmp_path / "best of [2001]"))
+    assert len(listed(tmp_path / "best of [2001]", tmp_path)) == len(SONGS)
+
+
+@pytest.mark.parametrize("pack", [write_zip, write_tar])
+def test_members_that_lead_out_are_rejected_and_not_written(tmp_path, pack):
+    archive = pack(
+        tmp_path / ("a.zip" if pack is write_zip else "a.tar.gz"),
+        ["top/g/a.wav", "top/h/b.wav", "../up.wav", "/abs.wav"],
+    )
+    entries = {entry.song.song_id: entry.song.reason for entry in listed(archive, tmp_path)}
+    assert entries == {"g/a.wav": "", "h/b.wav": "", "../up.wav": "outside_root", "/abs.wav": "outside_root"}
+    assert not (tmp_path / "up.wav").exists()
+
+
+def test_songs_beside_the_genre_folders_have_no_genre(tmp_path):
+    storage.write_bytes(str(tmp_path / "songs/a.wav"), b"")
+    storage.write_bytes(str(tmp_path / "songs/g/b.wav"), b"")
+    reasons = {e.song.song_id: (e.song.status, e.song.reason) for e in listed(tmp_path / "songs", tmp_path)}
+    assert reasons == {"a.wav": ("rejected", "no_genre"), "g/b.wav": ("written", "")}
+
+
+def test_a_tar_may_repeat_and_link_members(tmp_path):
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive:
+        for content in (b"old", b"new"):
+            member = tarfile.TarInfo("g/a.wav")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("h/b.wav")
+        link.type, link.linkname = tarfile.LNKTYPE, "g/a.wav"
+        archive.addfile(link)
+    entries = listed(tmp_path / "a.tar.gz", tmp_path)
+    assert genres_of(entries) == {"g/a.wav": "g", "h/b.wav": "h"}
+    assert [storage.read_bytes(entry.location) for entry in entries] == [b"new", b"new"]
+
+
+def test_names_that_are_no_utf8_or_very_long(tmp_path):
+    names = ["g/caf\udce9.wav", "g/" + "n" * 240 + ".wav"]
+    for name in names:
+        storage.write_bytes(str(tmp_path / "songs/g/new"), name.encode("utf-8", "surrogateescape"))
+        (tmp_path / "songs/g/new").rename(tmp_path / "songs" / name)
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        archive.add(tmp_path / "songs/g", "g")
+    for source in (tmp_path / "songs", tmp_path / "a.tar"):
+        entries = listed(source, tmp_path)
+        assert [entry.song.song_id for entry in entries] == ["g/caf\\xe9.wav", names[1]]
+        assert [storage.read_bytes(entry.location)[:6] for entry in entries] == [b"g/caf\xe9", b"g/nnnn"]
+
+
+@pytest.mark.parametrize("form", ["folder", "zip", "tar.gz", "csv", "glob"])
+def test_an_empty_corpus_is_refused(tmp_path, form):
+    source = tmp_path / f"a.{form}"
+    if form == "folder":
+        storage.write_bytes(str(source / "g/notes.txt"), b"")
+    elif form == "csv":
+        source.write_text("path,genre\n")
+    elif form != "glob":
+        (write_zip if form == "zip" else write_tar)(source, ["g/notes.txt"])
+    with pytest.raises(SpectroshardError, match=r"a\.\S+: no song found; looked for files that end in \.aac, .*\.wav"):
+        listed(source if form != "glob" else f"{tmp_path}/a.glob/*.wav", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("none", None, "no such folder"),
+        ("none.zip", None, "FileNotFoundError"),
+        ("none.tar.gz", None, "FileNotFoundError"),
+        ("none.csv", None, "FileNotFoundError"),
+        ("a.zip", b"this is no archive", "BadZipFile"),
+        ("a.tar.gz", b"this is no archive", "ReadError"),
+        ("a.tgz", b"\x1f\x8b\x08" + bytes(100), "ReadError|error"),
+        ("a.parquet", b"this is no table", "is no table in UTF-8 CSV or Parquet"),
+        ("file", b"", "no such folder"),
+        ("**.wav", None, r"\*\* stands for folders"),
+    ],
+)
+def test_an_input_that_cannot_be_read_is_named(tmp_path, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SpectroshardError, match=message) as refused:
+        listed(tmp_path / name, tmp_path)
+    assert str(tmp_path / name) in str(refused.value)
+
+
+def test_a_truncated_archive_is_an_error_not_a_smaller_corpus(tmp_path):
+    path = tmp_path / "a.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for number in range(3):
+            member = tarfile.TarInfo(f"g/{number}.wav")
+            member.size = 50_000
+            archive.addfile(member, io.BytesIO(os.urandom(50_000)))
+    path.write_bytes(path.read_bytes()[:80_000])
+    with pytest.raises(SpectroshardError, match=r"a\.tar\.gz: "):
+        listed(path, tmp_path)
+
+
+def test_no_input_at_all_is_told():
+    with pytest.raises(SpectroshardError, match=r"corpus\.input is empty; set it"):
+        listing.list_songs(CorpusConfig(), "")
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
+    write_tree(str(tmp_path / "songs"))
+    scandir = os.scandir
+
+    def refuse(path):
+        if Path(path).name == "jazz":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(SpectroshardError, match=r"PermissionError.*jazz"):
+        listed(tmp_path / "songs", tmp_path)

@@ -1,0 +1,137 @@
+from dataclasses import replace
+
+import pytest
+
+from pipelines.corpus.song_names import with_pieces_named, with_song_names
+from pipelines.dataset.ledger import Song
+
+
+def names_of(paths, durations_s=None):
+    durations_s = durations_s or [0.0] * len(paths)
+    songs = [Song(path, path, duration_s=duration_s) for path, duration_s in zip(paths, durations_s, strict=True)]
+    return [song.song for song in with_song_names(songs)]
+
+
+def numbered(form, songs, numbers):
+    return [form.format(song=song, n=number) for song in songs for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("path", "song"),
+    [
+        ("song-seg04.wav", "song"),
+        ("x_part_chunk_12.wav", "x_part"),
+        ("train/blues/x (clip 3).mp3", "x"),
+        ("x.segment.0007.flac", "x"),
+        ("Valid/x_slice10.wav", "x"),
+        ("x_part2.wav", "x_part2"),
+        ("subsample3.wav", "subsample3"),
+        ("blues/blues.00000.wav", "blues.00000"),
+        ("test/Ann/Live/intro.ogg", "intro"),
+        ("01 - title.wav", "01 - title"),
+        ("track 1.wav", ""),
+        ("album/0001.wav", ""),
+        ("sample_3.wav", ""),
+    ],
+)
+def test_a_file_alone(path, song):
+    assert names_of([path]) == [song]
+
+
+SONGS = ["blues.00000", "blues.00001", "jazz.00007"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "songs"),
+    [
+        (numbered("train/{song}.{n}.wav", SONGS, range(6)), SONGS),
+        (numbered("{song}_{n}.wav", SONGS, (0, 3, 5)), SONGS),
+        (numbered("{song} ({n}).wav", SONGS, (1, 2)), SONGS),
+        (numbered("{song}/{n}.wav", SONGS, range(3)), SONGS),
+        (numbered("{song}/seg_{n}.wav", SONGS, range(3)), SONGS),
+        (numbered("{song}-part{n}.wav", ["a", "b", "c"], (1, 2, 3)), ["a", "b", "c"]),
+        (numbered("{song}_{n}.wav", ["a", "b", "c"], (0, 5000, 10000)), ["a", "b", "c"]),
+        (numbered("{song}_{n}.wav", ["000002", "000005"], range(3)), ["000002", "000005"]),
+        (["x_0.0_5.0.wav", "x_5.0_10.0.wav", "y 2_10.0_15.0.wav"], ["x", "x", "y 2"]),
+        (["bach-01-aria-0-29.mp3", "bach-01-aria-30-59.mp3", "bach-01-aria-59-88.mp3"], ["bach-01-aria"] * 3),
+    ],
+)
+def test_pieces_are_of_one_song(paths, songs):
+    songs = [song for song in songs for _ in range(len(paths) // len(songs))]
+    assert names_of(paths) == songs
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        numbered("{song}/{song}.{n:05d}.wav", ["blues", "jazz", "metal"], range(6)),
+        numbered("{song}.{n:05d}.wav", ["blues", "jazz", "metal"], range(6)),
+        numbered("{song}_{n:02d}.wav", ["first", "second", "third"], range(1, 13))[:-5],
+        [f"album{a}_{n:02d}.wav" for a, length in enumerate((6, 9, 14)) for n in range(1, length)],
+        [f"album{a}_{n}.mp3" for a in "abcdef" for n in range(1, 4 + 3 * "abcdef".index(a))],
+        ["one_1-2.wav", "one_1-3.wav", "one_1-9.wav", "two_1-5.wav"],
+        ["here - 1.wav", "here - 2.wav", "here - 3.wav"],
+        [f"U2 - {n:02d} - title{n}.wav" for n in range(9)],
+    ],
+)
+def test_whole_songs_are_not_pieces(paths):
+    assert len(set(names_of(paths))) == len(paths)
+
+
+def test_folders_are_part_of_a_name_but_for_splits_and_those_that_all_share():
+    assert names_of(["d/train/a/x.wav", "d/my_test/a/x.wav", "d/test/b/x_seg1.wav"]) == ["a/x", "a/x", "b/x"]
+
+
+EXCERPTS_OF_ALBUMS = [f"Jam{a}-{n:02d}.wav" for a, last in enumerate((4, 9, 14, 15)) for n in range(1, last, 2)]
+EXCERPTS_OF_CLASSES = numbered("wav/genre/{song}/{n}.wav", [f"g{n}x" for n in range(10)], range(10))
+
+
+@pytest.mark.parametrize("paths", [EXCERPTS_OF_ALBUMS, EXCERPTS_OF_CLASSES])
+def test_equally_long_excerpts_are_not_pieces_for_that(paths):
+    assert not set(names_of(paths, [30.0] * len(paths))) & {"Jam1", "Jam2", "g0x", "genre/g0x"}
+
+
+def test_pieces_are_equally_long_but_for_the_last():
+    paths = numbered("disc{song}_{n}.wav", (1, 2), range(1, 4))
+    assert names_of(paths, [5.0, 5.0, 3.1, 5.0, 5.02, 1.2]) == ["disc1"] * 3 + ["disc2"] * 3
+    assert len(set(names_of(paths, [181.2, 240.0, 99.0, 305.3, 215.0, 260.0]))) == 6
+
+
+def test_numbers_that_are_counted_anew_in_each_split_name_nothing():
+    assert names_of(numbered("{song}_{n}.wav", ["train/01", "train/02", "test/01"], range(3))) == [""] * 9
+    once_each = [
+        "train/01_0.wav",
+        "train/01_2.wav",
+        "train/02_0.wav",
+        "train/02_1.wav",
+        "test/01_1.wav",
+        "test/02_2.wav",
+    ]
+    assert names_of(once_each) == ["01", "01", "02", "02", "01", "02"]
+    assert names_of(numbered("{song}.{n}.wav", ["train/a/a", "test/a/a", "test/b/b"], range(3))) == [""] * 9
+    mostly_once = [*numbered("train/a/{song}{n}.wav", ["a"], range(20)), "test/a/a3.wav", "test/b/b1.wav"]
+    assert names_of(mostly_once)[20] == names_of(mostly_once)[3] == "a/a3"
+
+
+def test_one_file_in_several_splits_is_one_song_whatever_its_name():
+    assert names_of(["0001.wav", "a/02.wav", "0001.wav"]) == ["0001", "", "0001"]
+
+
+def test_the_corpus_own_word_wins():
+    song = Song("x_seg3.wav", "x", song="another")
+    assert with_song_names([song]) == [song]
+
+
+def test_a_build_names_pieces_alone_and_no_genre():
+    pieces = [Song(f"{g}/{g}.{n}.{k}.wav", "", g, duration_s=5) for g in ("a", "b") for n in range(4) for k in range(6)]
+    assert {song.song for song in with_pieces_named(pieces)} == {f"{g}/{g}.{n}" for g in ("a", "b") for n in range(4)}
+    songs = [Song(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
+    assert with_pieces_named(songs) == songs
+    assert with_pieces_named([Song("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
+
+
+def test_short_pieces_are_seen_however_few_their_songs():
+    pieces = [Song(f"x/{name}_{n}.wav", "", "x", duration_s=5.0) for name in ("adventure", "battle") for n in range(6)]
+    assert {song.song for song in with_pieces_named(pieces)} == {"adventure", "battle"}
+    long = [replace(song, duration_s=30.0) for song in pieces]
+    assert with_pieces_named(long) == long

@@ -1,0 +1,98 @@
+import json
+
+import numpy as np
+import pytest
+
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.config import FoldsConfig
+from pipelines.dataset import ledger, records
+from pipelines.dataset.dataset import Dataset, Sums
+
+
+def parsed(dataset, folds):
+    for shard in dataset.shards_of(folds):
+        with storage.local_copy(storage.join(dataset.url, shard.name)) as path, path.open("rb") as file:
+            yield from (records.decode(content) for content in records.read_records(file))
+
+
+@pytest.mark.parametrize("folds", [["fold-00"], ["fold-01", "fold-03"], ["fold-00", "fold-01", "fold-02", "fold-03"]])
+def test_statistics_are_those_of_the_stored_records_of_these_folds(built, folds):
+    songs = list(parsed(built.dataset, folds))
+    for name, (mean, deviation) in built.dataset.statistics(folds).items():
+        frames = np.concatenate([song.features[name] for song in songs]).astype(np.float64)
+        np.testing.assert_allclose(mean, frames.mean(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(deviation, frames.std(axis=0), rtol=1e-5)
+        assert mean.shape == (built.dataset.features[name].bins,)
+
+
+def test_sums_of_parts_are_the_sums_of_all():
+    values = np.random.default_rng(0).normal(1000, 1, (300, 4)).astype(np.float32)
+    total = Sums.total([Sums.of(values[:100]), Sums.of(values[100:])])
+    assert total.frames == 300
+    np.testing.assert_allclose(total.mean_and_deviation(), (values.mean(axis=0), values.std(axis=0)), rtol=1e-3)
+    constant = Sums.of(np.full((7, 1), 0.1, np.float32))
+    assert constant.mean_and_deviation()[1] == pytest.approx(0, abs=1e-6)
+
+
+def test_splits_are_the_dataset_s_own_or_as_asked(built):
+    assert built.dataset.splits() == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
+    asked = built.dataset.splits(FoldsConfig(test=(3,), validation=(0, 1)))
+    assert asked == {"train": ("fold-02",), "validation": ("fold-00", "fold-01"), "test": ("fold-03",)}
+    with pytest.raises(UsageError, match=r"folds\.test names fold 9"):
+        built.dataset.splits(FoldsConfig(test=(9,)))
+
+
+def test_counts_agree_with_shards_and_ledger(built):
+    dataset = built.dataset
+    every = list(dataset.folds)
+    assert dataset.songs_of(every) == {"blues": 6, "jazz": 6, "metal": 6}
+    assert dataset.songs == dataset.shown == len(dataset.ledger()) == len(list(parsed(dataset, every))) == 18
+    for fold in every:
+        assert sum(shard.songs for shard in dataset.shards_of([fold])) == sum(dataset.folds[fold].songs.values())
+
+
+def test_what_is_saved_is_loaded(built):
+    assert Dataset.load(built.dataset.url) == built.dataset
+    assert "url" not in json.loads(storage.read_bytes(storage.join(built.dataset.url, "dataset.json")))
+
+
+def test_the_fingerprint_changes_with_any_record(built):
+    shard = built.dataset.shards[0].model_copy(update={"sha256": "0" * 64})
+    other = built.dataset.model_copy(update={"shards": (shard, *built.dataset.shards[1:])})
+    assert other.fingerprint != built.dataset.fingerprint == Dataset.load(built.dataset.url).fingerprint
+
+
+def test_the_fingerprint_stays_in_a_later_version_that_has_more_settings(built):
+    class Later(Dataset):
+        more: int = 1
+
+    url = built.dataset.url
+    assert Later.load(url).fingerprint == built.dataset.fingerprint
+    assert Later.load(url).model_copy(update={"more": 2}).fingerprint != built.dataset.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"no dataset there \(no dataset\.json\); spectroshard build makes one"),
+        ({"format": 1}, r"dataset\.json is not what this version reads \(format: "),
+        ({"shards": "none"}, r"\(shards: "),
+        ({"surprise": 1}, r"\(surprise: "),
+        ("{", r"\(the file: Invalid JSON"),
+    ],
+)
+def test_what_is_no_dataset_is_refused(tmp_path, built, content, message):
+    if isinstance(content, dict):
+        content = json.dumps(json.loads(built.dataset.model_dump_json()) | content)
+    if content is not None:
+        (tmp_path / "dataset.json").write_text(content)
+    with pytest.raises(UsageError, match=message) as refused:
+        Dataset.load(str(tmp_path))
+    assert str(tmp_path) in str(refused.value)
+
+
+def test_a_damaged_ledger_is_named(tmp_path):
+    (tmp_path / "songs.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(SpectroshardError, match=r"songs\.parquet: cannot be read .*build the dataset again"):
+        ledger.read(str(tmp_path / "songs.parquet"))

@@ -1,0 +1,193 @@
+"""The fast backend against librosa's, feature by feature: at odd parameters, on nasty signals, in both precisions."""
+
+import json
+import threading
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+
+import librosa
+import numpy as np
+import pytest
+
+from pipelines.features import blockwise
+from pipelines.features.schema import Features, compute
+from pipelines.features.spectra import chroma_weights
+
+SAMPLE_RATE_HZ = 22_050
+RANDOM = np.random.default_rng(0)
+ALL = {name: {} for name in Features.names()}
+DB = ("stft_db", "log_mel", "musicnn_mel", "harmonic_mel", "percussive_mel", "mfcc", "onset_strength")
+
+
+def both(samples, chosen, precision="single", sample_rate_hz=SAMPLE_RATE_HZ):
+    """The features by the fast backend, and by librosa's."""
+    return (
+        compute(samples, sample_rate_hz, Features.model_validate({**chosen, "backend": b, "precision": precision}))
+        for b in ("fast", "librosa")
+    )
+
+
+def assert_alike(found, wanted, db=1e-2, share=1e-5):
+    """Compares features by the tolerance of each kind."""
+    assert list(found) == list(wanted)
+    for name in found:
+        one, other = found[name], wanted[name]
+        assert one.shape == other.shape and one.dtype == np.float32
+        if name in DB:
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=db, err_msg=name)
+        elif name == "spectral_rolloff":
+            assert (one != other).mean() <= 0.005
+        elif name == "spectral_centroid":
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-2, err_msg=name)
+        else:
+            np.testing.assert_allclose(one, other, rtol=0, atol=share, err_msg=name)
+
+
+def click(seconds):
+    samples = np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32)
+    samples[len(samples) // 2] = 1
+    return samples
+
+
+SIGNALS = {
+    "silence with a click": click(2),
+    "digital silence": np.zeros(30_000, np.float32),
+    "a click": click(0.01),
+    "one sample": np.ones(1, np.float32),
+    "a window": RANDOM.uniform(-1, 1, 2048).astype(np.float32),
+    "direct current": np.full(40_000, 0.7, np.float32),
+    "full-scale noise": RANDOM.uniform(-1, 1, 60_000).astype(np.float32),
+    "clipped noise": np.sign(RANDOM.standard_normal(60_000)).astype(np.float32),
+    "faintest noise": (RANDOM.standard_normal(60_000) * 1e-7).astype(np.float32),
+    "denormal numbers": np.full(30_000, 1e-40, np.float32),
+    "noise, silence, noise": np.concatenate(
+        [RANDOM.uniform(-1, 1, 30_000), np.zeros(30_000), RANDOM.uniform(-1, 1, 9)]
+    ).astype("f4"),
+}
+
+UNDEFINED = {
+    # A flat spectrum has no peaks to be tuned to but rounding's.
+    "silence with a click": {"chroma"},
+    "a click": {"chroma"},
+    # Their squares are 0.
+    "denormal numbers": {"spectral_centroid", "spectral_rolloff"},
+}
+
+PARAMETERS = {
+    "stft_db": ({"n_fft": 1000, "hop_length": 333, "top_db": 40}, {"n_fft": 16, "hop_length": 5000}),
+    "log_mel": (
+        {"n_mels": 1},
+        {"n_mels": 40, "n_fft": 600, "hop_length": 700, "fmin": 300, "fmax": 3000, "top_db": 20},
+    ),
+    "musicnn_mel": ({}, {"n_fft": 512, "hop_length": 256}),
+    "harmonic_mel": ({"kernel_size": 1}, {"kernel_size": 8, "n_fft": 512, "hop_length": 100}, {"kernel_size": 70}),
+    "percussive_mel": (
+        {"kernel_size": 2},
+        {"kernel_size": 17, "n_fft": 64, "n_mels": 4},
+        {"kernel_size": 201, "n_fft": 64, "hop_length": 77, "n_mels": 4},
+    ),
+    "mfcc": ({"n_mfcc": 128}, {"n_mfcc": 1, "n_mels": 40}),
+    "chroma": ({"n_chroma": 24, "n_fft": 4096}, {"n_chroma": 7, "n_fft": 512, "hop_length": 64}),
+    "spectral_centroid": ({"n_fft": 100, "hop_length": 1},),
+    "spectral_rolloff": ({"n_fft": 3000, "roll_percent": 0.01}, {"roll_percent": 0.99}),
+    "onset_strength": ({"n_fft": 512, "hop_length": 2000}, {"n_mels": 13, "hop_length": 128}),
+    "tempogram": ({"win_length": 1}, {"win_length": 383, "hop_length": 1500}, {"win_length": 100}),
+}
+CASES = [(name, values) for name, several in PARAMETERS.items() for values in several]
+
+
+@pytest.mark.parametrize(("name", "values"), CASES, ids=[f"{name} {json.dumps(values)}" for name, values in CASES])
+def test_odd_parameters(name, values, music):
+    assert_alike(*both(music[30_000:70_000], {name: values}))
+
+
+@pytest.mark.parametrize("kernel_size", [30, 31, 129])
+@pytest.mark.parametrize("frames", [20, 64, 65, 256, 300, 320, 321, 385, 520])
+def test_parts_of_songs_of_any_length(frames, kernel_size, music):
+    values = {"n_fft": 64, "hop_length": 64, "n_mels": 4, "kernel_size": kernel_size}
+    assert_alike(*both(music[40_000:][: frames * 64 - 1], {"harmonic_mel": values, "percussive_mel": values}))
+
+
+def test_every_feature_has_odd_parameters():
+    assert list(PARAMETERS) == Features.names()
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=:UserWarning", "ignore:Trying to estimate tuning:UserWarning")
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_nasty_signals(signal):
+    found, wanted = both(SIGNALS[signal], ALL)
+    assert all(np.isfinite(array).all() for array in found.values())
+    defined = [name for name in ALL if name not in UNDEFINED.get(signal, ())]
+    assert_alike({name: found[name] for name in defined}, {name: wanted[name] for name in defined})
+
+
+def test_music(music):
+    found, wanted = both(music, ALL)
+    assert_alike(found, wanted)
+    np.testing.assert_allclose(found["log_mel"], wanted["log_mel"], rtol=0, atol=1e-3)
+
+
+def test_double_precision(music):
+    assert_alike(*both(music, ALL, precision="double"), db=5e-5, share=1e-6)
+
+
+def test_low_rate(music):
+    assert_alike(*both(librosa.resample(music, orig_sr=22_050, target_sr=4_000), ALL, sample_rate_hz=4_000))
+
+
+def test_features_of_several_stfts_are_computed_together(music):
+    chosen = {
+        "stft_db": {"n_fft": 512},
+        "log_mel": {"hop_length": 256},
+        "harmonic_mel": {"kernel_size": 9},
+        "percussive_mel": {"n_mels": 32},
+        "mfcc": {"hop_length": 256},
+        "chroma": {},
+    }
+    assert_alike(*both(music[:50_000], chosen))
+
+
+def test_a_long_song_is_read_twice_instead_of_kept(music, monkeypatch):
+    features = Features.model_validate(ALL)
+    wanted = compute(music, SAMPLE_RATE_HZ, features)
+    monkeypatch.setattr(blockwise, "_MOST_KEPT_FRAMES", 10)
+    found = compute(music, SAMPLE_RATE_HZ, features)
+    assert {n: a.tobytes() for n, a in found.items()} == {n: a.tobytes() for n, a in wanted.items()}
+
+
+def test_memory_grows_with_a_song_only_by_its_features(music):
+    features = Features.model_validate({name: {"n_fft": 512, "hop_length": 64} for name in ALL})
+
+    def peak_mb(copies):
+        song = np.tile(music, copies)
+        tracemalloc.start()
+        found = compute(song, SAMPLE_RATE_HZ, features)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak / 1e6, sum(array.nbytes for array in found.values()) / 1e6
+
+    (less, fewer), (more, many) = peak_mb(2), peak_mb(6)
+    assert (more - less) / (many - fewer) < 1.3
+
+
+def test_threads_do_not_disturb_each_other(music):
+    songs = [music[start : start + 40_000] for start in range(0, 80_000, 10_000)]
+    features = Features.model_validate(ALL)
+    gate = threading.Barrier(4)
+
+    def digests(song):
+        return {name: array.tobytes() for name, array in compute(song, SAMPLE_RATE_HZ, features).items()}
+
+    def at_once(song):
+        gate.wait()
+        return digests(song)
+
+    alone = [digests(song) for song in songs]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(at_once, songs)) == alone
+
+
+@pytest.mark.parametrize(("rate_hz", "n_fft", "n_chroma", "tuning"), [(22_050, 2048, 12, -0.5), (8_000, 17, 7, 0.49)])
+def test_chroma_weights_are_librosas(rate_hz, n_fft, n_chroma, tuning):
+    wanted = librosa.filters.chroma(sr=rate_hz, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning)
+    np.testing.assert_array_equal(chroma_weights(rate_hz, n_fft, n_chroma, tuning), wanted)

@@ -1,0 +1,75 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.copies.search import Copy
+from pipelines.dataset.ledger import Song
+from pipelines.split.groups import with_groups
+
+names = st.sampled_from(["", "one", "two", "three", "four"])
+songs = st.lists(st.builds(Song, st.uuids().map(str), st.just(""), st.just("g"), names, names), max_size=20)
+
+
+def groups_of(*rows, by="artist"):
+    given = [Song(song_id, "", "g", song, artist) for song_id, song, artist in rows]
+    return [song.group for song in with_groups(given, by)]
+
+
+def test_files_of_one_song_share_a_group():
+    assert groups_of(("a", "s", ""), ("b", "s", ""), ("c", "t", "")) == ["song:s", "song:s", "song:t"]
+
+
+def test_a_file_that_names_no_song_is_a_song_of_its_own():
+    assert groups_of(("a", "", ""), ("b", "", "")) == ["file:a", "file:b"]
+
+
+def test_artists_join_songs_only_when_asked_for():
+    rows = [("a", "s", "Ann"), ("b", "t", "ann"), ("c", "u", "Bob")]
+    assert groups_of(*rows, by="song") == ["song:s", "song:t", "song:u"]
+    assert groups_of(*rows) == ["artist:ann", "artist:ann", "artist:bob"]
+
+
+def test_ties_reach_through_others():
+    rows = [("a", "s", "ann"), ("b", "s", "bob"), ("c", "", "bob"), ("d", "", "")]
+    assert groups_of(*rows) == ["artist:ann"] * 3 + ["file:d"]
+
+
+def test_a_song_and_an_artist_of_one_name_are_not_tied():
+    assert groups_of(("a", "x", ""), ("b", "", "x")) == ["song:x", "artist:x"]
+
+
+@given(songs)
+def test_order_does_not_matter(songs):
+    forwards = {song.song_id: song.group for song in with_groups(songs, "artist")}
+    assert forwards == {song.song_id: song.group for song in with_groups(songs[::-1], "artist")}
+
+
+@given(songs)
+def test_what_is_shared_is_never_parted(songs):
+    grouped = with_groups(songs, "artist")
+    for kind in ("song", "artist"):
+        for name in {getattr(song, kind) for song in grouped} - {""}:
+            assert len({song.group for song in grouped if getattr(song, kind) == name}) == 1
+
+
+def test_copies_share_a_group_whatever_their_names_say():
+    songs = [
+        Song("a.wav", "", content_hash="1"),
+        Song("b.flac", "", song="other name", content_hash="1"),
+        Song("c.wav", "", content_hash="2"),
+        Song("d.wav", "", content_hash=""),
+        Song("e.wav", "", content_hash=""),
+    ]
+    groups = [song.group for song in with_groups(songs, "song")]
+    assert groups == ["file:a.wav", "file:a.wav", "file:c.wav", "file:d.wav", "file:e.wav"]
+
+
+def test_near_copies_share_a_group_through_others_too():
+    songs = [Song(name, "", content_hash=name) for name in "abcd"]
+    copies = [Copy("a", "c", 0, 0, 10, 1, 0), Copy("c", "d", 0, 0, 10, 1, 0)]
+    assert [song.group for song in with_groups(songs, "song", copies)] == ["file:a", "file:b", "file:a", "file:a"]
+
+
+def test_spellings_of_an_artist_are_one_artist():
+    names = ["Björk feat. Thom Yorke", "bjork", "BJÖRK", "Various Artists", "various artists"]
+    songs = [Song(str(number), "", artist=name) for number, name in enumerate(names)]
+    assert [song.group for song in with_groups(songs, "artist")] == ["artist:bjork"] * 3 + ["file:3", "file:4"]

@@ -1,0 +1,253 @@
+"""The command line as a user meets it: what it prints, its errors in one line, its exit codes."""
+
+import csv
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from model.config import Config
+from pipelines.config import load
+from pipelines.features import schema
+from spectroshard import cli
+from tests.audio_files import BAD, tone, write
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(capsys, *arguments):
+    """Runs the command; gives its exit code, output and errors."""
+    code = cli.main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory):
+    """A corpus of tones by pitch and a configuration for it: build, train and evaluate take seconds."""
+    folder = tmp_path_factory.mktemp("chain")
+    for genre, frequency_hz in (("high", 3000), ("low", 200)):
+        for number in range(8):
+            samples = tone(3.0, frequency_hz=frequency_hz * (1 + number / 20))
+            write(folder / "corpus" / genre / f"{number}.wav", samples)
+    (folder / "c.yaml").write_text(
+        "features:\n  log_mel:\n    n_mels: 32\nfolds:\n  count: 4\ntraining:\n  epochs: 3\n  window_s: 1.0\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(chain):
+    assert cli.main(["build", f"{chain}/c.yaml", "--input", f"{chain}/corpus", "--output", f"{chain}/d"]) == 0
+    return chain / "d"
+
+
+@pytest.fixture(scope="module")
+def trained(chain, built):
+    assert cli.main(["train", f"{chain}/c.yaml", "--dataset", str(built), "--output", f"{chain}/b"]) == 0
+    return chain / "b"
+
+
+def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
+    arguments = ["build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d", "--workers", 1]
+    code, out, err = run(capsys, *arguments)
+    assert code == 0
+    assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
+    assert "seconds of audio per second" in out
+    assert "Read songs: 16 of 16" in err and "Write shards: 16 of 16" in err
+
+
+def test_build_again_says_that_nothing_is_to_do(chain, built, capsys):
+    code, out, _ = run(capsys, "build", chain / "c.yaml", "--input", chain / "corpus", "--output", built)
+    assert code == 0 and "up to date" in out
+
+
+def test_beam_options_go_behind_two_dashes(chain, built, capsys, tmp_path):
+    arguments = ["build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d"]
+    code, _, _ = run(capsys, *arguments, "--", "--runner=FnApiRunner", "--direct_running_mode=in_memory")
+    assert code == 0
+    assert (tmp_path / "d" / "dataset.json").exists()
+    shards = sorted(path.name for path in built.glob("*.tfrecord"))
+    assert all((tmp_path / "d" / name).read_bytes() == (built / name).read_bytes() for name in shards)
+
+
+def test_inspect(built, capsys, tmp_path):
+    code, out, _ = run(capsys, "inspect", built)
+    assert code == 0 and "train deviation" in out and "4 shards" in out
+    code, out, _ = run(capsys, "inspect", built, "low/3.wav", "--output", tmp_path / "p.png")
+    assert code == 0 and "content_hash" in out
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_evaluate_and_predict(trained, built, chain, capsys, tmp_path):
+    code, out, _ = run(capsys, "evaluate", trained, "--dataset", built)
+    assert code == 0 and "song accuracy" in out and "95 % interval" in out
+    report = Path(out.splitlines()[-1].removeprefix("report: "))
+    assert report.read_text().startswith("<!doctype html>")
+    code, out, _ = run(capsys, "predict", trained, chain / "corpus" / "low" / "1.wav")
+    assert code == 0 and "█" in out
+    code, _, _ = run(capsys, "predict", trained, chain / "corpus", "--output", tmp_path / "p.json")
+    assert code == 0 and len(json.loads((tmp_path / "p.json").read_text())) == 16
+    assert [path.name for path in tmp_path.iterdir()] == ["p.json"]
+
+
+def test_predict_writes_every_output(trained, chain, capsys, tmp_path):
+    (tmp_path / "m.csv").write_text(f"path,year\n{chain}/corpus/low/1.wav,1971\n{chain}/corpus/high/1.wav,2004\n")
+    outputs = ["--output", tmp_path / "p.csv", "--output", tmp_path / "p.html"]
+    code, out, _ = run(capsys, "predict", trained, tmp_path / "m.csv", *outputs)
+    assert (code, out) == (0, "")
+    assert [row["year"] for row in csv.DictReader((tmp_path / "p.csv").open())] == ["2004", "1971"]
+    assert "The mixture of genres by year" in (tmp_path / "p.html").read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "p.csv", "p.html"]
+
+
+def test_evaluate_at_other_tempi(trained, built, capsys):
+    code, out, err = run(capsys, "evaluate", trained, "--dataset", built, "--tempo")
+    rows = [line.split() for line in out.splitlines()]
+    assert code == 0 and "Predict: 20 of 20" in err
+    assert [row[0] for row in rows if len(row) == 3 and row[1].endswith("%")] == ["0.8", "0.9", "1", "1.1", "1.25"]
+    assert 'id="tempo"' in (trained / "report.html").read_text()
+
+
+def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
+    code, out, _ = run(capsys, "train", chain / "c.yaml", "--dataset", built, "--output", trained)
+    assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
+
+
+def test_a_damaged_bundle_is_told_of_in_a_line(trained, chain, capsys, tmp_path):
+    shutil.copytree(trained, tmp_path / "b")
+    (tmp_path / "b" / "model.keras").write_bytes(b"PK")
+    code, out, err = run(capsys, "predict", tmp_path / "b", chain / "corpus" / "low" / "1.wav")
+    assert (code, out) == (1, "")
+    assert len(err.splitlines()) == 1 and f"{tmp_path}/b/model.keras: cannot be loaded" in err
+
+
+def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys, tmp_path):
+    shutil.copy(chain / "corpus" / "low" / "1.wav", tmp_path / "good.wav")
+    BAD["not_audio"](tmp_path / "bad.wav")
+    code, out, err = run(capsys, "predict", trained, tmp_path)
+    assert code == 1
+    assert "good.wav" in out and "█" in out
+    assert f"cannot use {tmp_path}/bad.wav: not_audio" in err
+
+
+@pytest.fixture
+def interruptible():
+    """Lets SIGINT interrupt, as at a terminal; a shell starts what runs in the background deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, capsys, monkeypatch, tmp_path):
+    def interrupted(*_):
+        signal.raise_signal(signal.SIGINT)
+        time.sleep(1)  # for the main thread to be told
+        raise OSError("interrupted")
+
+    monkeypatch.setattr(schema, "compute", interrupted)
+    song = chain / "corpus" / "low" / "1.wav"
+    code, out, err = run(capsys, "predict", trained, song, "--output", tmp_path / "p.json")
+    assert (code, out) == (1, "")
+    assert err.splitlines() == ["stopped; the same command goes on where it was"]
+
+
+def test_crossval(chain, built, capsys, tmp_path):
+    arguments = [
+        "crossval",
+        chain / "c.yaml",
+        "--dataset",
+        built,
+        "--output",
+        tmp_path / "cv",
+        "--set",
+        "training.epochs=1",
+    ]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0 and out.count("fold-") == 4 and "of 16 unseen songs" in out
+    assert (tmp_path / "cv" / "report.html").exists() and (tmp_path / "cv" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["build", "{c}", "--input", "{t}/nothing", "--output", "{t}/x"], 1, "{t}/nothing"),
+        (["build", "{c}", "--output", "{t}/x"], 1, "corpus.input is empty"),
+        (["build", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: cannot be read"),
+        (
+            ["build", "{c}", "--output", "{t}/x", "--set", "folds.cuont=3"],
+            2,
+            "unknown key folds.cuont; allowed: count, ",
+        ),
+        (["build", "{c}", "--output", "{t}/x", "--set", "shards.dtype=int4"], 2, "'float16' or 'uint8', found 'int4'"),
+        (["build", "{c}", "--output", "{t}/x", "--set", "folds"], 2, "expected KEY=VALUE"),
+        (["build", "{c}", "--output", "{t}/x", "--workers", "0"], 2, "--workers 0: expected at least 1"),
+        (["build", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"], 2, "leave out one"),
+        (["audit", "{t}/a.csv", "--output", "{t}/x", "--workers", "-1"], 2, "--workers -1: expected at least 1"),
+        (["train", "{c}", "--dataset", "{t}/gone", "--output", "{t}/x"], 2, "no dataset there"),
+        (
+            ["train", "{c}", "--dataset", "{d}", "--output", "{t}/x", "--set", "training.network=vgg"],
+            2,
+            "allowed: cnn,",
+        ),
+        (["train", "{c}", "--dataset", "{d}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
+        (["crossval", "{c}", "--dataset", "{d}", "--output", "{d}"], 2, "no crossval wrote"),
+        (["evaluate", "{t}/gone", "--dataset", "{d}"], 2, "no bundle there"),
+        (["inspect", "{d}", "no such song"], 2, "0 songs end in 'no such song'"),
+        (["predict", "{t}/gone", "a.wav"], 2, "no bundle there"),
+        (["predict", "{t}/gone", "a.wav", "--output", "p.txt"], 2, "--output p.txt"),
+        (["predict", "{t}/gone", "a.wav", "--output", "p.csv", "--output", "p.txt"], 2, "--output p.txt"),
+    ],
+)
+def test_errors_are_one_line_that_says_what_to_do(arguments, code, message, chain, built, capsys, tmp_path):
+    names = {"c": chain / "c.yaml", "d": built, "t": tmp_path}
+    found, out, err = run(capsys, *(argument.format(**names) for argument in arguments))
+    assert found == code
+    assert len(err.strip().splitlines()) == 1 and err.startswith(f"spectroshard {arguments[0]}: ")
+    assert message.format(**names) in err
+    assert out == "" and not (tmp_path / "x").exists()
+
+
+def test_verbose_shows_where(chain, capsys, tmp_path):
+    _, _, err = run(capsys, "inspect", tmp_path, "-v")
+    assert "Traceback" in err and "no dataset there" in err
+
+
+def test_wrong_arguments_exit_with_2(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["bild"])
+    assert stopped.value.code == 2
+    assert "invalid choice: 'bild'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_configuration_that_ships_loads(path):
+    config = load(str(path), [], Config)
+    assert set(config.training.inputs) <= set(config.features.chosen)
+    assert set(yaml.safe_load(path.read_text())) <= set(Config.model_fields)
+
+
+def test_nothing_heavy_is_imported_until_it_is_needed():
+    script = (
+        "import sys, spectroshard; print([m for m in ('tensorflow', 'apache_beam', 'librosa') if m in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_build_needs_no_tensorflow(chain, tmp_path):
+    script = """
+import sys
+sys.modules["tensorflow"] = sys.modules["keras"] = None
+from spectroshard import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    arguments = ["build", f"{chain}/c.yaml", "--input", f"{chain}/corpus", "--output", f"{tmp_path}/d"]
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
