@@ -1,7 +1,5 @@
 """The configuration of a build: what YAML and the command line may say, checked once, then frozen."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar
 
@@ -9,11 +7,13 @@ import pydantic
 import yaml
 from pydantic import Field
 
+from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.common.section import Section
-from pipelines.dataset.ledger import SplitName
+from pipelines.common.section import Section, digest
 from pipelines.features.schema import Features, LogMel
+
+SplitName = Literal["train", "validation", "test"]
 
 
 class CorpusConfig(Section):
@@ -40,22 +40,6 @@ class CorpusConfig(Section):
     splits: dict[SplitName, str] = Field(default_factory=dict)
     artists: str = ""
     artist_tags: bool = False
-
-
-class AudioConfig(Section):
-    """How a song is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`."""
-
-    sample_rate_hz: int = Field(22_050, ge=1_000, le=96_000)
-    min_duration_s: float = Field(1.0, gt=0)
-    max_duration_s: float = Field(600.0, gt=0)
-
-    @pydantic.model_validator(mode="after")
-    def _some_duration_is_allowed(self) -> Self:
-        if self.min_duration_s > self.max_duration_s:
-            raise ValueError(
-                f"min_duration_s is {self.min_duration_s:g}, expected at most max_duration_s, {self.max_duration_s:g}"
-            )
-        return self
 
 
 class FoldsConfig(Section):
@@ -135,11 +119,6 @@ class BuildConfig(Section):
     def fingerprint(self) -> str:
         """A digest of the deciding values."""
         return digest(self.deciding())
-
-
-def digest(value: object) -> str:
-    """SHA-256, in hexadecimal, of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 ConfigT = TypeVar("ConfigT", bound=BuildConfig)

@@ -6,15 +6,16 @@ from typing import Any
 
 from model.config import Config, Training
 from model.evaluation import evaluate, leak_gap, robustness
-from model.evaluation.metrics import FileScore, measure
+from model.evaluation.metrics import measure
 from model.inference import calibration
-from model.reports.report import REPORT_NAME
+from model.inference.bundle import REPORT_NAME
+from model.inference.scores import FileScore
 from model.training.train import train
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
 from pipelines.dataset.dataset import Dataset
-from pipelines.split.folds import OWN_SPLITS
+from pipelines.dataset.splits import OWN_SPLITS
 
 
 def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from model.config import Config
-from model.evaluation.metrics import FileScore, measure
-from pipelines.build.summary import table
+from model.evaluation.metrics import measure
+from model.inference.scores import FileScore
+from pipelines.common.output.text_table import table
 
 PICTURE_NAME = "leak-gap.svg"
 HELD_OUT_SHARE = 1 / 6

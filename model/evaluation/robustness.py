@@ -5,13 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from model.evaluation.metrics import FileScore, by_song
 from model.inference.bundle import Bundle
-from model.inference.predict import REJECTED, Prediction, predict_at
-from pipelines.build.summary import table
+from model.inference.predict import predict_at
+from model.inference.prediction import REJECTED, Prediction
+from model.inference.scores import FileScore, by_song
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError
+from pipelines.common.output.text_table import table
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import Song

@@ -13,10 +13,10 @@ from typing import Any, Final, Literal
 from model.config import Training
 from model.inference.calibration import Doubt
 from model.networks.windows import Windows
+from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.manifest_file import Described
-from pipelines.config import AudioConfig
 from pipelines.features.schema import Features
 
 FORMAT: Final = 4
@@ -92,3 +92,6 @@ class Bundle(Described):
         except Exception as error:  # Keras has no one kind for it
             why = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error
+
+
+REPORT_NAME = "report.html"

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
 
-from model.evaluation.metrics import FileScore, by_song, temper, with_temperature
+from model.inference.scores import FileScore, by_song, temper, with_temperature
 from pipelines.common.section import Section
 
 _BINS = 10

@@ -4,68 +4,17 @@ import tempfile
 from collections.abc import Sequence
 from typing import Any
 
-import pydantic
-
-from model.evaluation.metrics import temper
 from model.inference.bundle import Bundle
+from model.inference.prediction import REJECTED, Moment, Prediction
+from model.inference.scores import temper
 from pipelines.audio import decode, time_stretch
 from pipelines.common import storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SongError, UsageError, of_unforeseen
-from pipelines.common.section import Section
 from pipelines.corpus import listing, manifest, tags
-from pipelines.features import schema
-
-PREDICTED, REJECTED = "predicted", "rejected"
-
-
-class Moment(Section):
-    """A window of a song: when it begins, and its distribution over genres."""
-
-    start_s: float
-    probabilities: dict[str, float]
-
-    @property
-    def genre(self) -> str:
-        """The likeliest genre."""
-        return max(self.probabilities, key=lambda genre: self.probabilities[genre])
-
-
-class Prediction(Section):
-    """What a bundle says of a file.
-
-    Attributes
-    ----------
-    path : str
-    status : 'predicted' or 'rejected'
-    genre : str
-        The likeliest, and its `probability`.
-    is_confident : bool
-        Whether it is so probable that it is to be said, see `model.inference.calibration.Doubt`.
-    probabilities : dict
-        The song's distribution over genres: the mean of its windows', at the bundle's temperature.
-    course : tuple of Moment
-        The song from its beginning to its end; of each window the network's own probabilities.
-    duration_s : float
-    year : int
-        As a manifest or the file's tags say; None where neither does.
-    reason, error : str
-        Of a rejected file, as in a dataset's ledger.
-    """
-
-    path: str
-    status: str = PREDICTED
-    genre: str = ""
-    probability: float = 0.0
-    is_confident: bool = False
-    probabilities: dict[str, float] = pydantic.Field(default_factory=dict)
-    course: tuple[Moment, ...] = ()
-    duration_s: float = 0.0
-    year: int | None = None
-    reason: str = ""
-    error: str = ""
+from pipelines.features import compute
 
 
 def find_files(urls: Sequence[str]) -> dict[str, int | None]:
@@ -191,7 +140,7 @@ class PredictSongs(jobs.Fulfil):
         self.tile = self.windows.compiled_tile()
 
     def fulfil(self, order: Json) -> Json:
-        from model.evaluation.evaluate import classify
+        from model.inference.classify import classify
 
         rejected: list[Prediction] = []
         read = (self._read(path, order["tempo"]) for path in order["songs"])
@@ -208,7 +157,7 @@ class PredictSongs(jobs.Fulfil):
                 year = tags.read_year(local)
             if tempo != 1:
                 samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
-            arrays = schema.compute(samples, config.sample_rate_hz, self.bundle.features)
+            arrays = compute.compute(samples, config.sample_rate_hz, self.bundle.features)
         except Exception as error:
             song_error = error if isinstance(error, SongError) else of_unforeseen(error)
             return Prediction(path=path, status=REJECTED, reason=song_error.reason, error=song_error.detail), {}
@@ -235,16 +184,3 @@ def _keep(known: Prediction, rejected: list[Prediction]) -> bool:
     if known.status == REJECTED:
         rejected.append(known)
     return known.status != REJECTED
-
-
-def turns(course: Sequence[Moment]) -> str:
-    """A song's course in words: when its likeliest genre changes, and to which."""
-    changes = [
-        now for before, now in zip([None, *course], course, strict=False) if not before or before.genre != now.genre
-    ]
-    return ", ".join(f"{clock(moment.start_s)} {moment.genre}" for moment in changes)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

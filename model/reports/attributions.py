@@ -8,8 +8,8 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from model.evaluation.metrics import FileScore
 from model.inference.bundle import Bundle
+from model.inference.scores import FileScore
 from model.networks.windows import Windows
 from model.reports import excerpts, svg
 from model.reports.saliency import saliency

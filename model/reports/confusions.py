@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.evaluation.metrics import FileScore, by_song
+from model.inference.scores import FileScore, by_song
 from model.networks.windows import Windows
 from model.reports import excerpts
 from pipelines.dataset.dataset import Dataset

@@ -10,7 +10,7 @@ from model.data import batches
 from model.networks.windows import Windows
 from pipelines.common.output import html
 from pipelines.common.output.plots import bare
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.records import Record
 
@@ -24,7 +24,7 @@ def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
     folds = {song.fold for song in dataset.ledger() if song.song_id in song_ids}
     for path in batches.local_paths(dataset, sorted(folds)) if folds else ():
         with Path(path).open("rb") as file:
-            for record in map(records.decode, records.read_records(file)):
+            for record in map(records.decode, tfrecord.read_records(file)):
                 if record.song_id in song_ids:
                     yield record
 

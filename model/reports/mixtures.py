@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from model.inference.predict import REJECTED, Moment, Prediction, clock, turns
+from model.inference.prediction import REJECTED, Moment, Prediction, clock, turns
 from model.reports import svg
 from model.reports.svg import Axis
 from pipelines.common.output import html

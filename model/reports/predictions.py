@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from model.inference.predict import REJECTED, Prediction, clock, turns
+from model.inference.prediction import REJECTED, Prediction, clock, turns
 from model.reports import mixtures
 from pipelines.common import storage
 from pipelines.common.errors import UsageError

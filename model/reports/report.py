@@ -13,8 +13,8 @@ import numpy as np
 from markupsafe import Markup
 
 from model.evaluation import leak_gap
-from model.evaluation.metrics import FileScore, by_song
-from model.inference.bundle import HISTORY_NAME, Bundle
+from model.inference.bundle import HISTORY_NAME, REPORT_NAME, Bundle
+from model.inference.scores import FileScore, by_song
 from model.reports import attributions, confusions, svg
 from model.reports.svg import Axis, Line
 from pipelines.common import storage
@@ -22,7 +22,6 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.output import html
 from pipelines.dataset.dataset import Dataset
 
-REPORT_NAME = "report.html"
 MOST_SONGS = 1000
 
 History = list[dict[str, float]]

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.networks.windows import Windows
-from pipelines.config import AudioConfig
+from pipelines.audio.schema import AudioConfig
 from pipelines.dataset.dataset import Dataset
-from pipelines.features import schema
+from pipelines.features import compute
 from pipelines.features.schema import Features
 
 Array = NDArray[np.float64]
@@ -35,7 +35,7 @@ def _heard(config: AudioConfig, wanted: Features, window_s: float) -> list[dict[
     rate_hz = config.sample_rate_hz
     duration_s = max(config.min_duration_s, min(window_s, _LONGEST_S))  # a longer window hears it again
     made = sounds(_SOUNDS, duration_s, rate_hz, seed=0)
-    return [schema.compute(sound, rate_hz, wanted) for sound in made]
+    return [compute.compute(sound, rate_hz, wanted) for sound in made]
 
 
 def sounds(count: int, duration_s: float, sample_rate_hz: int, seed: int) -> Iterator[NDArray[np.float32]]:

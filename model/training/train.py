@@ -10,17 +10,17 @@ import keras
 
 from model.config import Config, Training
 from model.data import batches
-from model.evaluation.evaluate import score_files
 from model.inference.bundle import MODEL_NAME, Bundle
 from model.inference.calibration import Doubt
+from model.inference.classify import score_files
 from model.networks import blocks, registry
 from model.networks.windows import Windows
-from model.training import optimizer, out_of_distribution, transfer_head
+from model.training import optimizer, out_of_distribution, rejection, transfer_head
 from model.training.checkpoints import WORK_NAME, Epochs, are_over
 from pipelines.audit import audit
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import digest
+from pipelines.common.section import digest
 from pipelines.dataset.dataset import Dataset
 
 
@@ -111,7 +111,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if task.training.average_momentum:
         learner.optimizer.finalize_variable_values(learner.trainable_variables)
     familiar = batches.familiar_batches(dataset, task.splits["train"], task.windows)
-    model = blocks.verdict_of(
+    model = rejection.verdict_of(
         _finder(learner, task, front), familiar, out_of_distribution.batches(dataset, task.windows)
     )
     bundle = _publish(model, task, epochs, output)

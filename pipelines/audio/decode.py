@@ -15,11 +15,11 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.jit import compiled
 from pipelines.common.errors import SongError
-from pipelines.config import AudioConfig
 
 # fmt: off
 SUFFIXES = frozenset({

@@ -8,21 +8,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from pipelines.audio.schema import AudioConfig
 from pipelines.audit.external_splits import Foreign, with_index
 from pipelines.audit.leaks import KINDS, find_crossings
 from pipelines.audit.result import Audit
-from pipelines.build.plan import compare, read
+from pipelines.build.plan import compare
+from pipelines.build.read_songs import read
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import AudioConfig, BuildConfig
+from pipelines.config import BuildConfig
 from pipelines.copies.fingerprint import LEAST_S
-from pipelines.copies.search import Copy
 from pipelines.corpus.artists import normalised
 from pipelines.corpus.song_names import with_song_names
-from pipelines.dataset import ledger, records
+from pipelines.dataset import ledger, records, tfrecord
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Song
+from pipelines.dataset.ledger import REJECTED, Copy, Song
 
 WORK_NAME = "_audit"
 """The folder of an audit that is not finished, in its output."""
@@ -123,7 +124,7 @@ def shard_faults(dataset: Dataset, songs: Sequence[Song]) -> list[str]:
         url = storage.join(dataset.url, shard.name)
         try:
             with storage.local_copy(url) as path, path.open("rb") as file:
-                for record in map(records.decode, records.read_records(file)):
+                for record in map(records.decode, tfrecord.read_records(file)):
                     row = row_of.get(record.song_id)
                     found = f"{shard.name} ({shard.fold}) holds {record.song_id}"
                     if row is None:

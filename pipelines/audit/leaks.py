@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from itertools import chain, combinations, islice, product, zip_longest
 from typing import TypeVar
 
-from pipelines.copies.search import Copy
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 
 KINDS = ("fingerprint", "hash", "song", "artist", "group")
 """The kinds of evidence, the most telling first."""

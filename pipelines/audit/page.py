@@ -17,7 +17,7 @@ from pipelines.common.output import html
 from pipelines.common.output.plots import draw_feature, png
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Song
-from pipelines.features import schema
+from pipelines.features import compute
 from pipelines.features.schema import Features, LogMel
 
 PAGE_NAME = "audit.html"
@@ -79,7 +79,7 @@ def of_audio(song: Song) -> Spectrogram | None:
     except SongError:  # it was there when the audit read it
         return None
     rate_hz = READ_WITH.audio.sample_rate_hz
-    mel = schema.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
+    mel = compute.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
     return mel, rate_hz / LogMel().hop_length
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.audit.leaks import KINDS, Crossing, Crossings, Splits, most_telling
-from pipelines.build import summary as show
+from pipelines.common.output import text_table
 from pipelines.dataset import ledger
 from pipelines.dataset.ledger import Song
 
@@ -198,7 +198,7 @@ def _table(title: str, counts: Mapping[str, Mapping[Splits, int]], pairs: Mappin
     rows = [[" - ".join(s), *(counts[kind].get(s, 0) for kind in kinds), pairs.get(s, 0)] for s in _splits_of(counts)]
     if len(rows) > 1:
         rows.append(["all", *(sum(counts[kind].values()) for kind in kinds), sum(pairs.values())])
-    return show.table([title, *(NAMES[kind] for kind in kinds), "crossing"], rows)
+    return text_table.table([title, *(NAMES[kind] for kind in kinds), "crossing"], rows)
 
 
 def _merged(counts: Mapping[Splits, int], split_of: Mapping[str, str]) -> dict[Splits, int]:

@@ -11,19 +11,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.build.plan import Plan, ReadSongs, plan
+from pipelines.build.plan import Plan, plan
+from pipelines.build.read_songs import ReadSongs
 from pipelines.build.write_shards import WriteShards, shard_orders
 from pipelines.common import parquet, storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import BuildConfig, digest
-from pipelines.copies.search import Copy
+from pipelines.common.section import digest
+from pipelines.config import BuildConfig
 from pipelines.corpus import listing
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
-from pipelines.dataset.ledger import DUPLICATE, REJECTED, Song
+from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, Song
 from pipelines.split import balance, history, shards
 
 WORK_NAME = "_build"

@@ -4,24 +4,15 @@ from collections.abc import Sequence
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import WRITTEN, Song
 from pipelines.dataset.records import Record
 from pipelines.split import balance
 
 _MOST_FINDINGS = 30
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lines of columns, the first to the left, the others to the right."""
-    cells = [[str(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
-    return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in cells
-    )
 
 
 def genres_by_folds(dataset: Dataset) -> str:
@@ -105,7 +96,7 @@ def read_song(dataset: Dataset, song: Song) -> Record | None:
     url = storage.join(dataset.url, song.shard)
     try:
         with storage.local_copy(url) as path, path.open("rb") as file:
-            for record in map(records.decode, records.read_records(file)):
+            for record in map(records.decode, tfrecord.read_records(file)):
                 if record.song_id == song.song_id:
                     return record
     except FileNotFoundError as error:

@@ -17,11 +17,11 @@ from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.errors import SongError, of_unforeseen
 from pipelines.config import BuildConfig
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Sums
 from pipelines.dataset.ledger import Song, written
 from pipelines.dataset.records import Record
-from pipelines.features import schema
+from pipelines.features import compute
 from pipelines.split.shards import in_record_order
 
 
@@ -100,7 +100,7 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
         if recording.content_hash != song["content_hash"]:
             raise SongError("changed", "the file holds other audio than when the build read it first; build again")
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            arrays = schema.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
+            arrays = compute.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
         for name, values in arrays.items():
             largest = np.abs(spooled.extent(values)).max()
             if not largest <= _LARGEST:  # nor is NaN
@@ -121,7 +121,7 @@ def _write(file: IO[bytes], record: Record, dtype: str, sums: Mapping[str, list[
         stretch = Sums.of(values)
         of_song[name] = Sums.total([of_song[name], stretch]) if name in of_song else stretch
 
-    records.write_record(file, *records.serialise(record, dtype, see))
+    tfrecord.write_record(file, *records.serialise(record, dtype, see))
     for name in of_song:
         sums[name].append(of_song[name])
 

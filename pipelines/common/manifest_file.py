@@ -6,8 +6,7 @@ import pydantic
 
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.common.section import Section
-from pipelines.config import digest
+from pipelines.common.section import Section, digest
 
 
 class Described(Section):

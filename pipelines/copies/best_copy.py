@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
 
-from pipelines.copies.search import Copy
-from pipelines.dataset.ledger import DUPLICATE, REJECTED, Song, written
+from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, Song, written
 
 _LEAST_SHARE, _NEARLY_ALL = 0.5, 0.9
 _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64", ".wav", ".wave", ".wv"})

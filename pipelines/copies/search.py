@@ -6,7 +6,7 @@ the number of pairs. Songs travel through Beam as numbers; their fingerprints li
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import apache_beam as beam
 import numpy as np
@@ -17,41 +17,10 @@ from pipelines.common.output.progress import Progress
 from pipelines.copies.alignment import TEMPOS, Alignment, align, promising
 from pipelines.copies.fingerprint import SPAN_S, VALUE_S
 from pipelines.copies.index import HIT, POSTING, Block, Rows, Scale, index_values, meet_songs, nearby_error_rates
+from pipelines.dataset.ledger import Copy
 
 _FOUND = "found-"
 _NEARBY_ERROR_RATE = 0.27  # around some hit of each of 3,354 copies in real music it was 0.238 at most
-
-
-@dataclass(frozen=True)
-class Copy:
-    """Two songs that share a stretch of one recording.
-
-    Attributes
-    ----------
-    first, second : str
-        Their names; the first is the lesser.
-    first_s, second_s : float
-        When the stretch begins in each.
-    duration_s : float
-        How long it is, in the second.
-    tempo : float
-        How many seconds of the first one of the second stands for: other than 1 where one was sped up.
-    error_rate : float
-        The share of fingerprint bits that differ in it.
-    """
-
-    first: str
-    second: str
-    first_s: float
-    second_s: float
-    duration_s: float
-    tempo: float
-    error_rate: float
-
-    @property
-    def offset_s(self) -> float:
-        """When, in the first, the second begins."""
-        return self.first_s - self.tempo * self.second_s
 
 
 def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: NewPipeline) -> list[Copy]:

@@ -16,7 +16,8 @@ from pathlib import PurePosixPath
 from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.config import CorpusConfig, digest
+from pipelines.common.section import digest
+from pipelines.config import CorpusConfig
 from pipelines.corpus import manifest, split_lists
 from pipelines.dataset.ledger import Entry, Song
 

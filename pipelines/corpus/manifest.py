@@ -10,7 +10,8 @@ from typing import Any
 
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.dataset.ledger import Entry, Song, fold_name
+from pipelines.dataset.ledger import Entry, Song
+from pipelines.dataset.splits import fold_name
 
 SPLITS = {
     "train": "train", "training": "train",

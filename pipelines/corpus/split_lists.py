@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.dataset.ledger import Entry, Song, SplitName
+from pipelines.config import SplitName
+from pipelines.dataset.ledger import Entry, Song
 
 
 def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[Entry]:

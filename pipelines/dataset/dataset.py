@@ -11,10 +11,8 @@ from pipelines.common import parquet, storage
 from pipelines.common.manifest_file import Described
 from pipelines.common.section import Section
 from pipelines.config import BuildConfig, FoldsConfig
-from pipelines.copies.search import Copy
-from pipelines.dataset import ledger
-from pipelines.dataset.ledger import Song
-from pipelines.split import folds
+from pipelines.dataset import ledger, splits
+from pipelines.dataset.ledger import Copy, Song
 
 FORMAT: Final = 3
 LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
@@ -137,8 +135,8 @@ class Dataset(Described):
 
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
         """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""
-        split_of = folds.split_of_folds(config or self.config.folds, list(self.folds))
-        return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in folds.OWN_SPLITS}
+        split_of = splits.split_of_folds(config or self.config.folds, list(self.folds))
+        return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in splits.OWN_SPLITS}
 
     def shards_of(self, names: Sequence[str]) -> list[Shard]:
         """The shards of some folds."""

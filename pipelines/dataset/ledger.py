@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from dataclasses import dataclass
 
 from pipelines.common import parquet
 
@@ -27,7 +27,6 @@ REASONS = {
     "withdrawn": "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them",
 }
 
-SplitName = Literal["train", "validation", "test"]
 
 WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
 
@@ -111,11 +110,6 @@ class Entry:
     version: str = ""
 
 
-def fold_name(number: int) -> str:
-    """The name of a numbered fold, as in `fold-03`."""
-    return f"fold-{number:02d}"
-
-
 def write(url: str, songs: Iterable[Song]) -> None:
     """Writes a ledger, sorted by song."""
     parquet.write(url, Song, sorted(songs, key=lambda song: song.song_id))
@@ -138,3 +132,35 @@ def count_rejects(songs: Iterable[Song]) -> dict[str, int]:
         if song.status == REJECTED:
             counts[song.reason] = counts.get(song.reason, 0) + 1
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Two songs that share a stretch of one recording.
+
+    Attributes
+    ----------
+    first, second : str
+        Their names; the first is the lesser.
+    first_s, second_s : float
+        When the stretch begins in each.
+    duration_s : float
+        How long it is, in the second.
+    tempo : float
+        How many seconds of the first one of the second stands for: other than 1 where one was sped up.
+    error_rate : float
+        The share of fingerprint bits that differ in it.
+    """
+
+    first: str
+    second: str
+    first_s: float
+    second_s: float
+    duration_s: float
+    tempo: float
+    error_rate: float
+
+    @property
+    def offset_s(self) -> float:
+        """When, in the first, the second begins."""
+        return self.first_s - self.tempo * self.second_s

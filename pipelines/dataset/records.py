@@ -7,18 +7,16 @@ of TensorFlow's `example.proto` and `feature.proto`, made here so that build wor
 
 import math
 import struct
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
 
-import google_crc32c
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.spooled import Rows
-from pipelines.common.errors import SpectroshardError
 
 _STRINGS = ("song_id", "genre", "group")
 
@@ -212,44 +210,6 @@ def restore_tensors(
         scale = song.get(f"{name}/scale")
         restored[name] = values if scale is None else values * scale[0] + scale[1]
     return restored
-
-
-def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
-    """Appends one record to a TFRecord file: length, its checksum, the content piece by piece, its checksum."""
-    header = struct.pack("<Q", length)
-    file.write(header + _masked(google_crc32c.value(header)))
-    crc = 0
-    for piece in pieces:
-        file.write(piece)
-        crc = google_crc32c.extend(crc, piece)
-    file.write(_masked(crc))
-
-
-def read_records(file: IO[bytes]) -> Iterator[bytes]:
-    """The records of a TFRecord file.
-
-    Raises
-    ------
-    SpectroshardError
-        A checksum does not fit, or the file ends within a record.
-    """
-    while header := file.read(12):
-        if len(header) < 12 or _masked_crc(header[:8]) != header[8:]:
-            raise SpectroshardError("a TFRecord's length is damaged; build the dataset again")
-        (length,) = struct.unpack("<Q", header[:8])
-        content, checksum = file.read(length), file.read(4)
-        if _masked_crc(content) != checksum:
-            raise SpectroshardError("a TFRecord's content is damaged; build the dataset again")
-        yield content
-
-
-def _masked_crc(content: bytes) -> bytes:
-    return _masked(google_crc32c.value(content))
-
-
-def _masked(crc: int) -> bytes:
-    # The mask is TFRecord's: https://www.tensorflow.org/tutorials/load_data/tfrecord
-    return struct.pack("<I", (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF)
 
 
 def _example_class() -> Any:

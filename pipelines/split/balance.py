@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.dataset.ledger import WRITTEN, Song
-from pipelines.split.folds import OWN_SPLITS
+from pipelines.dataset.splits import OWN_SPLITS
 
 
 @dataclass(frozen=True)

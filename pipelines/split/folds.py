@@ -5,36 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.common.errors import UsageError
 from pipelines.config import FoldsConfig
-from pipelines.dataset.ledger import REJECTED, Song, SplitName, fold_name, written
-
-OWN_SPLITS = ("train", "validation", "test")
-"""The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
-
-
-def split_of(fold: str, config: FoldsConfig) -> SplitName:
-    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration."""
-    if fold == "test" or fold in map(fold_name, config.test):
-        return "test"
-    if fold == "validation" or fold in map(fold_name, config.validation):
-        return "validation"
-    return "train"
-
-
-def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, SplitName]:
-    """Which split each fold is in.
-
-    Raises
-    ------
-    UsageError
-        The configuration names a fold that is not there.
-    """
-    for split in ("validation", "test"):
-        for number in getattr(config, split):
-            if not set(folds) & {fold_name(number), *OWN_SPLITS}:
-                raise UsageError(f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}")
-    return {fold: split_of(fold, config) for fold in folds}
+from pipelines.dataset.ledger import REJECTED, Song, written
+from pipelines.dataset.splits import OWN_SPLITS, fold_name, split_of
 
 
 def with_folds(

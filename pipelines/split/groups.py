@@ -4,9 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from pipelines.copies.search import Copy
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 
 _CONTENT = "content:"
 

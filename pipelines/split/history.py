@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import BuildConfig, digest
-from pipelines.copies.search import Copy
+from pipelines.common.section import digest
+from pipelines.config import BuildConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import Song
-from pipelines.split.folds import OWN_SPLITS, split_of
+from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.splits import OWN_SPLITS, split_of
 
 HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""

@@ -11,8 +11,9 @@ import soundfile
 from numpy.typing import NDArray
 
 from pipelines.audio import decode
+from pipelines.audio.schema import AudioConfig
 from pipelines.common.errors import SongError, UsageError
-from pipelines.config import AudioConfig, CorpusConfig
+from pipelines.config import CorpusConfig
 from pipelines.corpus import listing
 from pipelines.corpus.synthetic import synth
 

@@ -22,12 +22,13 @@ from unittest import mock
 
 import numpy as np
 
-from pipelines.build.plan import Reading, read_song
+from pipelines.audio.schema import AudioConfig
+from pipelines.build.read_songs import Reading, read_song
 from pipelines.common import storage
 from pipelines.common.output.progress import Progress
-from pipelines.config import AudioConfig
-from pipelines.copies.search import Copy, find_copies
+from pipelines.copies.search import find_copies
 from pipelines.corpus import manifest
+from pipelines.dataset.ledger import Copy
 from tests.benchmarks.changes import EXCERPTS, HARD, LISTED, SHARED_S, Change, convert
 from tests.benchmarks.tables import table
 from tests.pipelines.conftest import in_process

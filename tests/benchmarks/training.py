@@ -15,12 +15,14 @@ import tensorflow as tf
 from model.config import Config, Training
 from model.data import batches as stream
 from model.inference.bundle import MODEL_NAME, Bundle
-from model.inference.predict import Prediction, predict
+from model.inference.predict import predict
+from model.inference.prediction import Prediction
 from model.networks import registry
 from model.training.train import Task, compiled, train
+from pipelines.audio.schema import AudioConfig
 from pipelines.build.build import build
 from pipelines.common.beam.runners import new_pipelines
-from pipelines.config import AudioConfig, FoldsConfig
+from pipelines.config import FoldsConfig
 from tests.benchmarks.clips import Clips
 from tests.benchmarks.contests import Difference, Row, faster, in_turn, longer, timed
 from tests.benchmarks.features import naive_log_mel

@@ -14,7 +14,7 @@ import yaml
 
 from model.config import Config
 from pipelines.config import load
-from pipelines.features import schema
+from pipelines.features import compute
 from spectroshard import cli
 from tests.audio_files import BAD, tone, write
 
@@ -152,7 +152,7 @@ def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, caps
         time.sleep(1)  # for the main thread to be told
         raise OSError("interrupted")
 
-    monkeypatch.setattr(schema, "compute", interrupted)
+    monkeypatch.setattr(compute, "compute", interrupted)
     song = chain / "corpus" / "low" / "1.wav"
     code, out, err = run(capsys, "predict", trained, song, "--output", tmp_path / "p.json")
     assert (code, out) == (1, "")

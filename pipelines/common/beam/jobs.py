@@ -17,7 +17,7 @@ from apache_beam.pvalue import PCollection
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.output.progress import Progress
-from pipelines.config import digest
+from pipelines.common.section import digest
 
 Json = dict[str, Any]
 Item = TypeVar("Item")

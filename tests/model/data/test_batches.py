@@ -12,7 +12,7 @@ from model.config import Training
 from model.data import batches as stream
 from model.networks.windows import Windows
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import ledger, records
+from pipelines.dataset import ledger, records, tfrecord
 from pipelines.dataset.dataset import Dataset
 
 PLAIN = {
@@ -44,7 +44,7 @@ def batches(dataset, folds, windows, first_epoch=0, **settings):
 def songs_of(dataset, folds):
     for shard in dataset.shards_of(folds):
         with Path(dataset.url, shard.name).open("rb") as file:
-            yield from map(records.decode, records.read_records(file))
+            yield from map(records.decode, tfrecord.read_records(file))
 
 
 def test_an_epoch_has_its_windows_of_every_song(dataset, train_folds, windows):

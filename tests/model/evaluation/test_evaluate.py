@@ -7,10 +7,11 @@ import pytest
 
 from model.config import Training
 from model.evaluation import crossval
-from model.evaluation.evaluate import classify, evaluate, score_files
-from model.evaluation.metrics import temper, with_temperature
+from model.evaluation.evaluate import evaluate
 from model.evaluation.robustness import TEMPOS
 from model.inference.calibration import reliability, risk_taken
+from model.inference.classify import classify, score_files
+from model.inference.scores import temper, with_temperature
 from pipelines.common.errors import UsageError
 from tests.model.conftest import new_pipeline
 

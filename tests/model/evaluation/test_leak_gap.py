@@ -10,7 +10,7 @@ from model.config import Config, Training
 from model.data import batches as stream
 from model.evaluation import leak_gap
 from model.evaluation.crossval import crossval
-from model.evaluation.metrics import FileScore
+from model.inference.scores import FileScore
 from model.networks.windows import Windows
 from model.reports.report import write_report
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from model.evaluation.metrics import FileScore, measure, with_temperature
+from model.evaluation.metrics import measure
+from model.inference.scores import FileScore, with_temperature
 
 GENRES = ("blues", "jazz", "rock")
 

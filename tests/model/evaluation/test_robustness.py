@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from model.evaluation.evaluate import describe, evaluate, score_bundle
-from model.evaluation.metrics import FileScore
 from model.evaluation.robustness import TEMPOS, WORK_NAME, hear, measure_tempi
 from model.inference.predict import predict_at
+from model.inference.scores import FileScore
 from pipelines.common.errors import SpectroshardError
 from tests.model.conftest import new_pipeline
 

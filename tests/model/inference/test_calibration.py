@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from model.evaluation.metrics import FileScore, temper, with_temperature
 from model.inference.calibration import (
     Doubt,
     fit_temperature,
@@ -10,6 +9,7 @@ from model.inference.calibration import (
     risk_taken,
     threshold,
 )
+from model.inference.scores import FileScore, temper, with_temperature
 
 GENRES = ("jazz", "rock")
 

@@ -6,8 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.evaluation.evaluate import score_bundle
-from model.evaluation.metrics import temper
 from model.inference.predict import find_files, predict
+from model.inference.scores import temper
 from model.reports.predictions import show, write_predictions
 from model.training.train import train
 from pipelines.common.errors import UsageError

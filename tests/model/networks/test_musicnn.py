@@ -13,10 +13,10 @@ from model.networks.windows import Windows
 from model.training import transfer_head
 from model.training.train import train
 from pipelines.audio import decode
+from pipelines.audio.schema import AudioConfig
 from pipelines.build.build import build
 from pipelines.common.errors import UsageError
-from pipelines.config import AudioConfig
-from pipelines.features import schema
+from pipelines.features import compute
 from pipelines.features.schema import Features
 from tests.audio_files import write
 from tests.conftest import DATA
@@ -35,7 +35,7 @@ OF_PACKAGE = [
 
 def heard(rate_hz, chosen):
     recording = decode.load(str(DATA / "xeon6.ogg"), AudioConfig(sample_rate_hz=rate_hz))
-    return schema.compute(recording.samples, rate_hz, Features.model_validate(chosen))["musicnn_mel"]
+    return compute.compute(recording.samples, rate_hz, Features.model_validate(chosen))["musicnn_mel"]
 
 
 @pytest.fixture(scope="module")

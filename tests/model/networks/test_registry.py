@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from model.networks import blocks, registry
 from model.networks.registry import NETWORKS
+from model.training import rejection
 
 SECONDS = 5
 SHAPES = {
@@ -58,7 +59,7 @@ def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path
     windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
     finder = blocks.finding(registry.of_any_length(registry.of_shapes(name, shapes, 3)))
     strange = {n: 9 * values for n, values in windows.items()}
-    model = blocks.verdict_of(blocks.at_tempos(finder, shapes, 0.25), [windows], [strange])
+    model = rejection.verdict_of(blocks.at_tempos(finder, shapes, 0.25), [windows], [strange])
     probabilities = model.predict(windows, verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     model.save(tmp_path / "model.keras")
@@ -79,7 +80,7 @@ STRANGE = {"log_mel": 5 + 5 * FAMILIAR["log_mel"]}
 def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinions():
     for name, count in {"cnn": 2, "crnn": 1}.items():
         learner = registry.of_shapes(name, {"log_mel": (40, 32)}, 3)
-        model = blocks.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
+        model = rejection.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
         opinions = learner.predict(FAMILIAR, verbose=0)
         assert opinions.shape == (100, count, 3)
         verdicts = model.predict(FAMILIAR, verbose=0)
@@ -119,7 +120,7 @@ def test_at_tempos_opinions_are_the_mean_of_three_and_what_is_found_is_of_the_wi
 
 def test_of_what_is_strange_a_network_is_hardly_sure_but_says_what_it_would():
     learner = registry.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
-    model = blocks.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
+    model = rejection.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
     probabilities = model.predict(STRANGE, verbose=0)
     sure = learner.predict(STRANGE, verbose=0).mean(axis=1)
     assert sure.max() > 0.4

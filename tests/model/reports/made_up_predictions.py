@@ -1,6 +1,6 @@
 """Predictions made by hand."""
 
-from model.inference.predict import REJECTED, Moment, Prediction
+from model.inference.prediction import REJECTED, Moment, Prediction
 
 GENRES = ("techno", "metal", "ambient")
 

@@ -4,7 +4,7 @@ import json
 import pyarrow.parquet as pq
 import pytest
 
-from model.inference.predict import Prediction
+from model.inference.prediction import Prediction
 from model.reports.predictions import check_output, show, write_predictions
 from pipelines.common.errors import UsageError
 from tests.model.reports.made_up_predictions import GENRES, rejected, song

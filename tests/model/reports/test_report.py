@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from model.evaluation.evaluate import evaluate
-from model.evaluation.metrics import FileScore, measure
+from model.evaluation.metrics import measure
+from model.inference.scores import FileScore
 from model.reports import attributions, confusions, excerpts, report, svg
 from model.reports.svg import Axis, Line
 from pipelines.common.errors import SpectroshardError

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from model.config import Training
-from model.evaluation.evaluate import score_files
 from model.inference.bundle import Bundle
 from model.inference.calibration import Doubt
+from model.inference.classify import score_files
 from model.training import train as training_room
 from model.training.checkpoints import are_over, kept_row
 from model.training.train import Task, compiled, train

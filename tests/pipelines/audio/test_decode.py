@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from pipelines.audio import decode
+from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import SongError
-from pipelines.config import AudioConfig
 from tests.audio_files import BAD, cut, ffmpeg, patch_wav, tone, write
 from tests.conftest import DATA
 

@@ -13,11 +13,10 @@ from pipelines.build import plan
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.copies.search import Copy
 from pipelines.corpus.synthetic import synth
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import LEDGER_NAME, Dataset
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 from spectroshard import cli
 from tests.audio_files import BAD, ffmpeg, tone, write, write_songs
 from tests.pipelines.conftest import config_of, in_process

@@ -5,9 +5,8 @@ import hypothesis
 import hypothesis.strategies as st
 
 from pipelines.audit.leaks import KINDS, MOST_LISTED, find_crossings
-from pipelines.copies.search import Copy
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 
 
 def song(name, fold, **facts):

@@ -11,7 +11,7 @@ import pytest
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
 from tests.audio_files import tone, write, write_bad_corpus, write_songs
 from tests.pipelines.conftest import Pipelines, config_of, content_of, in_process
 
@@ -30,7 +30,7 @@ def test_every_song_is_in_one_record_of_the_shard_that_the_ledger_says(built):
         path = Path(built.dataset.url) / shard.name
         assert (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) == (shard.bytes, shard.sha256)
         with path.open("rb") as file:
-            for record in map(records.decode, records.read_records(file)):
+            for record in map(records.decode, tfrecord.read_records(file)):
                 song = ledger.pop(record.song_id)
                 assert (song.shard, song.fold, song.genre, song.group) == (
                     shard.name,
@@ -68,7 +68,7 @@ def test_no_song_and_no_group_is_in_two_folds(tmp_path):
     folds = {}
     for name in shards_of(tmp_path / "out"):
         with (tmp_path / "out" / name).open("rb") as file:
-            for record in map(records.decode, records.read_records(file)):
+            for record in map(records.decode, tfrecord.read_records(file)):
                 folds.setdefault(record.group, []).append(name[:7])
     assert len(folds) == 9
     assert all(len(names) == 2 and len(set(names)) == 1 for names in folds.values())

@@ -11,10 +11,10 @@ import pytest
 
 from pipelines.build import build as building
 from pipelines.build.build import build
-from pipelines.build.plan import ReadSongs
+from pipelines.build.read_songs import ReadSongs
 from pipelines.build.write_shards import WriteShards
 from pipelines.common import storage
-from pipelines.dataset import ledger, records
+from pipelines.dataset import ledger, tfrecord
 from pipelines.dataset.dataset import Dataset
 from tests.pipelines.conftest import Pipelines, config_of, content_of, in_process
 
@@ -60,7 +60,7 @@ def finish(config, output, undisturbed):
         (ledger, "write", 0),
         (WriteShards, "fulfil", 0),
         (WriteShards, "fulfil", 3),
-        (records, "write_record", 5),
+        (tfrecord, "write_record", 5),
         (ledger, "write", 1),
         (building, "describe", 0),
         (Dataset, "save", 0),

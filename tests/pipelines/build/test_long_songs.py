@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from pipelines.audio import decode
+from pipelines.audio.schema import AudioConfig
 from pipelines.build.write_shards import _write, song_record
 from pipelines.common.arrays import spooled
-from pipelines.config import AudioConfig, BuildConfig
+from pipelines.config import BuildConfig
 from pipelines.dataset import records
 from pipelines.dataset.records import Record
 from pipelines.features import blockwise

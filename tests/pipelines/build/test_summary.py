@@ -4,6 +4,7 @@ import pytest
 
 from pipelines.build import summary
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output import text_table
 
 
 @pytest.fixture
@@ -12,7 +13,7 @@ def dataset(built):
 
 
 def test_table_aligns_the_first_column_left_and_the_others_right():
-    assert summary.table(["genre", "n"], [["a", 10], ["metal", 2]]) == "genre   n\na      10\nmetal   2"
+    assert text_table.table(["genre", "n"], [["a", 10], ["metal", 2]]) == "genre   n\na      10\nmetal   2"
 
 
 def test_a_song_is_found_by_its_unmistakable_end(dataset):

@@ -1,8 +1,7 @@
 import pytest
 
 from pipelines.copies.best_copy import conflicts, with_copies
-from pipelines.copies.search import Copy
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 
 
 def song(name, content, **facts):

@@ -5,11 +5,12 @@ import pytest
 import soundfile
 
 from pipelines.audio.decode import load
-from pipelines.config import AudioConfig
+from pipelines.audio.schema import AudioConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.index import _NEIGHBOURS, POSTING, Block, Scale, index_values, meet_songs
-from pipelines.copies.search import Copy, find_copies
+from pipelines.copies.search import find_copies
 from pipelines.corpus.synthetic import synth
+from pipelines.dataset.ledger import Copy
 from tests.audio_files import ffmpeg
 from tests.pipelines.conftest import in_process
 

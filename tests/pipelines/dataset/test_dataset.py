@@ -6,14 +6,14 @@ import pytest
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import FoldsConfig
-from pipelines.dataset import ledger, records
+from pipelines.dataset import ledger, records, tfrecord
 from pipelines.dataset.dataset import Dataset, Sums
 
 
 def parsed(dataset, folds):
     for shard in dataset.shards_of(folds):
         with storage.local_copy(storage.join(dataset.url, shard.name)) as path, path.open("rb") as file:
-            yield from (records.decode(content) for content in records.read_records(file))
+            yield from (records.decode(content) for content in tfrecord.read_records(file))
 
 
 @pytest.mark.parametrize("folds", [["fold-00"], ["fold-01", "fold-03"], ["fold-00", "fold-01", "fold-02", "fold-03"]])

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from pipelines.common.errors import SpectroshardError
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
 from pipelines.dataset.records import Record
 
 RNG = np.random.default_rng(0)
@@ -72,26 +72,26 @@ def test_framing_is_tfrecord(tmp_path):
     contents = [b"", b"one", bytes(range(256)) * 100]
     with (tmp_path / "ours").open("wb") as file:
         for content in contents:
-            records.write_record(file, len(content), [content[:5], content[5:]])
+            tfrecord.write_record(file, len(content), [content[:5], content[5:]])
     with tf.io.TFRecordWriter(str(tmp_path / "theirs")) as writer:
         for content in contents:
             writer.write(content)
     assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
-    assert list(records.read_records(io.BytesIO((tmp_path / "ours").read_bytes()))) == contents
+    assert list(tfrecord.read_records(io.BytesIO((tmp_path / "ours").read_bytes()))) == contents
 
 
 @pytest.mark.parametrize("position", [3, 20, -2])
 def test_damage_is_noticed(position):
     file = io.BytesIO()
-    records.write_record(file, 12, [b"some ", b"content"])
+    tfrecord.write_record(file, 12, [b"some ", b"content"])
     damaged = bytearray(file.getvalue())
     damaged[position] ^= 1
     with pytest.raises(SpectroshardError, match="damaged"):
-        list(records.read_records(io.BytesIO(bytes(damaged))))
+        list(tfrecord.read_records(io.BytesIO(bytes(damaged))))
 
 
 def test_a_file_that_ends_within_a_record_is_noticed():
     file = io.BytesIO()
-    records.write_record(file, 12, [b"some ", b"content"])
+    tfrecord.write_record(file, 12, [b"some ", b"content"])
     with pytest.raises(SpectroshardError, match="damaged"):
-        list(records.read_records(io.BytesIO(file.getvalue()[:-1])))
+        list(tfrecord.read_records(io.BytesIO(file.getvalue()[:-1])))

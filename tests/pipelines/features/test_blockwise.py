@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from pipelines.features import blockwise
-from pipelines.features.schema import Features, compute
+from pipelines.features.compute import compute
+from pipelines.features.schema import Features
 from pipelines.features.spectra import chroma_weights
 
 SAMPLE_RATE_HZ = 22_050

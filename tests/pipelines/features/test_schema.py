@@ -10,7 +10,8 @@ import scipy.fft
 
 from pipelines.common.errors import UsageError
 from pipelines.config import BuildConfig, check
-from pipelines.features.schema import Features, compute
+from pipelines.features.compute import compute
+from pipelines.features.schema import Features
 
 SAMPLE_RATE_HZ = 22_050
 

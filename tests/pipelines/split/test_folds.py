@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from pipelines.common.errors import UsageError
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import Song, written
-from pipelines.split.folds import split_of_folds, with_folds
+from pipelines.dataset.splits import split_of_folds
+from pipelines.split.folds import with_folds
 
 GENRES = ["blues", "jazz", "metal"]
 

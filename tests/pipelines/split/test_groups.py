@@ -1,8 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.copies.search import Copy
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
 from pipelines.split.groups import with_groups
 
 names = st.sampled_from(["", "one", "two", "three", "four"])

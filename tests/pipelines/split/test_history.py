@@ -12,11 +12,10 @@ from pipelines.build.build import build
 from pipelines.build.plan import assign
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig
-from pipelines.copies.search import Copy
 from pipelines.dataset import ledger
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.splits import OWN_SPLITS, split_of
 from pipelines.split import history
-from pipelines.split.folds import OWN_SPLITS, split_of
 from tests.audio_files import write_songs
 from tests.pipelines.conftest import config_of, in_process
 

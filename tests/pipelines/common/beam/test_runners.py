@@ -12,7 +12,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.build.build import build
-from pipelines.build.plan import ReadSongs
+from pipelines.build.read_songs import ReadSongs
 from pipelines.common.beam import runners
 from pipelines.common.beam.runners import FEW_SONGS, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError

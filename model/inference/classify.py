@@ -1,0 +1,81 @@
+"""Classification: a model's probabilities for the windows of songs, in batches that cross songs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.data import batches
+from model.inference.scores import FileScore
+from model.networks.windows import Rows, Windows
+from pipelines.dataset.dataset import Dataset
+
+_WINDOWS_AT_ONCE = 64
+
+
+Key = TypeVar("Key")
+
+
+def score_files(
+    model: Any,
+    dataset: Dataset,
+    folds: Sequence[str],
+    windows: Windows,
+    rows: Rows | None = None,
+    temperature: float = 1.0,
+) -> Iterator[FileScore]:
+    """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
+    song_of = {row.song_id: row.song or row.song_id for row in dataset.ledger()}
+    songs = (
+        ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
+        for song in batches.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
+    )
+    for (song_id, genre, group), probabilities in classify(model, songs):
+        yield FileScore(song_id, genre, group, song_of[song_id], probabilities, temperature)
+
+
+def classify(
+    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]]
+) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+    """A model's probabilities for songs' windows; windows of several songs make one batch.
+
+    Parameters
+    ----------
+    model : keras.Model
+    songs : iterable of (key, windows)
+        Each song's windows by feature, shape (windows, frames, bins).
+
+    Yields
+    ------
+    key
+    probabilities : array, shape (windows, genres)
+    """
+    waiting: list[tuple[Key, dict[str, NDArray[np.float32]]]] = []
+    count = 0
+    for song in songs:
+        waiting.append(song)
+        count += _length(song[1])
+        if count >= _WINDOWS_AT_ONCE:
+            yield from _classify_together(model, waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield from _classify_together(model, waiting)
+
+
+def _classify_together(
+    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]]
+) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+    together = {name: np.concatenate([windows[name] for _, windows in songs]) for name in songs[0][1]}
+    ends = np.cumsum([_length(windows) for _, windows in songs])
+    # Keras's `predict` makes a data set of what it is given, which costs more than a small network's work.
+    parts = [
+        model.predict_on_batch({name: windows[start : start + _WINDOWS_AT_ONCE] for name, windows in together.items()})
+        for start in range(0, ends[-1], _WINDOWS_AT_ONCE)
+    ]
+    for (key, _), part in zip(songs, np.split(np.concatenate(parts), ends[:-1]), strict=True):
+        yield key, part
+
+
+def _length(windows: dict[str, NDArray[np.float32]]) -> int:
+    return len(next(iter(windows.values())))
