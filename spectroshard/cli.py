@@ -82,7 +82,7 @@ def inspect(options: Options) -> int:
     record = summary.read_song(dataset, song)
     if record is not None:
         rates = {name: info.frame_rate_hz for name, info in dataset.features.items()}
-        storage.write_bytes(options.output, draw_features(record.features, rates, song.song_id))
+        storage.write_bytes(options.output, draw_features(record.features, rates, song.path))
         print(f"\npicture: {options.output}")
     return 0
 

@@ -55,8 +55,8 @@ def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) ->
     metrics, scores = evaluate(bundle, dataset)
     report = write_report(bundle.url, "Spectroshard demo", metrics, scores, dataset, NOTE)
     say("6 of 6: predict three of them from their audio files")
-    some = sorted(scores, key=lambda score: score.song_id)[:: len(scores) // 3 + 1]
-    for prediction in predict(bundle, [str(corpus / score.song_id) for score in some], None, new_pipeline):
+    some = sorted(scores, key=lambda score: score.path)[:: len(scores) // 3 + 1]
+    for prediction in predict(bundle, [str(corpus / score.path) for score in some], None, new_pipeline):
         say(show(prediction))
     return report
 

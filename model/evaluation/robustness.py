@@ -15,7 +15,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.output.text_table import table
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 
 TEMPOS = (0.8, 0.9, 1.0, 1.1, 1.25)
 WORK_NAME = "tempo.work"
@@ -63,10 +63,10 @@ def _refuse_unheard(predictions: Mapping[float, Sequence[Prediction]], dataset: 
         )
 
 
-def _score(prediction: Prediction, song: Song, genres: Sequence[str]) -> FileScore:
+def _score(prediction: Prediction, song: File, genres: Sequence[str]) -> FileScore:
     windows = [[moment.probabilities[genre] for genre in genres] for moment in prediction.course]
-    name = song.song or song.song_id
-    return FileScore(song.song_id, song.genre, song.group, name, np.array(windows, np.float32))
+    name = song.song or song.path
+    return FileScore(song.path, song.genre, song.group, name, np.array(windows, np.float32))
 
 
 def pool(rounds: Sequence[Heard]) -> Heard:

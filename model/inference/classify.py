@@ -26,7 +26,7 @@ def score_files(
     temperature: float = 1.0,
 ) -> Iterator[FileScore]:
     """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
-    song_of = {row.song_id: row.song or row.song_id for row in dataset.ledger()}
+    song_of = {row.path: row.song or row.path for row in dataset.ledger()}
     songs = (
         ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
         for song in batches.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()

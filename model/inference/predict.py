@@ -12,7 +12,7 @@ from pipelines.common import storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.errors import SongError, UsageError, of_unforeseen
+from pipelines.common.errors import FileError, UsageError, of_unforeseen
 from pipelines.corpus import listing, manifest, tags
 from pipelines.features import compute
 
@@ -159,7 +159,7 @@ class PredictSongs(jobs.Fulfil):
                 samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
             arrays = compute.compute(samples, config.sample_rate_hz, self.bundle.features)
         except Exception as error:
-            song_error = error if isinstance(error, SongError) else of_unforeseen(error)
+            song_error = error if isinstance(error, FileError) else of_unforeseen(error)
             return Prediction(path=path, status=REJECTED, reason=song_error.reason, error=song_error.detail), {}
         duration_s = len(samples) / config.sample_rate_hz
         return Prediction(path=path, duration_s=duration_s, year=year), self.tile(self.windows.normalise(arrays))

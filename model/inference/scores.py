@@ -13,7 +13,7 @@ class FileScore:
 
     Attributes
     ----------
-    song_id, genre, group : str
+    path, genre, group : str
         What it is; its own genre, not the model's.
     song : str
         The song that it is of; files of one song are judged together.
@@ -23,7 +23,7 @@ class FileScore:
         That at which the file's probabilities are told.
     """
 
-    song_id: str
+    path: str
     genre: str
     group: str
     song: str

@@ -29,7 +29,7 @@ Array = NDArray[np.float32]
 class Decision:
     """A file, what the network said of it, and the picture of why."""
 
-    song_id: str
+    path: str
     genre: str
     said: str
     probability: float
@@ -43,7 +43,7 @@ def choose(scores: Sequence[FileScore], genres: Sequence[str]) -> list[tuple[Fil
     """
     pairs = []
     for genre in genres:
-        files = sorted((score for score in scores if score.genre == genre), key=lambda score: score.song_id)
+        files = sorted((score for score in scores if score.genre == genre), key=lambda score: score.path)
         right = [score for score in files if genres[int(score.probabilities.argmax())] == genre]
         wrong = [score for score in files if score not in right]
         if right and wrong:
@@ -55,8 +55,8 @@ def choose(scores: Sequence[FileScore], genres: Sequence[str]) -> list[tuple[Fil
 
 def draw(dataset: Dataset, bundles: Sequence[Bundle], scores: Sequence[FileScore]) -> dict[str, Decision]:
     """The decisions on some files, each by the bundle whose test songs it is among; by song id."""
-    of_id = {score.song_id: score for score in scores}
-    fold_of = {song.song_id: song.fold for song in dataset.ledger() if song.song_id in of_id}
+    of_id = {score.path: score for score in scores}
+    fold_of = {song.path: song.fold for song in dataset.ledger() if song.path in of_id}
 
     @functools.lru_cache(maxsize=1)  # records come fold by fold
     def heard_by(fold: str) -> tuple[Bundle, object]:
@@ -65,15 +65,15 @@ def draw(dataset: Dataset, bundles: Sequence[Bundle], scores: Sequence[FileScore
 
     decisions = {}
     for record in excerpts.read_songs(dataset, of_id):
-        bundle, network = heard_by(fold_of[record.song_id])
-        score = of_id[record.song_id]
+        bundle, network = heard_by(fold_of[record.id])
+        score = of_id[record.id]
         said = int(score.probabilities.argmax())
         windows = bundle.cutting()
         light, curve = evidence(record, windows, network, said)
         length_s = excerpts.duration_s(record, dataset, windows)
         chart = _chart(score, bundle.genres, record.features[excerpts.drawn_feature(windows)], light, curve, length_s)
-        decisions[score.song_id] = Decision(
-            score.song_id, score.genre, bundle.genres[said], float(score.probabilities[said]), chart
+        decisions[score.path] = Decision(
+            score.path, score.genre, bundle.genres[said], float(score.probabilities[said]), chart
         )
     return decisions
 
@@ -139,7 +139,7 @@ def _chart(
         svg.below(x, y.begin + 4, "seconds"),
     ]
     return svg.svg(
-        f"Where {genres[said]} was heard in {score.song_id}",
+        f"Where {genres[said]} was heard in {score.path}",
         f"The spectrogram, in colour where it speaks for {genres[said]}; how much each moment speaks for or against it;"
         f" and the probability of {' and of '.join(line.label for line in lines)} window by window.",
         y.begin + 38,

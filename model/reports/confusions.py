@@ -19,7 +19,7 @@ class Moment:
 
     Attributes
     ----------
-    song_id : str
+    path : str
         The file that the window is in.
     genre, said : str
         The song's own genre, and what the network said.
@@ -28,7 +28,7 @@ class Moment:
     probability : float
     """
 
-    song_id: str
+    path: str
     genre: str
     said: str
     window: int
@@ -84,7 +84,7 @@ def mistaken(scores: Sequence[FileScore], genres: Sequence[str]) -> list[Mistake
         files = [score for score in scores if (score.song, score.genre) == (song.song, genre)]
         file = max(files, key=lambda score: float(score.segments[:, index].max()))
         window = int(file.segments[:, index].argmax())
-        return Moment(file.song_id, genre, said, window, len(file.segments), float(file.segments[window, index]))
+        return Moment(file.path, genre, said, window, len(file.segments), float(file.segments[window, index]))
 
     found = []
     for genre in genres:
@@ -103,10 +103,10 @@ def draw(dataset: Dataset, windows: Windows, cases: Iterable[Mistaken]) -> Mappi
     name = excerpts.drawn_feature(windows)
     rate_hz = dataset.features[name].frame_rate_hz
     drawn = {}
-    for record in excerpts.read_songs(dataset, {moment.song_id for moment in moments}):
+    for record in excerpts.read_songs(dataset, {moment.path for moment in moments}):
         values, duration_s = record.features[name], excerpts.duration_s(record, dataset, windows)
         for moment in moments:
-            if moment.song_id == record.song_id:
+            if moment.path == record.id:
                 start_s = windows.starts_s(moment.windows, duration_s)[moment.window]
                 start_s += (windows.window_s - EXCERPT_S) / 2
                 begin_s = max(0.0, min(start_s, duration_s - EXCERPT_S))

@@ -21,11 +21,11 @@ _SILENT_SPREAD = 1e-2
 
 def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
     """Some songs' records, in the order of the shards, each shard read once."""
-    folds = {song.fold for song in dataset.ledger() if song.song_id in song_ids}
+    folds = {song.fold for song in dataset.ledger() if song.path in song_ids}
     for path in batches.local_paths(dataset, sorted(folds)) if folds else ():
         with Path(path).open("rb") as file:
             for record in map(records.decode, tfrecord.read_records(file)):
-                if record.song_id in song_ids:
+                if record.id in song_ids:
                     yield record
 
 

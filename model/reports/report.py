@@ -88,7 +88,7 @@ def _decisions(
     """Of some genres a song rightly known and one wrongly, with where the network decided."""
     pairs = attributions.choose(scores, dataset.genres)
     drawn = attributions.draw(dataset, bundles, [score for pair in pairs for score in pair])
-    return [[drawn[score.song_id] for score in pair] for pair in pairs]
+    return [[drawn[score.path] for score in pair] for pair in pairs]
 
 
 def _training(bundles: Sequence[Bundle]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.jit import compiled
-from pipelines.common.errors import SongError
+from pipelines.common.errors import FileError
 
 # fmt: off
 SUFFIXES = frozenset({
@@ -84,27 +84,27 @@ def load(url: str, config: AudioConfig) -> Recording:
 
     Raises
     ------
-    SongError
+    FileError
         The song cannot be used; its reason is one of `pipelines.dataset.ledger.REASONS`.
     """
     try:
         with storage.local_copy(url) as path:
             return _load(path, config)
     except OSError as error:
-        raise SongError("unreadable", f"{type(error).__name__}: {error}") from error
+        raise FileError("unreadable", f"{type(error).__name__}: {error}") from error
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise SongError("unreadable", "it is a folder, a pipe or a device, expected a file")
+        raise FileError("unreadable", "it is a folder, a pipe or a device, expected a file")
     if not status.st_size:
-        raise SongError("empty", "the file has 0 bytes")
+        raise FileError("empty", "the file has 0 bytes")
     path.open("rb").close()  # what may not be read is an OSError here; libsndfile would call it no audio
     with _open(path) as source:
         rate = source.sample_rate_hz
         if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
-            raise SongError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
+            raise FileError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
         content = xxhash.xxh3_128(struct.pack("<I", rate))
         blocks = map(_mono, _first(source.blocks, round(config.max_duration_s * rate)))
         samples = spooled.gather(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
@@ -116,12 +116,12 @@ def _check(samples: spooled.Rows, truncated: bool, config: AudioConfig) -> None:
     duration_s = len(samples) / config.sample_rate_hz
     if duration_s < config.min_duration_s:
         found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
-        raise SongError("truncated" if truncated else "too_short", found)
+        raise FileError("truncated" if truncated else "too_short", found)
     lowest, highest = spooled.extent(samples)
     if not np.isfinite(highest - lowest):
-        raise SongError("not_finite", "samples hold NaN or infinity, expected finite numbers")
+        raise FileError("not_finite", "samples hold NaN or infinity, expected finite numbers")
     if highest - lowest < SILENCE_PEAK:
-        raise SongError("silent", f"peak to peak {highest - lowest:.1e}, expected at least {SILENCE_PEAK:g}")
+        raise FileError("silent", f"peak to peak {highest - lowest:.1e}, expected at least {SILENCE_PEAK:g}")
 
 
 def _hashed(blocks: Iterator[NDArray[np.float32]], content: Any) -> Iterator[NDArray[np.float32]]:
@@ -182,7 +182,7 @@ def _open(path: Path) -> Iterator[_Source]:
     except soundfile.LibsndfileError as error:
         reason = _REASON_OF_ERROR.get(error.code)
         if reason is not None:
-            raise SongError(reason, f"libsndfile: {error.error_string}") from error
+            raise FileError(reason, f"libsndfile: {error.error_string}") from error
         with _open_ffmpeg(path) as source:
             yield source
     else:
@@ -246,11 +246,11 @@ def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _So
     source.truncated = process.wait() != 0 or bool(_text(errors))
 
 
-def _no_audio(error: str) -> SongError:
+def _no_audio(error: str) -> FileError:
     if "moov atom not found" in error:  # an MP4 file keeps its index at its end
-        return SongError("truncated", "the MP4 file ends before its index")
+        return FileError("truncated", "the MP4 file ends before its index")
     last = error.splitlines()[-1] if error else "it gave no audio"
-    return SongError("not_audio", f"neither libsndfile nor ffmpeg knows the format ({last})")
+    return FileError("not_audio", f"neither libsndfile nor ffmpeg knows the format ({last})")
 
 
 def _text(errors: IO[bytes]) -> str:

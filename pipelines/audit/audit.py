@@ -23,7 +23,7 @@ from pipelines.corpus.artists import normalised
 from pipelines.corpus.song_names import with_song_names
 from pipelines.dataset import ledger, records, tfrecord
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Copy, Song
+from pipelines.dataset.ledger import REJECTED, Copy, File
 
 WORK_NAME = "_audit"
 """The folder of an audit that is not finished, in its output."""
@@ -104,20 +104,20 @@ def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: NewPipe
     return _audit(source, songs, copies, forbidden=KINDS, without_split=foreign.without_split)
 
 
-def _refuse_unread_splits(songs: Sequence[Song], source: str) -> None:
+def _refuse_unread_splits(songs: Sequence[File], source: str) -> None:
     """Refuses a split of which nothing could be read: its verdict would be of names alone."""
     read_splits = {song.fold for song in songs if song.status != REJECTED}
     for song in songs:
         if song.fold not in read_splits:
             raise UsageError(
-                f"{source}: no file of {song.fold} could be read ({song.song_id}: {song.error});"
+                f"{source}: no file of {song.fold} could be read ({song.path}: {song.error});"
                 " --audio says where listed files lie"
             )
 
 
-def shard_faults(dataset: Dataset, songs: Sequence[Song]) -> list[str]:
+def shard_faults(dataset: Dataset, songs: Sequence[File]) -> list[str]:
     """Where a dataset's shards do not hold the songs that its ledger puts there, in a line each."""
-    row_of = {song.song_id: song for song in songs}
+    row_of = {song.path: song for song in songs}
     held: dict[str, str] = {}
     faults = []
     for shard in dataset.shards:
@@ -125,24 +125,24 @@ def shard_faults(dataset: Dataset, songs: Sequence[Song]) -> list[str]:
         try:
             with storage.local_copy(url) as path, path.open("rb") as file:
                 for record in map(records.decode, tfrecord.read_records(file)):
-                    row = row_of.get(record.song_id)
-                    found = f"{shard.name} ({shard.fold}) holds {record.song_id}"
+                    row = row_of.get(record.id)
+                    found = f"{shard.name} ({shard.fold}) holds {record.id}"
                     if row is None:
                         faults.append(f"{found}, which the ledger has in no shard")
                     elif (row.shard, row.fold) != (shard.name, shard.fold):
                         faults.append(f"{found}, which the ledger has in {row.shard} ({row.fold})")
                     elif row.group != record.group:
                         faults.append(f"{found} with group {record.group!r}, the ledger with {row.group!r}")
-                    if record.song_id in held:
-                        faults.append(f"{found}, and so does {held[record.song_id]}")
-                    held[record.song_id] = shard.name
+                    if record.id in held:
+                        faults.append(f"{found}, and so does {held[record.id]}")
+                    held[record.id] = shard.name
         except (OSError, SpectroshardError) as error:
             faults.append(f"{shard.name} cannot be read ({error})")
-    missing = [song for song in songs if song.song_id not in held]
-    return faults + [f"{song.shard} does not hold {song.song_id}, which the ledger has there" for song in missing]
+    missing = [song for song in songs if song.path not in held]
+    return faults + [f"{song.shard} does not hold {song.path}, which the ledger has there" for song in missing]
 
 
-def _audit(source: str, songs: Sequence[Song], copies: Sequence[Copy], **also: Any) -> Audit:
+def _audit(source: str, songs: Sequence[File], copies: Sequence[Copy], **also: Any) -> Audit:
     compared = {
         "fingerprint": sum(bool(song.fingerprint) for song in songs),
         "hash": sum(bool(song.content_hash) for song in songs),

@@ -10,7 +10,7 @@ from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
 from pipelines.corpus.song_names import splits_in
 from pipelines.corpus.split_lists import without_suffix
-from pipelines.dataset.ledger import WRITTEN, Entry, Song
+from pipelines.dataset.ledger import WRITTEN, Entry, File
 
 _FORMS = (
     "a dataset, a folder of folders train, validation and test, their lists (.txt), or a manifest (.csv, .parquet) with"
@@ -78,11 +78,11 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
     return replace(foreign, index=index)
 
 
-def with_index(songs: Sequence[Song], index: Mapping[str, tuple[str, str]]) -> list[Song]:
+def with_index(songs: Sequence[File], index: Mapping[str, tuple[str, str]]) -> list[File]:
     """Songs with an index's artists, and its titles as songs; a piece has those of its song."""
 
-    def of(song: Song) -> Song:
-        own, whole = without_suffix(song.song_id), PurePosixPath(song.song).name
+    def of(song: File) -> File:
+        own, whole = without_suffix(song.path), PurePosixPath(song.song).name
         artist, title = index.get(own) or index.get(whole) or ("", "")
         return replace(song, artist=song.artist or artist, song=title or song.song)
 
@@ -129,11 +129,11 @@ def _of_folder(url: str) -> list[Entry]:
         raise UsageError(f"{url}: is no split by its name and has none in it; expected {_FORMS}")
     entries = listing.list_songs(CorpusConfig(input=url), "")
     split = manifest.SPLITS[_name(url).lower()]
-    named = [replace(entry.song, song_id=f"{_name(url)}/{entry.song.song_id}") for entry in entries]
+    named = [replace(entry.song, path=f"{_name(url)}/{entry.song.path}") for entry in entries]
     return [replace(entry, song=_in_split(song, split)) for entry, song in zip(entries, named, strict=True)]
 
 
-def _in_split(song: Song, split: str) -> Song:
+def _in_split(song: File, split: str) -> File:
     """A song in its split, also one that a build would reject as it has no genre."""
     if song.reason == "no_genre":
         song = replace(song, status=WRITTEN, reason="", error="")
@@ -150,7 +150,7 @@ def _of_lists(urls: Sequence[str], audio: str) -> Foreign:
             raise UsageError(f"{url}: lists no file, expected a path a line")
         listed |= dict.fromkeys((path, split) for path in paths)
     if not audio:
-        return Foreign([Entry(Song(path, path, fold=split), "") for path, split in listed], has_audio=False)
+        return Foreign([Entry(File(path, path, fold=split), "") for path, split in listed], has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
     find = _Finder(listing.list_songs(CorpusConfig(input=audio), ""))
@@ -163,7 +163,7 @@ class _Finder:
     def __init__(self, entries: Iterable[Entry]):
         self.by_name: dict[str, list[Entry]] = {}
         for entry in entries:
-            path = PurePosixPath(entry.song.song_id)
+            path = PurePosixPath(entry.song.path)
             for name in {str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)}:
                 self.by_name.setdefault(name, []).append(entry)
 
@@ -172,12 +172,12 @@ class _Finder:
         for name in (str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)):
             found = self.by_name.get(name, [])
             if len(found) == 1:
-                return replace(found[0], song=replace(_in_split(found[0].song, split), song_id=listed))
+                return replace(found[0], song=replace(_in_split(found[0].song, split), path=listed))
             if found:
                 break
-        others = ", ".join(entry.song.song_id for entry in found[:2])
+        others = ", ".join(entry.song.path for entry in found[:2])
         fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
-        return Entry(_in_split(Song(listed, listed).rejected("unreadable", fault), split), "")
+        return Entry(_in_split(File(listed, listed).rejected("unreadable", fault), split), "")
 
 
 def _of_manifest(url: str, root: str) -> Foreign:
@@ -193,7 +193,7 @@ def _of_manifest(url: str, root: str) -> Foreign:
     for number, row in enumerate(rows, 1):
         entry = _of_row(row, number, manifest.own_fold(row, url), root)
         if entry.song.fold:
-            entries.setdefault((entry.song.song_id, entry.song.fold), entry)
+            entries.setdefault((entry.song.path, entry.song.fold), entry)
     without = sum(not (row.get("split") or row.get("fold")) for row in rows)
     return Foreign(list(entries.values()), without_split=without)
 
@@ -201,7 +201,7 @@ def _of_manifest(url: str, root: str) -> Foreign:
 def _of_row(row: Mapping[str, str], number: int, split: str, root: str) -> Entry:
     path = row["path"]
     uri = path if "://" in path else storage.absolute(path if path.startswith("/") else storage.join(root, path))
-    song = Song(path or f"row {number}", uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
+    song = File(path or f"row {number}", uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
     if not path:
         song = song.rejected("unreadable", "the manifest's path is empty")
     return Entry(_in_split(song, split), uri, storage.version(uri) if path and storage.is_local(uri) else "")

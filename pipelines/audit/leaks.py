@@ -11,7 +11,7 @@ from itertools import chain, combinations, islice, product, zip_longest
 from typing import TypeVar
 
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 
 KINDS = ("fingerprint", "hash", "song", "artist", "group")
 """The kinds of evidence, the most telling first."""
@@ -30,7 +30,7 @@ class Crossing:
 
     Attributes
     ----------
-    first, second : Song
+    first, second : File
         Their splits are their folds.
     kinds : tuple of str
         All that they share, of `KINDS`.
@@ -38,8 +38,8 @@ class Crossing:
         Where their fingerprints agree.
     """
 
-    first: Song
-    second: Song
+    first: File
+    second: File
     kinds: tuple[str, ...]
     copy: Copy | None = None
 
@@ -66,12 +66,12 @@ class Crossings:
     listed: tuple[Crossing, ...]
 
 
-def find_crossings(songs: Sequence[Song], copies: Sequence[Copy], forbidden: Sequence[str] = KINDS) -> Crossings:
+def find_crossings(songs: Sequence[File], copies: Sequence[Copy], forbidden: Sequence[str] = KINDS) -> Crossings:
     """Finds what crosses.
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         Each with its split as its fold; those without one are in none.
     copies : sequence of Copy
         By content hash.
@@ -91,8 +91,8 @@ def most_telling(crossings: Sequence[Crossing], count: int) -> list[Crossing]:
 class _Search:
     """Songs by what they share. A song is its index; its key of a kind is empty where it has none."""
 
-    def __init__(self, songs: Sequence[Song], copies: Sequence[Copy]):
-        self.songs = sorted((song for song in songs if song.fold), key=lambda song: (song.fold, song.song_id, song.uri))
+    def __init__(self, songs: Sequence[File], copies: Sequence[Copy]):
+        self.songs = sorted((song for song in songs if song.fold), key=lambda song: (song.fold, song.path, song.uri))
         by_artist = {artist: normalised(artist) for artist in {song.artist for song in self.songs}}
         self.keys = {
             "hash": [song.content_hash for song in self.songs],
@@ -217,4 +217,4 @@ def _by_turns(sources: Sequence[Iterator[Key]]) -> Iterator[Key]:
 def _most_telling_first(crossing: Crossing) -> tuple[object, ...]:
     first, second, copy = crossing.first, crossing.second, crossing.copy
     rank = KINDS.index(crossing.kinds[0]), copy.error_rate if copy else 0
-    return *rank, first.song_id, second.song_id, first.fold, second.fold
+    return *rank, first.path, second.path, first.fold, second.fold

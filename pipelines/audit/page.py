@@ -12,11 +12,11 @@ from pipelines.audit.leaks import KINDS, Crossing, most_telling
 from pipelines.audit.result import NAMES, Audit, describe
 from pipelines.build import summary
 from pipelines.common import storage
-from pipelines.common.errors import SongError
+from pipelines.common.errors import FileError
 from pipelines.common.output import html
 from pipelines.common.output.plots import draw_feature, png
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Song
+from pipelines.dataset.ledger import REJECTED, File
 from pipelines.features import compute
 from pipelines.features.schema import Features, LogMel
 
@@ -29,7 +29,7 @@ Spectrogram = tuple[NDArray[np.float32], float]
 """An array of shape (frames, bins), and its frames a second."""
 
 
-def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+def write_page(url: str, audit: Audit, spectrogram: Callable[[File], Spectrogram | None]) -> str:
     """Writes `audit.html` into a folder.
 
     Parameters
@@ -59,24 +59,24 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[Song], Spectrogram
     )
 
 
-def of_records(dataset: Dataset) -> Callable[[Song], Spectrogram | None]:
+def of_records(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
     """The spectrograms of a dataset's songs: of its features the one with most bins."""
     name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
 
-    def spectrogram(song: Song) -> Spectrogram | None:
+    def spectrogram(song: File) -> Spectrogram | None:
         record = summary.read_song(dataset, song)
         return (record.features[name], info.frame_rate_hz) if record else None
 
     return spectrogram
 
 
-def of_audio(song: Song) -> Spectrogram | None:
+def of_audio(song: File) -> Spectrogram | None:
     """The log-mel spectrogram of a file of audio."""
     if song.status == REJECTED or not song.content_hash:
         return None
     try:
         recording = decode.load(song.uri, READ_WITH.audio)
-    except SongError:  # it was there when the audit read it
+    except FileError:  # it was there when the audit read it
         return None
     rate_hz = READ_WITH.audio.sample_rate_hz
     mel = compute.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
@@ -101,7 +101,7 @@ def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> by
         axis.set_facecolor("0.9")
         axis.set_yticks([])
         axis.set_ylabel(song.fold, parse_math=False)
-        axis.set_title(song.song_id, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
+        axis.set_title(song.path, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
         for edge_s in (copy.first_s, copy.first_s + tempo * copy.duration_s) if copy else ():
             axis.axvline(edge_s, color="cyan", linewidth=2)
     begin_s = min(begin for _, _, begin, _ in placed)
@@ -113,7 +113,7 @@ def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> by
     return png(figure)
 
 
-def _picture(crossing: Crossing, spectrogram: Callable[[Song], Spectrogram | None]) -> str:
+def _picture(crossing: Crossing, spectrogram: Callable[[File], Spectrogram | None]) -> str:
     first, second = spectrogram(crossing.first), spectrogram(crossing.second)
     if first is None or second is None:
         return ""

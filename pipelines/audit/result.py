@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.audit.leaks import KINDS, Crossing, Crossings, Splits, most_telling
 from pipelines.common.output import text_table
 from pipelines.dataset import ledger
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 
 NAMES = {
     "fingerprint": "fingerprint",
@@ -36,7 +36,7 @@ class Audit:
         How many files each split has.
     compared : dict
         By kind of evidence, how many files have some.
-    rejected : tuple of Song
+    rejected : tuple of File
         Files that could not be read, and so were compared by their names alone.
     forbidden : tuple of str
         The kinds of evidence that may not cross.
@@ -52,7 +52,7 @@ class Audit:
     source: str
     files: Mapping[str, int]
     compared: Mapping[str, int]
-    rejected: tuple[Song, ...]
+    rejected: tuple[File, ...]
     forbidden: tuple[str, ...]
     crossings: Crossings
     faults: tuple[str, ...] = ()
@@ -92,7 +92,7 @@ class Audit:
             found.append(f"{short} too short for a fingerprint")
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
-            few = ", ".join(_printable(song.song_id) for song in self.rejected[:3])
+            few = ", ".join(_printable(song.path) for song in self.rejected[:3])
             more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
             found.append(f"{len(self.rejected)} that could not be read ({reasons}): {few}{more}")
         if self.without_split:
@@ -120,7 +120,7 @@ class Audit:
             "not_listed": self.not_listed,
             "split_of_folds": dict(self.split_of or {}),
             "rejected": [
-                {"file": song.song_id, "split": song.fold, "reason": song.reason, "error": song.error}
+                {"file": song.path, "split": song.fold, "reason": song.reason, "error": song.error}
                 for song in self.rejected
             ],
             "listed": [_crossing_json(crossing) for crossing in crossings.listed],
@@ -147,7 +147,7 @@ class Audit:
         """For a terminal: the counts, the most telling pairs, a line each, and the verdict."""
         shown = most_telling(self.leaks, MOST_SHOWN)
         lines = [
-            f"{pair.first.song_id} ({pair.first.fold}) - {pair.second.song_id} ({pair.second.fold}): {describe(pair)}"
+            f"{pair.first.path} ({pair.first.fold}) - {pair.second.path} ({pair.second.fold}): {describe(pair)}"
             for pair in shown
         ]
         lines += self.faults[:MOST_SHOWN]
@@ -233,9 +233,9 @@ def _crossing_json(crossing: Crossing) -> dict[str, Any]:
     }
 
 
-def _file_json(song: Song) -> dict[str, str]:
+def _file_json(song: File) -> dict[str, str]:
     return {
-        "file": song.song_id,
+        "file": song.path,
         "split": song.fold,
         "song": song.song,
         "artist": song.artist,

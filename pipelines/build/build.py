@@ -24,7 +24,7 @@ from pipelines.config import BuildConfig
 from pipelines.corpus import listing
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
-from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, Song
+from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File
 from pipelines.split import balance, history, shards
 
 WORK_NAME = "_build"
@@ -73,7 +73,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
     earlier = history.load(config.build.previous, config)
     entries = listing.list_songs(config.corpus, storage.join(folder, "unpacked"))
     planned = plan(entries, earlier, config, folder, new_pipeline)
-    orders = shard_orders(planned.songs, {entry.song.song_id: entry.location for entry in entries}, config)
+    orders = shard_orders(planned.songs, {entry.song.path: entry.location for entry in entries}, config)
     if existing is None:
         dataset = _write(planned, orders, config, output, new_pipeline)
     else:
@@ -93,7 +93,7 @@ def _write(planned: Plan, orders: list[Json], config: BuildConfig, output: str, 
     late = {song_id: why for receipt in receipts for song_id, why in receipt["rejected"].items()}
     if late:
         jobs.forget(folder, ReadSongs.kind)  # what was read is no longer so
-    after = [song.rejected(*late[song.song_id]) if song.song_id in late else song for song in songs]
+    after = [song.rejected(*late[song.path]) if song.path in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
     _refuse_orphans(after, ledger_url)
@@ -110,12 +110,12 @@ def _write(planned: Plan, orders: list[Json], config: BuildConfig, output: str, 
 def digest_of(plan: Plan) -> str:
     """A digest of a plan: which songs, with which content, are to be in which shard, wherever they lie; and what of
     earlier builds is to be remembered."""
-    songs = [(s.shard, s.song_id, s.genre, s.group, s.content_hash) for s in ledger.written(plan.songs)]
+    songs = [(s.shard, s.path, s.genre, s.group, s.content_hash) for s in ledger.written(plan.songs)]
     return digest([sorted(songs), history.digest_of(history.forgotten(plan.earlier, plan.songs))])
 
 
 def describe(
-    songs: Sequence[Song],
+    songs: Sequence[File],
     digests: Mapping[str, str],
     orders: Sequence[Json],
     receipts: Sequence[Json],
@@ -124,7 +124,7 @@ def describe(
 ) -> Dataset:
     """The description of a dataset, of its ledger, digests of plan and history, and its shards' orders and receipts."""
     written = ledger.written(songs)
-    members: dict[str, list[Song]] = defaultdict(list)
+    members: dict[str, list[File]] = defaultdict(list)
     for song in written:
         members[song.fold].append(song)
     sums: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
@@ -200,7 +200,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _refuse_other_songs(existing: Dataset, planned: Plan) -> None:
     if existing.plan == digest_of(planned):
         return
-    before, after = ({song.song_id: song for song in shown} for shown in (existing.ledger(), planned.songs))
+    before, after = ({song.path: song for song in shown} for shown in (existing.ledger(), planned.songs))
 
     def differing(*keys: str) -> int:
         both = before.keys() & after.keys()
@@ -215,7 +215,7 @@ def _refuse_other_songs(existing: Dataset, planned: Plan) -> None:
     )
 
 
-def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
+def _refuse_rejects(songs: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
     counts = ledger.count_rejects(songs)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
     if sum(counts.values()) == len(songs):
@@ -230,9 +230,9 @@ def _refuse_rejects(songs: Sequence[Song], config: BuildConfig, ledger_url: str)
         )
 
 
-def _refuse_orphans(songs: Sequence[Song], ledger_url: str) -> None:
+def _refuse_orphans(songs: Sequence[File], ledger_url: str) -> None:
     """Refuses duplicates of what can be read no more; another build finds the best of what there is."""
-    rejected = {song.song_id: song for song in songs if song.status == REJECTED}
+    rejected = {song.path: song for song in songs if song.status == REJECTED}
     for song in songs:
         if song.status == DUPLICATE and song.copy_of in rejected:
             error = rejected[song.copy_of].error
@@ -242,7 +242,7 @@ def _refuse_orphans(songs: Sequence[Song], ledger_url: str) -> None:
             )
 
 
-def _refuse_unbalanced(songs: Sequence[Song], config: BuildConfig, ledger_url: str) -> None:
+def _refuse_unbalanced(songs: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
     groups = balance.oversized(songs, len({song.fold for song in ledger.written(songs)}))
     if groups and config.folds.unbalanced == "fail":
         raise SpectroshardError(

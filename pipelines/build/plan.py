@@ -10,7 +10,7 @@ from pipelines.config import BuildConfig
 from pipelines.copies.best_copy import with_copies
 from pipelines.copies.search import find_copies
 from pipelines.corpus.song_names import with_pieces_named
-from pipelines.dataset.ledger import Copy, Entry, Song
+from pipelines.dataset.ledger import Copy, Entry, File
 from pipelines.split import history
 from pipelines.split.folds import deal, judge
 from pipelines.split.groups import with_groups
@@ -23,22 +23,22 @@ class Plan:
 
     Attributes
     ----------
-    songs : list of Song
+    songs : list of File
         Its ledger, but for what writing may still reject.
     copies : list of Copy
         The near copies among its songs and those of earlier builds, by content hash.
-    earlier : list of Song
+    earlier : list of File
         What earlier builds had in a fold.
     """
 
-    songs: list[Song]
+    songs: list[File]
     copies: list[Copy]
-    earlier: list[Song]
+    earlier: list[File]
 
 
 def plan(
     entries: Sequence[Entry],
-    earlier: list[Song],
+    earlier: list[File],
     config: BuildConfig,
     folder: str,
     new_pipeline: NewPipeline,
@@ -49,7 +49,7 @@ def plan(
     ----------
     entries : sequence of Entry
         The corpus.
-    earlier : sequence of Song
+    earlier : sequence of File
         What earlier builds had in a fold.
     config : BuildConfig
     folder : str
@@ -62,19 +62,19 @@ def plan(
     return Plan(assign(songs, earlier, copies, config), copies, earlier)
 
 
-def compare(songs: Sequence[Song], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
+def compare(songs: Sequence[File], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
     """The near copies among songs by their fingerprints, by content hash; `folder` is removed first and last."""
     fingerprints = {song.content_hash: song.fingerprint for song in songs if song.fingerprint}
     return find_copies(fingerprints, folder, new_pipeline)
 
 
-def assign(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy], config: BuildConfig) -> list[Song]:
+def assign(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy], config: BuildConfig) -> list[File]:
     """Songs that were read, with their groups, folds, shards, and of what they are copies.
 
     Parameters
     ----------
-    songs : sequence of Song
-    earlier : sequence of Song
+    songs : sequence of File
+    earlier : sequence of File
         What earlier builds had in a fold.
     copies : sequence of Copy
         By content hash, of both.

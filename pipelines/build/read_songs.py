@@ -14,11 +14,11 @@ from pipelines.common import storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.errors import SongError, of_unforeseen
+from pipelines.common.errors import FileError, of_unforeseen
 from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.corpus import artists
-from pipelines.dataset.ledger import REJECTED, Entry, Song
+from pipelines.dataset.ledger import REJECTED, Entry, File
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Reading:
     is_rejected: bool = False
 
 
-def read(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: NewPipeline) -> list[Song]:
+def read(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: NewPipeline) -> list[File]:
     """Songs with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
     receipts = jobs.run(new_pipeline, ReadSongs(folder), read_orders(entries, config))
     readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]
@@ -85,7 +85,7 @@ def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
         recording = decode.load(song["location"], config)
         values = fingerprint.of_samples(recording.samples, config.sample_rate_hz)
         artist = _artist_tag(song["location"]) if song["artist_tag"] else ""
-    except SongError as error:
+    except FileError as error:
         return Reading(reason=error.reason, error=error.detail, is_rejected=True)
     except Exception as error:
         unforeseen = of_unforeseen(error)
@@ -107,7 +107,7 @@ def _artist_tag(location: str) -> str:
         return artists.read_tag(path)
 
 
-def _with_reading(song: Song, reading: Reading) -> Song:
+def _with_reading(song: File, reading: Reading) -> File:
     if reading.is_rejected:
         return song if song.status == REJECTED else song.rejected(reading.reason, reading.error)
     return replace(

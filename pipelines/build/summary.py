@@ -8,7 +8,7 @@ from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import WRITTEN, Song
+from pipelines.dataset.ledger import WRITTEN, File
 from pipelines.dataset.records import Record
 from pipelines.split import balance
 
@@ -42,10 +42,10 @@ def findings(dataset: Dataset) -> str:
     songs = dataset.ledger()
     lines = [f"unbalanced: {group}" for group in balance.oversized(songs, len(dataset.folds))]
     lines += [
-        f"copies disagree: {song.song_id} is {song.genre}, {other.song_id} is {other.genre}"
+        f"copies disagree: {song.path} is {song.genre}, {other.path} is {other.genre}"
         for song, other in best_copy.conflicts(songs, dataset.copies())
     ]
-    lines += [f"withdrawn: {song.song_id}: {song.error}" for song in songs if song.reason == "withdrawn"]
+    lines += [f"withdrawn: {song.path}: {song.error}" for song in songs if song.reason == "withdrawn"]
     copies = sum(bool(song.copy_of) for song in songs)
     lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []
     more = [f"... and {len(lines) - _MOST_FINDINGS} lines more"] if len(lines) > _MOST_FINDINGS else []
@@ -67,7 +67,7 @@ def describe(dataset: Dataset) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def find_song(dataset: Dataset, name: str) -> Song:
+def find_song(dataset: Dataset, name: str) -> File:
     """A song's row of the ledger, by its id or its unmistakable end.
 
     Raises
@@ -76,14 +76,14 @@ def find_song(dataset: Dataset, name: str) -> Song:
         No song, or more than one, is called so.
     """
     rows = dataset.ledger()
-    found = [song for song in rows if song.song_id == name] or [song for song in rows if song.song_id.endswith(name)]
+    found = [song for song in rows if song.path == name] or [song for song in rows if song.path.endswith(name)]
     if len(found) != 1:
-        few = ", ".join(song.song_id for song in found[:3])
+        few = ", ".join(song.path for song in found[:3])
         raise UsageError(f"{dataset.url}: {len(found)} songs end in {name!r} ({few or 'see its songs.parquet'})")
     return found[0]
 
 
-def read_song(dataset: Dataset, song: Song) -> Record | None:
+def read_song(dataset: Dataset, song: File) -> Record | None:
     """A song's record, or None of a song that is in no shard.
 
     Raises
@@ -97,16 +97,16 @@ def read_song(dataset: Dataset, song: Song) -> Record | None:
     try:
         with storage.local_copy(url) as path, path.open("rb") as file:
             for record in map(records.decode, tfrecord.read_records(file)):
-                if record.song_id == song.song_id:
+                if record.id == song.path:
                     return record
     except FileNotFoundError as error:
         raise SpectroshardError(f"{url}: is missing; build the dataset again") from error
     except SpectroshardError as error:
         raise SpectroshardError(f"{url}: {error}") from error
-    raise SpectroshardError(f"{url}: does not hold {song.song_id}; build the dataset again")
+    raise SpectroshardError(f"{url}: does not hold {song.path}; build the dataset again")
 
 
-def describe_song(song: Song) -> str:
+def describe_song(song: File) -> str:
     """A song's row of the ledger, a line each column."""
     width = max(map(len, vars(song)))
     plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(song).items()}

@@ -15,19 +15,19 @@ from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
-from pipelines.common.errors import SongError, of_unforeseen
+from pipelines.common.errors import FileError, of_unforeseen
 from pipelines.config import BuildConfig
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Sums
-from pipelines.dataset.ledger import Song, written
+from pipelines.dataset.ledger import File, written
 from pipelines.dataset.records import Record
 from pipelines.features import compute
 from pipelines.split.shards import in_record_order
 
 
-def shard_orders(songs: Sequence[Song], location_of: Mapping[str, str], config: BuildConfig) -> list[Json]:
+def shard_orders(songs: Sequence[File], location_of: Mapping[str, str], config: BuildConfig) -> list[Json]:
     """An order for each shard, sorted by its name: all that its bytes depend on, and where to read it."""
-    members: dict[str, list[Song]] = defaultdict(list)
+    members: dict[str, list[File]] = defaultdict(list)
     for song in written(songs):
         members[song.shard].append(song)
     return [
@@ -36,8 +36,8 @@ def shard_orders(songs: Sequence[Song], location_of: Mapping[str, str], config: 
             "fold": members[shard][0].fold,
             "config": {section: getattr(config, section).model_dump(mode="json") for section in _DECIDING},
             "songs": [
-                {key: getattr(song, key) for key in ("song_id", "genre", "group", "content_hash")}
-                | {"location": location_of[song.song_id]}
+                {key: getattr(song, key) for key in ("path", "genre", "group", "content_hash")}
+                | {"location": location_of[song.path]}
                 for song in in_record_order(members[shard])
             ],
         }
@@ -75,8 +75,8 @@ class WriteShards(jobs.Fulfil):
                 for song in order["songs"]:
                     try:
                         record, duration_s = song_record(song, config)
-                    except SongError as error:
-                        rejected[song["song_id"]] = (error.reason, error.detail)
+                    except FileError as error:
+                        rejected[song["path"]] = (error.reason, error.detail)
                         Metrics.counter("spectroshard", f"rejected_{error.reason}").inc()
                         continue
                     _write(file, record, config.shards.dtype, sums)
@@ -92,25 +92,25 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
 
     Raises
     ------
-    SongError
+    FileError
         It cannot be read any more, or it is not what it was.
     """
     try:
         recording = decode.load(song["location"], config.audio)
         if recording.content_hash != song["content_hash"]:
-            raise SongError("changed", "the file holds other audio than when the build read it first; build again")
+            raise FileError("changed", "the file holds other audio than when the build read it first; build again")
         with np.errstate(over="ignore", invalid="ignore"):  # told below
             arrays = compute.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
         for name, values in arrays.items():
             largest = np.abs(spooled.extent(values)).max()
             if not largest <= _LARGEST:  # nor is NaN
-                raise SongError("not_finite", f"{name} reaches {largest}, expected at most {_LARGEST}")
-    except SongError:
+                raise FileError("not_finite", f"{name} reaches {largest}, expected at most {_LARGEST}")
+    except FileError:
         raise
     except Exception as error:
         raise of_unforeseen(error) from error
     duration_s = len(recording.samples) / config.audio.sample_rate_hz
-    return Record(song["song_id"], song["genre"], song["group"], arrays), duration_s
+    return Record(song["path"], song["genre"], song["group"], arrays), duration_s
 
 
 def _write(file: IO[bytes], record: Record, dtype: str, sums: Mapping[str, list[Sums]]) -> None:

@@ -16,8 +16,8 @@ class UsageError(SpectroshardError):
     exit_code = 2
 
 
-class SongError(Exception):
-    """One song cannot be used.
+class FileError(Exception):
+    """A file cannot be used.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class SongError(Exception):
         self.detail = detail
 
 
-def of_unforeseen(error: Exception) -> SongError:
+def of_unforeseen(error: Exception) -> FileError:
     """The rejection of a song by an error that no code foresaw: it names the error and where it rose."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return SongError("failed", f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")
+    return FileError("failed", f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")

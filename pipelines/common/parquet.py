@@ -3,7 +3,7 @@
 import dataclasses
 import io
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +11,10 @@ import pyarrow.parquet as pq
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
 
-Row = TypeVar("Row")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -23,9 +26,9 @@ _TYPES: dict[Any, pa.DataType] = {
 
 def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     """Writes rows of a kind to a Parquet file, in their order, at once."""
-    schema = pa.schema([(field.name, _TYPES[field.type]) for field in dataclasses.fields(kind)])
+    schema = pa.schema([(_column(field), _TYPES[field.type]) for field in dataclasses.fields(kind)])
     rows = list(rows)
-    columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+    columns = {_column(field): [getattr(row, field.name) for row in rows] for field in dataclasses.fields(kind)}
     sink = io.BytesIO()
     pq.write_table(pa.Table.from_pydict(columns, schema=schema), sink, compression="zstd")
     storage.write_bytes(url, sink.getvalue())
@@ -46,6 +49,13 @@ def read(url: str, kind: type[Row]) -> list[Row]:
         It is missing or damaged.
     """
     try:
-        return [kind(**row) for row in parquet(storage.read_bytes(url)).to_pylist()]
+        field_of = {_column(field): field.name for field in dataclasses.fields(kind)}
+        rows = parquet(storage.read_bytes(url)).to_pylist()
+        return [kind(**{field_of.get(column, column): value for column, value in row.items()}) for row in rows]
     except (OSError, pa.ArrowException, TypeError) as error:
         raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error
+
+
+def _column(field: "dataclasses.Field[Any]") -> str:
+    """A field's column: its own name, or the one that the format gave it before."""
+    return str(field.metadata.get("column", field.name))

@@ -19,7 +19,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import digest
 from pipelines.config import CorpusConfig
 from pipelines.corpus import manifest, split_lists
-from pipelines.dataset.ledger import Entry, Song
+from pipelines.dataset.ledger import Entry, File
 
 _GLOB = re.compile(r"[*?\[]")
 _TAR = (".tar", ".tar.gz", ".tgz")
@@ -55,7 +55,7 @@ def list_songs(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
         raise SpectroshardError(f"corpus.input {config.input}: no song found; looked for files that end in {suffixes}")
-    return sorted(entries, key=lambda entry: (entry.song.song_id, entry.song.genre))
+    return sorted(entries, key=lambda entry: (entry.song.path, entry.song.genre))
 
 
 def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
@@ -108,9 +108,9 @@ def _glob(url: str) -> list[Entry]:
 
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
-    song = Song(legible(path), legible(uri), legible(genre))
+    song = File(legible(path), legible(uri), legible(genre))
     if _leads_out(path):
-        song = song.rejected("outside_root", f"the path {song.song_id} leads out of the corpus")
+        song = song.rejected("outside_root", f"the path {song.path} leads out of the corpus")
     elif not genre:
         song = song.rejected("no_genre", "the file lies beside the genre folders, expected it in one")
     return Entry(song, location or uri, version)

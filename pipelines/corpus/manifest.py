@@ -10,7 +10,7 @@ from typing import Any
 
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.dataset.ledger import Entry, Song
+from pipelines.dataset.ledger import Entry, File
 from pipelines.dataset.splits import fold_name
 
 SPLITS = {
@@ -84,7 +84,7 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     uri = file_url(path, root)
     below = uri.removeprefix(storage.join(root, ""))
     outside = not path or below == uri or ".." in PurePosixPath(path).parts
-    song = Song(
+    song = File(
         path if outside else below,
         uri,
         row["genre"],
@@ -120,7 +120,7 @@ def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
     """Rejects the rows that name a path again, and all rows of a path when they disagree."""
     by_id: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_id.setdefault(entry.song.song_id, []).append(entry)
+        by_id.setdefault(entry.song.path, []).append(entry)
     judged = []
     for song_id, rows in by_id.items():
         agree = len({row.song for row in rows}) == 1

@@ -28,7 +28,7 @@ from statistics import median
 
 from pipelines.corpus.manifest import SPLITS
 from pipelines.corpus.split_lists import without_suffix
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 
 _WORDS = "segment|seg|chunk|clip|slice|excerpt|piece|frame|window|sample|snippet|fragment"
 _GENERIC = f"audio|file|music|rec|recording|song|sound|track|{_WORDS}"
@@ -53,43 +53,43 @@ class _Piece:
     length_s: float
 
 
-def with_song_names(songs: Sequence[Song]) -> list[Song]:
+def with_song_names(songs: Sequence[File]) -> list[File]:
     """Songs with the names of the songs that they are, or are pieces of, where nothing else says them.
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         The corpus, a file in several splits once for each; durations count where they are known.
 
     Returns
     -------
-    list of Song
+    list of File
         In the same order. `song` stays empty where a file's name says nothing.
     """
-    paths = _own_paths([song.song_id for song in songs])
+    paths = _own_paths([song.path for song in songs])
     song_of = _pieces(paths, [song.duration_s for song in songs])
     files = defaultdict(set)
     for path, song in zip(paths, songs, strict=True):
-        files[path].add(song.song_id)
+        files[path].add(song.path)
     counted = {path for path in files if _is_counted(song_of.get(path, path))}
     pieces, whole = counted & song_of.keys(), counted - song_of.keys()
     nameless = {path for path in whole if _is_wordless(path)}
     nameless |= {path for some in (pieces, whole) if _share_of_several(some, files) > _FEW for path in some}
-    listed = Counter(song.song_id for song in songs)
+    listed = Counter(song.path for song in songs)
     return [
         song
-        if song.song or (path in nameless and listed[song.song_id] == 1)
+        if song.song or (path in nameless and listed[song.path] == 1)
         else replace(song, song=song_of.get(path, path))
         for song, path in zip(songs, paths, strict=True)
     ]
 
 
-def with_pieces_named(songs: Sequence[Song]) -> list[Song]:
+def with_pieces_named(songs: Sequence[File]) -> list[File]:
     """Songs with the names of the songs that they are pieces of, where nothing else says them; the others unchanged.
 
     What is called after its genre, as `genre1/genre1.00000.wav`, is no piece.
     """
-    paths = _own_paths([song.song_id for song in songs])
+    paths = _own_paths([song.path for song in songs])
     return [
         song if named.song == path or PurePosixPath(named.song).name.lower() == song.genre.lower() else named
         for song, named, path in zip(songs, with_song_names(songs), paths, strict=True)

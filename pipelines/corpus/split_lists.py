@@ -8,7 +8,7 @@ from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.config import SplitName
-from pipelines.dataset.ledger import Entry, Song
+from pipelines.dataset.ledger import Entry, File
 
 
 def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[Entry]:
@@ -29,7 +29,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     ]
     missing = [
         Entry(
-            Song(path, path, PurePosixPath(path).parent.name).rejected(
+            File(path, path, PurePosixPath(path).parent.name).rejected(
                 "unreadable", "a split list names it; it is not there"
             ),
             "",
@@ -50,11 +50,11 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
     """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
     found: dict[str, Entry] = {}
     for entry in entries:
-        stem = without_suffix(entry.song.song_id)
+        stem = without_suffix(entry.song.path)
         if stem in found:
             raise SpectroshardError(
                 f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
-                f" {found[stem].song.song_id} and {entry.song.song_id}"
+                f" {found[stem].song.path} and {entry.song.path}"
             )
         found[stem] = entry
     return found

@@ -12,7 +12,7 @@ from pipelines.common.manifest_file import Described
 from pipelines.common.section import Section
 from pipelines.config import BuildConfig, FoldsConfig
 from pipelines.dataset import ledger, splits
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 
 FORMAT: Final = 3
 LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
@@ -125,7 +125,7 @@ class Dataset(Described):
         """How many songs are in shards."""
         return sum(shard.songs for shard in self.shards)
 
-    def ledger(self) -> list[Song]:
+    def ledger(self) -> list[File]:
         """A row for every file the build was shown."""
         return ledger.read(storage.join(self.url, LEDGER_NAME))
 

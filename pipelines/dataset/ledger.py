@@ -32,12 +32,12 @@ WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
 
 
 @dataclasses.dataclass(frozen=True)
-class Song:
+class File:
     """A row of the ledger.
 
     Attributes
     ----------
-    song_id : str
+    path : str
         The path below the corpus's root.
     uri : str
         Where the build read it.
@@ -63,10 +63,10 @@ class Song:
     fingerprint : bytes
         As `pipelines.copies.fingerprint.of_samples` gives it.
     copy_of : str
-        The song_id of the best file of the recording, where this is another.
+        The path of the best file of the recording, where this is another.
     """
 
-    song_id: str
+    path: str = dataclasses.field(metadata={"column": "song_id"})
     uri: str
     genre: str = ""
     song: str = ""
@@ -84,7 +84,7 @@ class Song:
     fingerprint: bytes = b""
     copy_of: str = ""
 
-    def rejected(self, reason: str, error: str) -> "Song":
+    def rejected(self, reason: str, error: str) -> "File":
         """This song, not to be used."""
         if reason not in REASONS:
             raise ValueError(f"reason {reason!r} is not one of {', '.join(REASONS)}")
@@ -105,27 +105,27 @@ class Entry:
         What changes when the file does, as far as a listing shows.
     """
 
-    song: Song
+    song: File
     location: str
     version: str = ""
 
 
-def write(url: str, songs: Iterable[Song]) -> None:
+def write(url: str, songs: Iterable[File]) -> None:
     """Writes a ledger, sorted by song."""
-    parquet.write(url, Song, sorted(songs, key=lambda song: song.song_id))
+    parquet.write(url, File, sorted(songs, key=lambda song: song.path))
 
 
-def read(url: str) -> list[Song]:
+def read(url: str) -> list[File]:
     """The rows of a ledger, in its order."""
-    return parquet.read(url, Song)
+    return parquet.read(url, File)
 
 
-def written(songs: Sequence[Song]) -> list[Song]:
+def written(songs: Sequence[File]) -> list[File]:
     """The songs that are in shards, or are to be."""
     return [song for song in songs if song.status == WRITTEN]
 
 
-def count_rejects(songs: Iterable[Song]) -> dict[str, int]:
+def count_rejects(songs: Iterable[File]) -> dict[str, int]:
     """How many songs were rejected for each reason, most frequent first."""
     counts: dict[str, int] = {}
     for song in songs:

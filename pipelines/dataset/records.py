@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.spooled import Rows
 
-_STRINGS = ("song_id", "genre", "group")
+_STRINGS = {"song_id": "id", "genre": "genre", "group": "group"}
+"""The keys of a record's texts, and the fields of `Record` that they hold."""
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,12 @@ class Record:
 
     Attributes
     ----------
-    song_id, genre, group : str
+    id, genre, group : str
     features : dict
         Each feature by name: an array, or of a long song to be written a `Spilled`, of shape (frames, bins).
     """
 
-    song_id: str
+    id: str
     genre: str
     group: str
     features: Mapping[str, Any]
@@ -96,8 +97,8 @@ def serialise(
         Each made when it is asked for.
     """
     entries: dict[str, tuple[bytes, int]] = {}  # of each key the field's beginning, and how many bytes follow it
-    for key in _STRINGS:
-        entries[key] = _entry(key, _BYTES, getattr(record, key).encode()), 0
+    for key, field in _STRINGS.items():
+        entries[key] = _entry(key, _BYTES, getattr(record, field).encode()), 0
     scales = {name: scale_of(values, dtype) for name, values in record.features.items()}
     for name, values in record.features.items():
         size = np.dtype(dtype).itemsize * math.prod(values.shape)
@@ -154,8 +155,8 @@ def decode(serialized: bytes) -> Record:
             shape = tuple(entries[f"{name}/shape"].int64_list.value)
             stored = np.frombuffer(entries[key].bytes_list.value[0], dtype).reshape(shape)
             features[name] = restore(stored, entries[f"{name}/scale"].float_list.value if dtype == "uint8" else ())
-    song_id, genre, group = (entries[key].bytes_list.value[0].decode() for key in _STRINGS)
-    return Record(song_id, genre, group, features)
+    texts = {field: entries[key].bytes_list.value[0].decode() for key, field in _STRINGS.items()}
+    return Record(**texts, features=features)
 
 
 def parse_tensors(serialized: Any, names: Sequence[str], dtype: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.dataset.ledger import WRITTEN, Song
+from pipelines.dataset.ledger import WRITTEN, File
 from pipelines.dataset.splits import OWN_SPLITS
 
 
@@ -39,7 +39,7 @@ class Oversized:
         )
 
 
-def oversized(songs: Sequence[Song], folds: int) -> list[Oversized]:
+def oversized(songs: Sequence[File], folds: int) -> list[Oversized]:
     """The groups for which folds cannot be balanced.
 
     Even folds differ by one song of each genre at most. Folds are balanced where none has more than twice, and none
@@ -49,7 +49,7 @@ def oversized(songs: Sequence[Song], folds: int) -> list[Oversized]:
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         With groups. Those count that are written, or rejected because one group is all of their genre. A corpus with
         splits of its own is not dealt, and none is at fault.
     folds : int

@@ -6,27 +6,27 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.config import FoldsConfig
-from pipelines.dataset.ledger import REJECTED, Song, written
+from pipelines.dataset.ledger import REJECTED, File, written
 from pipelines.dataset.splits import OWN_SPLITS, fold_name, split_of
 
 
 def with_folds(
-    songs: Sequence[Song],
+    songs: Sequence[File],
     config: FoldsConfig,
-    earlier: Sequence[Song] = (),
+    earlier: Sequence[File] = (),
     earlier_folds: Mapping[str, Collection[str]] | None = None,
-) -> list[Song]:
+) -> list[File]:
     """Songs with their folds, judged and dealt; those that no fold can take are rejected."""
     judged, fold_of = judge(songs, config, earlier, earlier_folds)
     return deal(judged, fold_of, config)
 
 
 def judge(
-    songs: Sequence[Song],
+    songs: Sequence[File],
     config: FoldsConfig,
-    earlier: Sequence[Song] = (),
+    earlier: Sequence[File] = (),
     earlier_folds: Mapping[str, Collection[str]] | None = None,
-) -> tuple[list[Song], dict[str, str]]:
+) -> tuple[list[File], dict[str, str]]:
     """Rejects the songs that cannot be in the fold that their group has already.
 
     A fold that the corpus gives wins, and so does one that an earlier build gave. Where these put a group into several,
@@ -35,26 +35,26 @@ def judge(
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         With groups. Rejected ones pass unchanged.
     config : FoldsConfig
-    earlier : sequence of Song
+    earlier : sequence of File
         Of earlier builds, with their folds then and their groups now.
     earlier_folds : dict
         By song_id, the folds in which earlier builds had a song's content.
 
     Returns
     -------
-    songs : list of Song
+    songs : list of File
     fold_of : dict
         The folds of the groups that have one.
     """
     own = [song for song in written(songs) if song.fold]
     fold_of = _given_folds([*earlier, *own], config)
-    return [_judged(song, fold_of, (earlier_folds or {}).get(song.song_id, ())) for song in songs], fold_of
+    return [_judged(song, fold_of, (earlier_folds or {}).get(song.path, ())) for song in songs], fold_of
 
 
-def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig) -> list[Song]:
+def deal(songs: Sequence[File], fold_of: Mapping[str, str], config: FoldsConfig) -> list[File]:
     """Songs with their folds; those of a genre that only one group has are rejected.
 
     Groups without a fold are dealt, the largest first, each to the fold that has least of its genres; ties go to the
@@ -64,7 +64,7 @@ def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig)
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         Judged. Only those to be written weigh; duplicates go where their groups go.
     fold_of : dict
         The folds of the groups that have one.
@@ -72,7 +72,7 @@ def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig)
     """
     lone = _lone_genres(written(songs))
     judged = [_not_lone(song, lone) for song in songs]
-    groups: dict[str, list[Song]] = defaultdict(list)
+    groups: dict[str, list[File]] = defaultdict(list)
     for song in written(judged):
         groups[song.group].append(song)
     dealt = {fold_name(number) for number in range(config.count)}
@@ -83,7 +83,7 @@ def deal(songs: Sequence[Song], fold_of: Mapping[str, str], config: FoldsConfig)
     return [replace(song, fold=folds.get(song.group, "")) if song.status != REJECTED else song for song in judged]
 
 
-def _judged(song: Song, fold_of: Mapping[str, str], earlier: Collection[str]) -> Song:
+def _judged(song: File, fold_of: Mapping[str, str], earlier: Collection[str]) -> File:
     if song.status == REJECTED:
         return song
     fold = fold_of.get(song.group, song.fold)
@@ -96,21 +96,21 @@ def _judged(song: Song, fold_of: Mapping[str, str], earlier: Collection[str]) ->
     return song
 
 
-def _not_lone(song: Song, lone: set[str]) -> Song:
+def _not_lone(song: File, lone: set[str]) -> File:
     if song.status == REJECTED or song.genre not in lone:
         return song
     error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
     return song.rejected("lone_genre", error)
 
 
-def _lone_genres(songs: Sequence[Song]) -> set[str]:
+def _lone_genres(songs: Sequence[File]) -> set[str]:
     groups: dict[str, set[str]] = defaultdict(set)
     for song in songs:
         groups[song.genre].add(song.group)
     return {genre for genre, members in groups.items() if len(members) == 1}
 
 
-def _given_folds(songs: Sequence[Song], config: FoldsConfig) -> dict[str, str]:
+def _given_folds(songs: Sequence[File], config: FoldsConfig) -> dict[str, str]:
     """The fold of each group that has one already: of several the most protected, then the first."""
     given: dict[str, set[str]] = defaultdict(set)
     for song in songs:
@@ -121,7 +121,7 @@ def _given_folds(songs: Sequence[Song], config: FoldsConfig) -> dict[str, str]:
     }
 
 
-def _deal(groups: Mapping[str, Sequence[Song]], fold_of: dict[str, str], names: Sequence[str], seed: int) -> None:
+def _deal(groups: Mapping[str, Sequence[File]], fold_of: dict[str, str], names: Sequence[str], seed: int) -> None:
     load: dict[str, Counter[str]] = {name: Counter() for name in names}
     total: Counter[str] = Counter()
     genres = {group: Counter(song.genre for song in songs) for group, songs in groups.items()}

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Literal
 
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 
 _CONTENT = "content:"
 
 
-def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"], copies: Sequence[Copy] = ()) -> list[Song]:
+def with_groups(songs: Sequence[File], group_by: Literal["song", "artist"], copies: Sequence[Copy] = ()) -> list[File]:
     """Songs with their groups.
 
     Files of the same `song`, of the same decoded samples, or that share a stretch of one recording, share a group; by
@@ -19,14 +19,14 @@ def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"], copi
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
     group_by : 'song' or 'artist'
     copies : sequence of Copy
         By content hash.
 
     Returns
     -------
-    list of Song
+    list of File
         In the same order; a group is called after the first name in it, in alphabetical order.
     """
     keys = [_keys(song, group_by) for song in songs]
@@ -34,12 +34,12 @@ def with_groups(songs: Sequence[Song], group_by: Literal["song", "artist"], copi
     return [replace(song, group=name_of[own[0]]) for song, own in zip(songs, keys, strict=True)]
 
 
-def _keys(song: Song, group_by: str) -> list[str]:
+def _keys(song: File, group_by: str) -> list[str]:
     keys = []
     if song.song:
         keys.append(f"song:{song.song}")
-    elif song.song_id or not song.content_hash:
-        keys.append(f"file:{song.song_id}")
+    elif song.path or not song.content_hash:
+        keys.append(f"file:{song.path}")
     if song.content_hash:
         keys.append(f"{_CONTENT}{song.content_hash}")
     if group_by == "artist" and (artist := normalised(song.artist)):

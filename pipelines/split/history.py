@@ -10,14 +10,14 @@ from pipelines.common.section import digest
 from pipelines.config import BuildConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.splits import OWN_SPLITS, split_of
 
 HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
 
 
-def load(url: str, config: BuildConfig) -> list[Song]:
+def load(url: str, config: BuildConfig) -> list[File]:
     """All that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
 
     Parameters
@@ -61,19 +61,19 @@ def load(url: str, config: BuildConfig) -> list[Song]:
     return earlier
 
 
-def digest_of(rows: Iterable[Song]) -> str:
+def digest_of(rows: Iterable[File]) -> str:
     """A digest of which content is remembered to be in which fold; empty where there is none."""
     remembered = sorted((row.content_hash, row.fold) for row in rows)
     return digest(remembered) if remembered else ""
 
 
-def forgotten(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+def forgotten(earlier: Iterable[File], songs: Iterable[File]) -> list[File]:
     """The earlier rows whose content a ledger has in no fold: not shown any more, or not used."""
     remembered = {song.content_hash for song in songs if song.fold}
     return [song for song in earlier if song.content_hash not in remembered]
 
 
-def save(url: str, rows: Sequence[Song]) -> None:
+def save(url: str, rows: Sequence[File]) -> None:
     """Writes into a dataset's folder what its own ledger does not remember."""
     target = storage.join(url, HISTORY_NAME)
     if rows:
@@ -82,26 +82,26 @@ def save(url: str, rows: Sequence[Song]) -> None:
         storage.remove(target)
 
 
-def without_old_names(earlier: Iterable[Song], songs: Iterable[Song]) -> list[Song]:
+def without_old_names(earlier: Iterable[File], songs: Iterable[File]) -> list[File]:
     """Earlier rows as they tie songs of now: by their content, and what is gone also by its song and artist.
 
     What is still there goes by its names of now. A path ties nothing: files are renumbered.
     """
     present = {song.content_hash for song in songs}
     return [
-        replace(song, song_id="", song="", artist="") if song.content_hash in present else replace(song, song_id="")
+        replace(song, path="", song="", artist="") if song.content_hash in present else replace(song, path="")
         for song in earlier
     ]
 
 
-def earlier_folds(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequence[Copy]) -> dict[str, set[str]]:
+def earlier_folds(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy]) -> dict[str, set[str]]:
     """The folds in which a song's own content was, or else, of content that is new, that of which it is a copy.
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         Of now.
-    earlier : sequence of Song
+    earlier : sequence of File
     copies : sequence of Copy
         By content hash, of both.
 
@@ -117,7 +117,7 @@ def earlier_folds(songs: Sequence[Song], earlier: Sequence[Song], copies: Sequen
     for copy in copies:
         for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
             folds_of_copies[own] |= folds_of.get(other, set())
-    found = {song.song_id: _either(song.content_hash, folds_of, folds_of_copies) for song in songs}
+    found = {song.path: _either(song.content_hash, folds_of, folds_of_copies) for song in songs}
     return {song_id: folds for song_id, folds in found.items() if folds}
 
 

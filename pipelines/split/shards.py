@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.config import BuildConfig
-from pipelines.dataset.ledger import WRITTEN, Song, written
+from pipelines.dataset.ledger import WRITTEN, File, written
 
 SUFFIX = ".tfrecord"
 _ITEM_BYTES = {"float16": 2, "uint8": 1}
@@ -26,21 +26,21 @@ def bytes_per_second(config: BuildConfig) -> float:
     return values * _ITEM_BYTES[config.shards.dtype]
 
 
-def in_record_order(songs: Sequence[Song]) -> list[Song]:
+def in_record_order(songs: Sequence[File]) -> list[File]:
     """Songs in the order of their records: by a hash, so that a stretch of a shard holds every genre."""
-    return sorted(songs, key=lambda song: hashlib.sha256(song.song_id.encode()).digest())
+    return sorted(songs, key=lambda song: hashlib.sha256(song.path.encode()).digest())
 
 
-def with_shards(songs: Sequence[Song], config: BuildConfig) -> list[Song]:
+def with_shards(songs: Sequence[File], config: BuildConfig) -> list[File]:
     """Songs with their shards: each fold in as few files as keep to `shards.size_mb`, of about equal size.
 
     Parameters
     ----------
-    songs : sequence of Song
+    songs : sequence of File
         With folds. Those that are not to be written pass unchanged.
     config : BuildConfig
     """
-    folds: dict[str, list[Song]] = defaultdict(list)
+    folds: dict[str, list[File]] = defaultdict(list)
     for song in written(songs):
         folds[song.fold].append(song)
     shard_of: dict[str, str] = {}
@@ -49,6 +49,6 @@ def with_shards(songs: Sequence[Song], config: BuildConfig) -> list[Song]:
         count = math.ceil(total_s * bytes_per_second(config) / (config.shards.size_mb * 1e6)) or 1
         before_s = 0.0
         for song in in_record_order(members):
-            shard_of[song.song_id] = shard_name(fold, min(int(before_s / total_s * count), count - 1), count)
+            shard_of[song.path] = shard_name(fold, min(int(before_s / total_s * count), count - 1), count)
             before_s += song.duration_s
-    return [replace(song, shard=shard_of[song.song_id]) if song.status == WRITTEN else song for song in songs]
+    return [replace(song, shard=shard_of[song.path]) if song.status == WRITTEN else song for song in songs]

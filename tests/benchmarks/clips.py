@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
-from pipelines.common.errors import SongError, UsageError
+from pipelines.common.errors import FileError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing
 from pipelines.corpus.synthetic import synth
@@ -121,7 +121,7 @@ def synthetic(folder: str, songs_per_style: int = 4, duration_s: float = 30.0) -
 def _is_usable(location: str) -> bool:
     try:
         return len(decode.load(location, AudioConfig()).samples) >= _LEAST_S * RATE_HZ
-    except SongError:
+    except FileError:
         return False
 
 

@@ -264,7 +264,8 @@ def first_use(_: Clips) -> list[Row]:
 def first_use_s(names: Sequence[str]) -> tuple[float, float]:
     """What the first clip of a process takes where nothing is compiled yet, and where all is."""
     code = (
-        "import sys, time, librosa, numpy as np; from pipelines.features.compute import *; from pipelines.features.schema import *;"
+        "import sys, time, librosa, numpy as np; "
+        "from pipelines.features.compute import *; from pipelines.features.schema import *;"
         "librosa.filters.mel(sr=22050, n_fft=2048);"
         "chosen = Features.model_validate({name: {} for name in sys.argv[1:]}); begin = time.perf_counter();"
         "compute(np.ones(661500, np.float32), 22050, chosen); print(time.perf_counter() - begin)"

@@ -184,7 +184,7 @@ def test_shards_that_are_not_what_the_dataset_says_are_refused(dataset, tmp_path
 def test_duplicates_weigh_nothing_in_validation(dataset, windows, tmp_path):
     shutil.copytree(dataset.url, tmp_path / "d")
     rows = dataset.ledger()
-    long = [replace(row, song_id=f"{row.song_id} again", status="duplicate", duration_s=600.0) for row in rows]
+    long = [replace(row, path=f"{row.path} again", status="duplicate", duration_s=600.0) for row in rows]
     ledger.write(f"{tmp_path}/d/songs.parquet", [*rows, *long])
     weights = [
         [

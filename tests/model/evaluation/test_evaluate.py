@@ -23,9 +23,9 @@ def evaluated(bundle, dataset):
 
 def test_all_test_songs_and_no_others_are_scored(evaluated, dataset):
     metrics, scores = evaluated
-    ledger = {song.song_id: song for song in dataset.ledger()}
-    assert {score.song_id for score in scores} == {name for name, song in ledger.items() if song.fold == "fold-00"}
-    assert all(score.genre == ledger[score.song_id].genre for score in scores)
+    ledger = {song.path: song for song in dataset.ledger()}
+    assert {score.path for score in scores} == {name for name, song in ledger.items() if song.fold == "fold-00"}
+    assert all(score.genre == ledger[score.path].genre for score in scores)
     assert metrics["songs"] == len(scores) and metrics["segments"] == 3 * len(scores)
 
 
@@ -54,7 +54,7 @@ def test_another_dataset_is_refused(bundle, dataset):
 
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
     windows, model = bundle.cutting(), bundle.network()
-    together = {score.song_id: score.segments for score in score_files(model, dataset, list(dataset.folds), windows)}
+    together = {score.path: score.segments for score in score_files(model, dataset, list(dataset.folds), windows)}
     rng = np.random.default_rng(0)
     shape = windows.shapes["log_mel"]
     songs = [(n, {"log_mel": rng.normal(size=(n, *shape)).astype(np.float32)}) for n in (1, 70, 3)]
@@ -86,7 +86,7 @@ def test_rounds_need_numbered_folds_and_three_of_them():
 def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset, tmp_path):
     quick = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
     metrics, scores = crossval.crossval(quick, dataset, str(tmp_path), new_pipeline=new_pipeline)
-    assert sorted(score.song_id for score in scores) == sorted(song.song_id for song in dataset.ledger())
+    assert sorted(score.path for score in scores) == sorted(song.path for song in dataset.ledger())
     assert metrics["songs"] == dataset.songs and len(metrics["rounds"]) == 4
     for fold in dataset.folds:
         splits = json.loads((tmp_path / fold / "bundle.json").read_text())["splits"]

@@ -29,22 +29,22 @@ def heard(own, dataset):
 
 
 def test_the_test_songs_are_heard_at_every_tempo(heard, own, dataset):
-    ids = sorted(score.song_id for score in score_bundle(own, dataset, "test"))
+    ids = sorted(score.path for score in score_bundle(own, dataset, "test"))
     assert tuple(heard) == TEMPOS
-    assert all(sorted(score.song_id for score in scores) == ids for scores in heard.values())
+    assert all(sorted(score.path for score in scores) == ids for scores in heard.values())
     assert not Path(own.url, WORK_NAME).exists()
 
 
 def test_as_they_are_songs_are_heard_as_from_the_shards(heard, own, dataset):
-    expected = {score.song_id: score for score in score_bundle(own, dataset, "test")}
+    expected = {score.path: score for score in score_bundle(own, dataset, "test")}
     for score in heard[1.0]:
-        shard = expected[score.song_id]
+        shard = expected[score.path]
         assert (score.genre, score.group, score.song) == (shard.genre, shard.group, shard.song)
         np.testing.assert_allclose(score.segments, shard.segments, atol=0.05)
 
 
 def test_another_tempo_is_another_length_and_another_sound(heard, own, dataset):
-    song = next(song for song in dataset.ledger() if song.song_id == heard[1.0][0].song_id)
+    song = next(song for song in dataset.ledger() if song.path == heard[1.0][0].path)
     at = predict_at(own, [song.uri], TEMPOS, f"{own.url}/work", new_pipeline)
     for tempo, (prediction,) in at.items():
         assert prediction.duration_s == pytest.approx(6.0 / tempo, abs=0.1)

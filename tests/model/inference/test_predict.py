@@ -57,8 +57,8 @@ def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
 
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
-    scores = {score.song_id: score for score in score_bundle(bundle, dataset, "test")}
-    uri_of = {song.uri: song.song_id for song in dataset.ledger() if song.song_id in scores}
+    scores = {score.path: score for score in score_bundle(bundle, dataset, "test")}
+    uri_of = {song.uri: song.path for song in dataset.ledger() if song.path in scores}
     for prediction in predict(bundle, list(uri_of), None, new_pipeline):
         expected = scores[uri_of[prediction.path]].probabilities
         np.testing.assert_allclose([prediction.probabilities[g] for g in bundle.genres], expected, atol=0.02)

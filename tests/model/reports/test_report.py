@@ -153,17 +153,17 @@ def test_what_a_genre_is_mistaken_for_is_told_by_its_surest_window():
     (blues,) = confusions.mistaken(SCORES, GENRES)
     assert (blues.genre, blues.said, blues.count, blues.songs) == ("blues", "rock", 2, 3)
     # Song b is surer on the whole than song a, whose second file has the surest window.
-    assert (blues.wrong.song_id, blues.wrong.window, blues.wrong.windows) == ("b", 0, 1)
+    assert (blues.wrong.path, blues.wrong.window, blues.wrong.windows) == ("b", 0, 1)
     assert blues.right is not None
-    assert (blues.right.song_id, blues.right.window, blues.right.windows) == ("d", 1, 2)
-    without_b = [each for each in SCORES if each.song_id != "b"]
+    assert (blues.right.path, blues.right.window, blues.right.windows) == ("d", 1, 2)
+    without_b = [each for each in SCORES if each.path != "b"]
     (blues,) = confusions.mistaken(without_b, GENRES)
-    assert (blues.wrong.song_id, blues.wrong.window, blues.wrong.windows) == ("a2", 1, 3)
+    assert (blues.wrong.path, blues.wrong.window, blues.wrong.windows) == ("a2", 1, 3)
 
 
 def test_decisions_are_the_surest_right_and_the_surest_wrong_of_a_genre():
     ((right, wrong),) = attributions.choose(SCORES, GENRES)
-    assert (right.song_id, wrong.song_id) == ("c", "b")
+    assert (right.path, wrong.path) == ("c", "b")
 
 
 def test_songs_are_listed_wrong_and_sure_ones_first(monkeypatch):

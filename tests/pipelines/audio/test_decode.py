@@ -7,7 +7,7 @@ import pytest
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
-from pipelines.common.errors import SongError
+from pipelines.common.errors import FileError
 from tests.audio_files import BAD, cut, ffmpeg, patch_wav, tone, write
 from tests.conftest import DATA
 
@@ -72,7 +72,7 @@ def test_what_a_file_holds_counts_not_its_name(tmp_path):
 @pytest.mark.parametrize("reason", BAD)
 def test_bad_files_are_rejected_with_their_reason(tmp_path, reason):
     BAD[reason](tmp_path / "a.wav")
-    with pytest.raises(SongError) as rejected:
+    with pytest.raises(FileError) as rejected:
         decode.load(str(tmp_path / "a.wav"), CONFIG)
     assert rejected.value.reason == reason
     assert rejected.value.detail
@@ -91,14 +91,14 @@ def test_truncated_data_gives_what_is_there(tmp_path, name, share):
 
 def test_truncated_under_the_minimum_is_rejected(tmp_path):
     path = cut(write(tmp_path / "a.wav"), 0.1)
-    with pytest.raises(SongError, match=r"0\.30 s") as rejected:
+    with pytest.raises(FileError, match=r"0\.30 s") as rejected:
         decode.load(str(path), CONFIG)
     assert rejected.value.reason == "truncated"
 
 
 def test_truncated_m4a_is_called_so(tmp_path):
     path = cut(ffmpeg(write(tmp_path / "a.wav"), tmp_path / "a.m4a"), 0.5)
-    with pytest.raises(SongError) as rejected:
+    with pytest.raises(FileError) as rejected:
         decode.load(str(path), CONFIG)
     assert rejected.value.reason == "truncated"
 
@@ -112,7 +112,7 @@ def test_absurd_size_in_the_header_gives_what_is_there(tmp_path):
 def test_vanished_files_directories_and_pipes_are_unreadable(tmp_path):
     os.mkfifo(tmp_path / "pipe.wav")
     for path in (tmp_path / "gone.wav", tmp_path, tmp_path / "pipe.wav"):
-        with pytest.raises(SongError) as rejected:
+        with pytest.raises(FileError) as rejected:
             decode.load(str(path), CONFIG)
         assert rejected.value.reason == "unreadable"
 
@@ -142,5 +142,5 @@ def test_any_file_system(tmp_path):
 def test_a_playlist_opens_nothing_else(tmp_path):
     write(tmp_path / "a.wav")
     (tmp_path / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:3,\n{tmp_path}/a.wav\n")
-    with pytest.raises(SongError):
+    with pytest.raises(FileError):
         decode.load(str(tmp_path / "list.m4a"), CONFIG)

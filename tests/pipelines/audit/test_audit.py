@@ -16,7 +16,7 @@ from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.corpus.synthetic import synth
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import LEDGER_NAME, Dataset
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 from spectroshard import cli
 from tests.audio_files import BAD, ffmpeg, tone, write, write_songs
 from tests.pipelines.conftest import config_of, in_process
@@ -46,7 +46,7 @@ def audited(folders, tmp_path_factory):
 
 def test_a_crop_crosses_with_its_offset(audited):
     (pair,) = audited.crossings.listed
-    assert {pair.first.song_id, pair.second.song_id} == {"train/blues.wav", "test/other.mp3"}
+    assert {pair.first.path, pair.second.path} == {"train/blues.wav", "test/other.mp3"}
     assert pair.kinds == ("fingerprint",)
     begins_s = {pair.first.fold: pair.copy.first_s, pair.second.fold: pair.copy.second_s}
     assert begins_s["train"] - begins_s["test"] == pytest.approx(4, abs=0.3)
@@ -119,7 +119,7 @@ def test_names_alone_are_compared_without_reading(tmp_path):
         [str(tmp_path / name) for name in ("train.txt", "test.txt")], "", str(tmp_path / "index.txt")
     )
     found = audit.of_foreign(files, "lists", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
-    assert [(c.first.song_id, c.second.song_id, c.kinds) for c in found.crossings.listed] == [
+    assert [(c.first.path, c.second.path, c.kinds) for c in found.crossings.listed] == [
         ("b.wav", "b.wav", ("song",)),
         ("c.wav", "a.wav", ("artist",)),
     ]
@@ -148,8 +148,8 @@ def dataset(original, tmp_path):
 def respell(dataset, **facts):
     """Gives the first songs of two folds the same facts."""
     songs = {song.fold: song for song in reversed(dataset.ledger())}
-    changed = {songs[fold].song_id: replace(songs[fold], **facts) for fold in ("fold-00", "fold-02")}
-    ledger.write(storage.join(dataset.url, LEDGER_NAME), [changed.get(s.song_id, s) for s in dataset.ledger()])
+    changed = {songs[fold].path: replace(songs[fold], **facts) for fold in ("fold-00", "fold-02")}
+    ledger.write(storage.join(dataset.url, LEDGER_NAME), [changed.get(s.path, s) for s in dataset.ledger()])
 
 
 def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
@@ -191,15 +191,15 @@ def test_a_ledger_that_is_not_what_the_shards_hold_is_a_fault(dataset):
     moved, lost, renamed = rows[0], rows[1], rows[2]
     other = next(song for song in rows if song.fold != moved.fold)
     rows[0] = replace(moved, fold=other.fold, shard=other.shard)
-    rows[1] = replace(lost, song_id="gone.wav")
+    rows[1] = replace(lost, path="gone.wav")
     rows[2] = replace(renamed, group="another")
     ledger.write(storage.join(dataset.url, LEDGER_NAME), rows)
     found = audit.of_dataset(dataset)
     assert found.fails and not found.crossings.pairs
     assert sorted(found.faults) == sorted([
-        f"{moved.shard} ({moved.fold}) holds {moved.song_id}, which the ledger has in {other.shard} ({other.fold})",
-        f"{lost.shard} ({lost.fold}) holds {lost.song_id}, which the ledger has in no shard",
-        f"{renamed.shard} ({renamed.fold}) holds {renamed.song_id} with group {renamed.group!r},"
+        f"{moved.shard} ({moved.fold}) holds {moved.path}, which the ledger has in {other.shard} ({other.fold})",
+        f"{lost.shard} ({lost.fold}) holds {lost.path}, which the ledger has in no shard",
+        f"{renamed.shard} ({renamed.fold}) holds {renamed.path} with group {renamed.group!r},"
         " the ledger with 'another'",
         f"{lost.shard} does not hold gone.wav, which the ledger has there",
     ])  # fmt: skip
@@ -231,7 +231,7 @@ def test_pictures_of_records_and_of_what_is_not_there(dataset):
     aligned = draw_pair(Crossing(first, second, ("fingerprint",), copy), spectrogram(first), spectrogram(second))
     apart = draw_pair(Crossing(first, second, ("song",)), spectrogram(first), spectrogram(second))
     assert aligned.startswith(b"\x89PNG") and aligned != apart
-    assert of_audio(replace(first, uri="/gone.wav")) is None and of_audio(Song("a", "a")) is None
+    assert of_audio(replace(first, uri="/gone.wav")) is None and of_audio(File("a", "a")) is None
 
 
 def test_the_command(dataset, folders, tmp_path, capsys, monkeypatch):

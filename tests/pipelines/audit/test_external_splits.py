@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.audit import external_splits
 from pipelines.common.errors import UsageError
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 
 INDEX = "# an index\nblues.00000.wav ::: Ann ::: One\nblues.00001.wav ::: Bob :::\n"
 
@@ -25,7 +25,7 @@ def at(tmp_path, monkeypatch):
 
 
 def rows(files):
-    return sorted((entry.song.song_id, entry.song.fold, entry.song.reason) for entry in files.entries)
+    return sorted((entry.song.path, entry.song.fold, entry.song.reason) for entry in files.entries)
 
 
 def test_folders(at):
@@ -123,9 +123,9 @@ def test_what_is_no_split_is_told(at, sources, options, message):
 def test_a_piece_has_its_song_s_artist_and_title():
     index = {"blues.00000": ("Ann", "Ann: One"), "x": ("Bob", "")}
     songs = [
-        Song("blues/blues.00000.3.wav", "", song="blues/blues.00000"),
-        Song("x.wav", "", song="x", artist="Che"),
-        Song("y.wav", "", song="y"),
+        File("blues/blues.00000.3.wav", "", song="blues/blues.00000"),
+        File("x.wav", "", song="x", artist="Che"),
+        File("y.wav", "", song="y"),
     ]
     named = external_splits.with_index(songs, index)
     assert [(song.artist, song.song) for song in named] == [("Ann", "Ann: One"), ("Che", "x"), ("", "y")]

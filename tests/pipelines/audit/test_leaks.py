@@ -6,11 +6,11 @@ import hypothesis.strategies as st
 
 from pipelines.audit.leaks import KINDS, MOST_LISTED, find_crossings
 from pipelines.corpus.artists import normalised
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 
 
 def song(name, fold, **facts):
-    return Song(name, f"/{name}", fold=fold, **facts)
+    return File(name, f"/{name}", fold=fold, **facts)
 
 
 def copy(first, second, error_rate=0.1):
@@ -18,7 +18,7 @@ def copy(first, second, error_rate=0.1):
 
 
 def found(songs, copies=()):
-    return [(pair.first.song_id, pair.second.song_id, pair.kinds) for pair in find_crossings(songs, copies).listed]
+    return [(pair.first.path, pair.second.path, pair.kinds) for pair in find_crossings(songs, copies).listed]
 
 
 def test_each_kind_of_evidence():
@@ -50,7 +50,7 @@ def test_each_kind_of_evidence():
 def test_a_pair_has_all_its_evidence_in_the_copy_s_order():
     songs = [song("a", "test", content_hash="y", song="One"), song("b", "train", content_hash="x", song="One")]
     (pair,) = find_crossings(songs, [copy("x", "y")]).listed
-    assert (pair.first.song_id, pair.second.song_id, pair.kinds) == ("b", "a", ("fingerprint", "song"))
+    assert (pair.first.path, pair.second.path, pair.kinds) == ("b", "a", ("fingerprint", "song"))
     assert pair.copy == copy("x", "y")
 
 

@@ -17,7 +17,7 @@ from tests.pipelines.conftest import Pipelines, config_of, content_of, in_proces
 
 
 def ledger_of(built):
-    return {song.song_id: song for song in built.dataset.ledger()}
+    return {song.path: song for song in built.dataset.ledger()}
 
 
 def shards_of(folder):
@@ -31,7 +31,7 @@ def test_every_song_is_in_one_record_of_the_shard_that_the_ledger_says(built):
         assert (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest()) == (shard.bytes, shard.sha256)
         with path.open("rb") as file:
             for record in map(records.decode, tfrecord.read_records(file)):
-                song = ledger.pop(record.song_id)
+                song = ledger.pop(record.id)
                 assert (song.shard, song.fold, song.genre, song.group) == (
                     shard.name,
                     shard.fold,
@@ -186,11 +186,11 @@ def test_every_bad_input_has_its_reason_and_harms_nothing_else(tmp_path):
     pipelines = Pipelines()
     built = build(config_of(manifest, build={"max_reject_share": 0.9}), str(tmp_path / "out"), pipelines)
     ledger = built.dataset.ledger()
-    assert sorted((song.song_id, song.reason) for song in ledger) == sorted(expected)
+    assert sorted((song.path, song.reason) for song in ledger) == sorted(expected)
     rejects = Counter(song.reason for song in ledger if song.status == "rejected")
     assert built.dataset.shown == len(ledger) == built.dataset.songs + rejects.total()
     assert built.dataset.rejected == rejects
-    assert {song.song_id for song in ledger if song.status == "written"} == {
+    assert {song.path for song in ledger if song.status == "written"} == {
         song_id for song_id, reason in expected if not reason or song_id == "cut.wav"
     }
     assert all(song.error for song in ledger if song.status == "rejected")

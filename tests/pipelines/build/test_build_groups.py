@@ -30,7 +30,7 @@ def copied(tmp_path_factory):
 
 
 def outcome(dataset):
-    return {song.song_id: song for song in dataset.ledger()}
+    return {song.path: song for song in dataset.ledger()}
 
 
 @pytest.mark.parametrize("action", ["keep", "drop"])

@@ -48,7 +48,7 @@ def song_of(folder, duration_s):
     samples = np.sin(2_000 * time_s * (1 + 0.01 * np.sin(time_s))) * np.sin(3 * time_s) ** 2
     path = str(write(folder / "song.wav", (samples + random.normal(0, 0.01, len(time_s))) / 2, 11_025))
     content_hash = decode.load(path, AudioConfig()).content_hash
-    return {"song_id": "é", "genre": "a", "group": "b", "location": path, "content_hash": content_hash}
+    return {"path": "é", "genre": "a", "group": "b", "location": path, "content_hash": content_hash}
 
 
 def written(song, config):

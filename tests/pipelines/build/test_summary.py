@@ -18,7 +18,7 @@ def test_table_aligns_the_first_column_left_and_the_others_right():
 
 def test_a_song_is_found_by_its_unmistakable_end(dataset):
     song = dataset.ledger()[0]
-    assert summary.find_song(dataset, song.song_id) == summary.find_song(dataset, song.song_id[1:]) == song
+    assert summary.find_song(dataset, song.path) == summary.find_song(dataset, song.path[1:]) == song
     with pytest.raises(UsageError, match=f"{len(dataset.ledger())} songs end in ''"):
         summary.find_song(dataset, "")
 
@@ -39,7 +39,7 @@ def test_a_damaged_shard_is_named(dataset, tmp_path, harm, message):
     shutil.copytree(dataset.url, tmp_path / "d")
     copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
     song = dataset.ledger()[0]
-    assert summary.read_song(copied, song).song_id == song.song_id
+    assert summary.read_song(copied, song).path == song.path
     harm(tmp_path / "d" / song.shard)
     with pytest.raises(SpectroshardError, match=f"^{tmp_path}/d/{song.shard}: .*{message}"):
         summary.read_song(copied, song)

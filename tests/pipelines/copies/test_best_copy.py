@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.copies.best_copy import conflicts, with_copies
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 
 
 def song(name, content, **facts):
@@ -13,7 +13,7 @@ def song(name, content, **facts):
         "sample_rate_hz": 44_100,
         "channels": 2,
     }
-    return Song(name, "", content_hash=content, **values | facts)
+    return File(name, "", content_hash=content, **values | facts)
 
 
 def near(first, second, duration_s=29.0, tempo=1.0):
@@ -21,7 +21,7 @@ def near(first, second, duration_s=29.0, tempo=1.0):
 
 
 def outcome(songs, copies=(), drop=True):
-    return {s.song_id: (s.status, s.copy_of) for s in with_copies(songs, copies, drop)}
+    return {s.path: (s.status, s.copy_of) for s in with_copies(songs, copies, drop)}
 
 
 KEPT = ("written", "")
@@ -84,7 +84,7 @@ def test_rejected_songs_are_nobody_s_originals():
 def test_genres_that_disagree_are_told():
     songs = [song("a", "x"), song("b", "x", genre="h"), song("c", "x"), song("d", "y", genre="h"), song("e", "z")]
     copies = [near("x", "y", 9.0), near("x", "z"), near("x", "of an earlier build")]
-    assert [(one.song_id, other.song_id) for one, other in conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
+    assert [(one.path, other.path) for one, other in conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
 
 
 def test_of_a_row_of_copies_one_is_kept():

@@ -20,7 +20,7 @@ def entries_of(tmp_path, text, name="m.csv", root="", encoding="utf-8"):
 
 
 def reasons_of(entries):
-    return [(entry.song.song_id, entry.song.status, entry.song.reason) for entry in entries]
+    return [(entry.song.path, entry.song.status, entry.song.reason) for entry in entries]
 
 
 def parquet(**columns):
@@ -32,13 +32,13 @@ def parquet(**columns):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_every_column_is_read(tmp_path, encoding):
     one, two = (entry.song for entry in entries_of(tmp_path, EVERY, encoding=encoding))
-    assert (one.song_id, one.genre, one.song, one.artist, one.fold) == ("blues/a.wav", "blues", "One", "Ann", "fold-00")
+    assert (one.path, one.genre, one.song, one.artist, one.fold) == ("blues/a.wav", "blues", "One", "Ann", "fold-00")
     assert (two.uri, two.fold) == (str(tmp_path / "jazz/b.wav"), "fold-03")
 
 
 def test_columns_may_be_in_any_order_and_case_with_others_between(tmp_path):
     (entry,) = entries_of(tmp_path, ' Genre ,bpm,PATH\r\n"blues, slow",90, a b#.wav \r\n')
-    assert (entry.song.song_id, entry.song.genre) == ("a b#.wav", "blues, slow")
+    assert (entry.song.path, entry.song.genre) == ("a b#.wav", "blues, slow")
 
 
 def test_parquet_may_hold_numbers_and_nothing(tmp_path):
@@ -105,9 +105,9 @@ def test_paths_out_of_the_root_are_rejected(tmp_path, path):
 def test_absolute_paths_within_the_root_are_relative_to_it(tmp_path):
     root = tmp_path / "songs"
     (entry,) = entries_of(tmp_path, f"path,genre\n{root}/blues/a.wav,blues\n", root=f"{root}/")
-    assert (entry.song.song_id, entry.song.reason) == ("blues/a.wav", "")
+    assert (entry.song.path, entry.song.reason) == ("blues/a.wav", "")
     (entry,) = entries_of(tmp_path, f"path,genre\n{root}/blues/a.wav,blues\n", root="/")
-    assert entry.song.song_id == f"{root}/blues/a.wav".lstrip("/")
+    assert entry.song.path == f"{root}/blues/a.wav".lstrip("/")
 
 
 def test_a_relative_manifest_and_root(tmp_path, monkeypatch):
@@ -119,7 +119,7 @@ def test_a_relative_manifest_and_root(tmp_path, monkeypatch):
 
 def test_remote_manifests_and_roots(tmp_path):
     storage.write_bytes("memory://lists/m.csv", b"path,genre\na.wav,blues\nmemory://lists/b.wav,jazz\n")
-    assert [e.song.song_id for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
+    assert [e.song.path for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
     elsewhere = manifest.entries("memory://lists/m.csv", str(tmp_path))
     assert reasons_of(elsewhere) == [("a.wav", "written", ""), ("memory://lists/b.wav", "rejected", "outside_root")]
 

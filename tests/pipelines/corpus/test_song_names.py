@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 
 from pipelines.corpus.song_names import with_pieces_named, with_song_names
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 
 
 def names_of(paths, durations_s=None):
     durations_s = durations_s or [0.0] * len(paths)
-    songs = [Song(path, path, duration_s=duration_s) for path, duration_s in zip(paths, durations_s, strict=True)]
+    songs = [File(path, path, duration_s=duration_s) for path, duration_s in zip(paths, durations_s, strict=True)]
     return [song.song for song in with_song_names(songs)]
 
 
@@ -118,20 +118,20 @@ def test_one_file_in_several_splits_is_one_song_whatever_its_name():
 
 
 def test_the_corpus_own_word_wins():
-    song = Song("x_seg3.wav", "x", song="another")
+    song = File("x_seg3.wav", "x", song="another")
     assert with_song_names([song]) == [song]
 
 
 def test_a_build_names_pieces_alone_and_no_genre():
-    pieces = [Song(f"{g}/{g}.{n}.{k}.wav", "", g, duration_s=5) for g in ("a", "b") for n in range(4) for k in range(6)]
+    pieces = [File(f"{g}/{g}.{n}.{k}.wav", "", g, duration_s=5) for g in ("a", "b") for n in range(4) for k in range(6)]
     assert {song.song for song in with_pieces_named(pieces)} == {f"{g}/{g}.{n}" for g in ("a", "b") for n in range(4)}
-    songs = [Song(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
+    songs = [File(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
     assert with_pieces_named(songs) == songs
-    assert with_pieces_named([Song("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
+    assert with_pieces_named([File("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
 
 
 def test_short_pieces_are_seen_however_few_their_songs():
-    pieces = [Song(f"x/{name}_{n}.wav", "", "x", duration_s=5.0) for name in ("adventure", "battle") for n in range(6)]
+    pieces = [File(f"x/{name}_{n}.wav", "", "x", duration_s=5.0) for name in ("adventure", "battle") for n in range(6)]
     assert {song.song for song in with_pieces_named(pieces)} == {"adventure", "battle"}
     long = [replace(song, duration_s=30.0) for song in pieces]
     assert with_pieces_named(long) == long

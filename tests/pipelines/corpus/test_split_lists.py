@@ -28,14 +28,14 @@ def listed(tmp_path):
             splits={split: str(tmp_path / f"{split}.txt") for split in splits},
             artists=str(tmp_path / "index.txt") if artists else "",
         )
-        return {entry.song.song_id: entry.song for entry in listing.list_songs(config, "")}
+        return {entry.song.path: entry.song for entry in listing.list_songs(config, "")}
 
     return list_songs
 
 
 def test_split_lists_say_the_fold_and_what_belongs(listed):
     songs = listed(train="blues/blues.00000.wav\n\njazz/jazz.00000.wav\r\n", validation="jazz.00001\n")
-    assert {song.song_id: song.fold for song in songs.values()} == {
+    assert {song.path: song.fold for song in songs.values()} == {
         "blues/blues.00000.au": "train", "jazz/jazz.00000.au": "train", "jazz/jazz.00001.au": "validation",
     }  # fmt: skip
 

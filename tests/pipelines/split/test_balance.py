@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.config import FoldsConfig
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 from pipelines.split.balance import Oversized, oversized
 from pipelines.split.folds import with_folds
 
@@ -16,7 +16,7 @@ from pipelines.split.folds import with_folds
 def genre(name, *sizes):
     """Songs of a genre, in groups of these sizes."""
     return [
-        Song(f"{name}/{group}.{number}", "", name, group=f"{name} {group}")
+        File(f"{name}/{group}.{number}", "", name, group=f"{name} {group}")
         for group, size in enumerate(sizes)
         for number in range(size)
     ]
@@ -27,7 +27,7 @@ def at_fault(songs, folds):
 
 
 def test_ten_blues_of_one_artist():
-    songs = [Song(f"{n}", "", "blues", group="artist:john lee hooker") for n in range(10)]
+    songs = [File(f"{n}", "", "blues", group="artist:john lee hooker") for n in range(10)]
     (found,) = oversized(songs, 10)
     assert found == Oversized("artist:john lee hooker", "blues", songs=10, genre_songs=10, even_songs=1)
     assert str(found) == (

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pipelines.common.errors import UsageError
 from pipelines.config import FoldsConfig
-from pipelines.dataset.ledger import Song, written
+from pipelines.dataset.ledger import File, written
 from pipelines.dataset.splits import split_of_folds
 from pipelines.split.folds import with_folds
 
@@ -14,11 +14,11 @@ GENRES = ["blues", "jazz", "metal"]
 
 
 def song(name, genre="blues", group="", fold=""):
-    return Song(name, "", genre, group=group or name, fold=fold)
+    return File(name, "", genre, group=group or name, fold=fold)
 
 
 def deal(songs, **config):
-    return {s.song_id: s.fold if s.status == "written" else s.reason for s in with_folds(songs, FoldsConfig(**config))}
+    return {s.path: s.fold if s.status == "written" else s.reason for s in with_folds(songs, FoldsConfig(**config))}
 
 
 @st.composite
@@ -75,7 +75,7 @@ def test_groups_of_a_genre_are_dealt_to_within_the_largest_group(sizes, count):
 @given(corpora())
 def test_own_folds_win_and_every_song_is_accounted_for(songs):
     dealt = with_folds(songs, FoldsConfig())
-    assert [s.song_id for s in dealt] == [s.song_id for s in songs]
+    assert [s.path for s in dealt] == [s.path for s in songs]
     own = {s.fold for s in songs if s.fold}
     for before, after in zip(songs, dealt, strict=True):
         if after.status == "written" and before.fold:
@@ -122,7 +122,7 @@ def test_a_withdrawn_song_says_why():
 
 def test_folds_of_the_corpus_may_count_from_one():
     songs = [song(f"{n}", fold=f"fold-{n:02d}") for n in range(1, 11)]
-    assert deal(songs) == {s.song_id: s.fold for s in songs}
+    assert deal(songs) == {s.path: s.fold for s in songs}
 
 
 def test_a_genre_with_one_group_is_rejected():

@@ -1,15 +1,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 from pipelines.split.groups import with_groups
 
 names = st.sampled_from(["", "one", "two", "three", "four"])
-songs = st.lists(st.builds(Song, st.uuids().map(str), st.just(""), st.just("g"), names, names), max_size=20)
+songs = st.lists(st.builds(File, st.uuids().map(str), st.just(""), st.just("g"), names, names), max_size=20)
 
 
 def groups_of(*rows, by="artist"):
-    given = [Song(song_id, "", "g", song, artist) for song_id, song, artist in rows]
+    given = [File(song_id, "", "g", song, artist) for song_id, song, artist in rows]
     return [song.group for song in with_groups(given, by)]
 
 
@@ -38,8 +38,8 @@ def test_a_song_and_an_artist_of_one_name_are_not_tied():
 
 @given(songs)
 def test_order_does_not_matter(songs):
-    forwards = {song.song_id: song.group for song in with_groups(songs, "artist")}
-    assert forwards == {song.song_id: song.group for song in with_groups(songs[::-1], "artist")}
+    forwards = {song.path: song.group for song in with_groups(songs, "artist")}
+    assert forwards == {song.path: song.group for song in with_groups(songs[::-1], "artist")}
 
 
 @given(songs)
@@ -52,23 +52,23 @@ def test_what_is_shared_is_never_parted(songs):
 
 def test_copies_share_a_group_whatever_their_names_say():
     songs = [
-        Song("a.wav", "", content_hash="1"),
-        Song("b.flac", "", song="other name", content_hash="1"),
-        Song("c.wav", "", content_hash="2"),
-        Song("d.wav", "", content_hash=""),
-        Song("e.wav", "", content_hash=""),
+        File("a.wav", "", content_hash="1"),
+        File("b.flac", "", song="other name", content_hash="1"),
+        File("c.wav", "", content_hash="2"),
+        File("d.wav", "", content_hash=""),
+        File("e.wav", "", content_hash=""),
     ]
     groups = [song.group for song in with_groups(songs, "song")]
     assert groups == ["file:a.wav", "file:a.wav", "file:c.wav", "file:d.wav", "file:e.wav"]
 
 
 def test_near_copies_share_a_group_through_others_too():
-    songs = [Song(name, "", content_hash=name) for name in "abcd"]
+    songs = [File(name, "", content_hash=name) for name in "abcd"]
     copies = [Copy("a", "c", 0, 0, 10, 1, 0), Copy("c", "d", 0, 0, 10, 1, 0)]
     assert [song.group for song in with_groups(songs, "song", copies)] == ["file:a", "file:b", "file:a", "file:a"]
 
 
 def test_spellings_of_an_artist_are_one_artist():
     names = ["Björk feat. Thom Yorke", "bjork", "BJÖRK", "Various Artists", "various artists"]
-    songs = [Song(str(number), "", artist=name) for number, name in enumerate(names)]
+    songs = [File(str(number), "", artist=name) for number, name in enumerate(names)]
     assert [song.group for song in with_groups(songs, "artist")] == ["artist:bjork"] * 3 + ["file:3", "file:4"]

@@ -13,7 +13,7 @@ from pipelines.build.plan import assign
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig
 from pipelines.dataset import ledger
-from pipelines.dataset.ledger import Copy, Song
+from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.splits import OWN_SPLITS, split_of
 from pipelines.split import history
 from tests.audio_files import write_songs
@@ -26,7 +26,7 @@ COPIES = [Copy(f"c{n}", f"c{n + 1}", 0, 0, 20, 1, 0.02) for n in range(0, CONTEN
 
 
 def file(path, content, song="", artist="", genre="g", fold=""):
-    return Song(f"p{path}", "", genre, song, artist, fold=fold, duration_s=30.0, content_hash=f"c{content}")
+    return File(f"p{path}", "", genre, song, artist, fold=fold, duration_s=30.0, content_hash=f"c{content}")
 
 
 def corpora(folds):
@@ -123,7 +123,7 @@ def assign_groups(rows, earlier):
 def outcome(*corpora, config=CONFIG):
     """What became of each file of the last corpus: its fold, or why it is in none."""
     rows, _ = list(builds(corpora, config))[-1]
-    return {row.song_id: row.fold or row.reason for row in rows}
+    return {row.path: row.fold or row.reason for row in rows}
 
 
 BEFORE = [file(n, 2 * n, fold=fold) for n, fold in enumerate(["train", "test", "train", "validation", "train", "test"])]
@@ -160,7 +160,7 @@ def test_a_file_that_ties_train_to_test_goes_to_test_and_the_train_song_is_withd
     before = [replace(BEFORE[0], artist="Ann"), *BEFORE[1:]]
     tie = file("tie", 3, artist="Ann")
     rows, _ = list(builds([before, [*now(before), tie]]))[-1]
-    found = {row.song_id: row for row in rows}
+    found = {row.path: row for row in rows}
     assert (found["ptie"].fold, found["p1"].fold) == ("test", "test")
     assert (found["p0"].status, found["p0"].reason, found["p0"].fold) == ("rejected", "withdrawn", "")
     assert found["p0"].error.startswith("an earlier build had it in train; its group 'artist:ann' is in test now")
@@ -202,16 +202,16 @@ def test_a_build_goes_on_from_an_earlier_dataset(first, tmp_path):
     gone = (songs / "blues" / "blues.00001.wav").rename(tmp_path / "gone.wav")
     config = config_of(songs, build={"previous": first.url})
     second = build(config, str(tmp_path / "second"), in_process()).dataset
-    folds = {song.song_id: song.fold for song in first.ledger()}
-    later = {song.song_id: song.fold for song in second.ledger()}
+    folds = {song.path: song.fold for song in first.ledger()}
+    later = {song.path: song.fold for song in second.ledger()}
     assert later.pop("jazz/renamed.wav") == folds["jazz/jazz.00000.wav"]
     assert {path: fold for path, fold in later.items() if path in folds} == {
         path: fold for path, fold in folds.items() if path in later
     }
-    assert [song.song_id for song in ledger.read(f"{second.url}/{history.HISTORY_NAME}")] == ["blues/blues.00001.wav"]
+    assert [song.path for song in ledger.read(f"{second.url}/{history.HISTORY_NAME}")] == ["blues/blues.00001.wav"]
     gone.rename(songs / "blues" / "back.wav")
     third = build(config_of(songs, build={"previous": second.url}), str(tmp_path / "third"), in_process()).dataset
-    assert {s.song_id: s.fold for s in third.ledger()}["blues/back.wav"] == folds["blues/blues.00001.wav"]
+    assert {s.path: s.fold for s in third.ledger()}["blues/back.wav"] == folds["blues/blues.00001.wav"]
     assert not (tmp_path / "third" / history.HISTORY_NAME).exists()
 
 

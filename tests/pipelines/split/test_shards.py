@@ -2,14 +2,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.config import BuildConfig
-from pipelines.dataset.ledger import Song
+from pipelines.dataset.ledger import File
 from pipelines.split.shards import bytes_per_second, in_record_order, with_shards
 
 CONFIG = BuildConfig.model_validate({"features": {"log_mel": {"n_mels": 64}, "chroma": {}}, "shards": {"size_mb": 1}})
 
 
 def songs_of(fold, durations_s):
-    return [Song(f"{fold}/{n}", "", "g", fold=fold, duration_s=d) for n, d in enumerate(durations_s)]
+    return [File(f"{fold}/{n}", "", "g", fold=fold, duration_s=d) for n, d in enumerate(durations_s)]
 
 
 def test_bytes_are_those_of_the_features():
@@ -28,13 +28,13 @@ def test_each_fold_has_its_shards_in_the_order_of_the_records():
 
 
 def test_the_order_of_records_mixes_genres():
-    songs = [Song(f"{genre}/{n}", "", genre) for genre in ("blues", "jazz") for n in range(50)]
+    songs = [File(f"{genre}/{n}", "", genre) for genre in ("blues", "jazz") for n in range(50)]
     first = [song.genre for song in in_record_order(songs)[:20]]
     assert 4 <= first.count("blues") <= 16
 
 
 def test_rejected_songs_have_no_shard():
-    rejected = Song("a", "", "g").rejected("silent", "why")
+    rejected = File("a", "", "g").rejected("silent", "why")
     assert with_shards([rejected, *songs_of("train", [1.0])], CONFIG)[0] == rejected
 
 
