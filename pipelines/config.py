@@ -1,7 +1,7 @@
 """The configuration of a build: what YAML and the command line may say, checked once, then frozen."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 import pydantic
 import yaml
@@ -14,6 +14,9 @@ from pipelines.common.section import Section, digest
 from pipelines.features.schema import Features, LogMel
 
 SplitName = Literal["train", "validation", "test"]
+
+SPLITS: tuple[SplitName, ...] = get_args(SplitName)
+"""The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
 
 
 class CorpusConfig(Section):
@@ -116,7 +119,7 @@ class BuildConfig(Section):
             del values["folds"][key]
         return values
 
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """A digest of the deciding values."""
         return digest(self.deciding())
 

@@ -14,8 +14,8 @@ from model.training.train import train
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
+from pipelines.config import SPLITS
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.splits import OWN_SPLITS
 
 
 def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
@@ -34,7 +34,7 @@ def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple
     UsageError
         There are fewer than three folds, or they are the corpus's own split.
     """
-    if set(folds) & set(OWN_SPLITS):
+    if set(folds) & set(SPLITS):
         raise UsageError(f"crossval needs numbered folds; this dataset has its corpus's own split, {', '.join(folds)}")
     if len(folds) < 3:
         raise UsageError(f"crossval needs at least 3 folds with songs, found {len(folds)}; build with more folds.count")
@@ -103,7 +103,7 @@ def crossval(
         if new_pipeline:
             heard.append(robustness.hear(bundle, dataset, new_pipeline))
     scores = [score for some in unseen.values() for score in some]
-    metrics = measure(scores, dataset.genres) | {"dataset": dataset.fingerprint, "rounds": each}
+    metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": each}
     metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
     if heard:
         metrics["tempo"] = robustness.measure_tempi(robustness.pool(heard), dataset.genres)

@@ -34,7 +34,7 @@ def evaluate(
     Returns
     -------
     metrics : dict
-        As `model.evaluation.metrics.measure` gives them, and the dataset's fingerprint and the test folds;
+        As `model.evaluation.metrics.measure` gives them, and the dataset's digest and the test folds;
         `calibration`, as `model.inference.calibration.reliability` gives it, with the `temperature`; `doubt`, as
         `model.inference.calibration.risk_taken` does, where the bundle can doubt; `tempo`, as
         `model.evaluation.robustness.measure_tempi` does.
@@ -47,10 +47,10 @@ def evaluate(
     SpectroshardError
         Songs are to be played at other tempos and cannot be read.
     """
-    if bundle.dataset != dataset.fingerprint:
+    if bundle.dataset != dataset.digest:
         raise UsageError(
-            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (fingerprint"
-            f" {dataset.fingerprint[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
+            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (digest"
+            f" {dataset.digest[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
         )
     scores = list(score_bundle(bundle, dataset, "test"))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}

@@ -16,14 +16,14 @@ from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.common.manifest_file import Described
+from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
 
 FORMAT: Final = 4
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
-class Bundle(Described):
+class Bundle(FolderManifest):
     """What `bundle.json` says.
 
     Attributes
@@ -41,7 +41,7 @@ class Bundle(Described):
     splits : dict
         The folds of train, validation and test.
     dataset : str
-        The fingerprint of the dataset that it was trained on.
+        The digest of the dataset that it was trained on.
     validation : dict
         The kept epoch, counted from 0 as in `history.csv`, and its loss and accuracy on validation, if there was any.
     doubt : Doubt or None

@@ -108,7 +108,7 @@ def predict_at(
     """What a bundle says of files that are played at some tempos; by tempo, in the order of the paths."""
     bundle.network()  # so that a damaged bundle is told of here, and not by every worker
     parts = [(tempo, part) for tempo in tempos for part in jobs.parts(paths)]
-    orders = [{"bundle": bundle.fingerprint, "tempo": tempo, "songs": part} for tempo, part in parts]
+    orders = [{"bundle": bundle.digest, "tempo": tempo, "songs": part} for tempo, part in parts]
     receipts = jobs.run(new_pipeline, PredictSongs(folder, bundle.url), orders)
     predictions: dict[float, list[Prediction]] = {tempo: [] for tempo in tempos}
     for (tempo, _), receipt in zip(parts, receipts, strict=True):

@@ -63,7 +63,7 @@ class Task:
     @property
     def digest(self) -> str:
         """Another one where the configuration, the dataset or a split is another."""
-        return digest([self.training.deciding(), self.dataset.fingerprint, dict(self.splits)])
+        return digest([self.training.deciding(), self.dataset.digest, dict(self.splits)])
 
 
 def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Sequence[str]] | None = None) -> Bundle:
@@ -149,7 +149,7 @@ def _finder(learner: Any, task: Task, front: Any | None) -> Any:
 def _finished(output: str, task: Task) -> Bundle:
     bundle = Bundle.load(output)
     found = (bundle.training.deciding(), bundle.dataset, bundle.splits)
-    if found != (task.training.deciding(), task.dataset.fingerprint, task.splits):
+    if found != (task.training.deciding(), task.dataset.digest, task.splits):
         raise UsageError(
             f"{output}: holds a bundle of another dataset or configuration; it stays as it is: give a new --output"
         )
@@ -195,7 +195,7 @@ def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
         genres=task.dataset.genres,
         windows=task.windows.to_json(),
         splits=dict(task.splits),
-        dataset=task.dataset.fingerprint,
+        dataset=task.dataset.digest,
         validation={key: value for key, value in figures.items() if value is not None},
         doubt=_doubt(model, task),
     )

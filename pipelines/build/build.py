@@ -174,7 +174,7 @@ def _existing(output: str, config: BuildConfig) -> Dataset | None:
     names = storage.names(output)
     if Dataset.json_name() in names:
         dataset = Dataset.load(output)
-        if dataset.config.fingerprint() != config.fingerprint():
+        if dataset.config.digest() != config.digest():
             changes = ", ".join(_changes(dataset.config, config))
             raise UsageError(f"{output}: is a dataset of another configuration ({changes}); give a new --output")
         return dataset

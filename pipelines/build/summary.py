@@ -62,7 +62,7 @@ def describe(dataset: Dataset) -> str:
         rows.append([name, info.bins, *figures])
     features = table(["feature", "bins", "frames/s", "dtype", "train mean", "train deviation"], rows)
     size_mb = sum(shard.bytes for shard in dataset.shards) / 1e6
-    shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, fingerprint {dataset.fingerprint[:12]}"
+    shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, digest {dataset.digest[:12]}"
     parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards]
     return "\n\n".join(part for part in parts if part)
 

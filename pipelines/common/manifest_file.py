@@ -9,7 +9,7 @@ from pipelines.common.errors import UsageError
 from pipelines.common.section import Section, digest
 
 
-class Described(Section):
+class FolderManifest(Section):
     """A folder's description.
 
     Attributes
@@ -58,7 +58,7 @@ class Described(Section):
         storage.write_bytes(storage.join(self.url, self.json_name()), content)
 
     @property
-    def fingerprint(self) -> str:
+    def digest(self) -> str:
         """A digest of all that the description says.
 
         A setting that has its default does not count: so it is the same in a later version, which has more settings.

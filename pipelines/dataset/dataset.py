@@ -8,9 +8,9 @@ import pydantic
 from numpy.typing import NDArray
 
 from pipelines.common import parquet, storage
-from pipelines.common.manifest_file import Described
+from pipelines.common.manifest_file import FolderManifest
 from pipelines.common.section import Section
-from pipelines.config import BuildConfig, FoldsConfig
+from pipelines.config import SPLITS, BuildConfig, FoldsConfig
 from pipelines.dataset import ledger, splits
 from pipelines.dataset.ledger import Copy, File
 
@@ -79,8 +79,8 @@ class Shard(Section):
     sha256: str
 
 
-class Dataset(Described):
-    """A built dataset. Its fingerprint covers, by the shards' checksums, every record.
+class Dataset(FolderManifest):
+    """A built dataset. Its digest covers, by the shards' checksums, every record.
 
     Attributes
     ----------
@@ -136,7 +136,7 @@ class Dataset(Described):
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
         """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""
         split_of = splits.split_of_folds(config or self.config.folds, list(self.folds))
-        return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in splits.OWN_SPLITS}
+        return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in SPLITS}
 
     def shards_of(self, names: Sequence[str]) -> list[Shard]:
         """The shards of some folds."""

@@ -1,12 +1,9 @@
-"""Splits: the names of train, validation and test, and which folds each of them has."""
+"""Splits: which folds train, validation and test have."""
 
 from collections.abc import Sequence
 
 from pipelines.common.errors import UsageError
-from pipelines.config import FoldsConfig, SplitName
-
-OWN_SPLITS = ("train", "validation", "test")
-"""The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
+from pipelines.config import SPLITS, FoldsConfig, SplitName
 
 
 def split_of(fold: str, config: FoldsConfig) -> SplitName:
@@ -28,7 +25,7 @@ def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, Split
     """
     for split in ("validation", "test"):
         for number in getattr(config, split):
-            if not set(folds) & {fold_name(number), *OWN_SPLITS}:
+            if not set(folds) & {fold_name(number), *SPLITS}:
                 raise UsageError(f"folds.{split} names fold {number}; there are {', '.join(sorted(folds)) or 'none'}")
     return {fold: split_of(fold, config) for fold in folds}
 

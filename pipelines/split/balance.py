@@ -5,8 +5,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipelines.config import SPLITS
 from pipelines.dataset.ledger import WRITTEN, File
-from pipelines.dataset.splits import OWN_SPLITS
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def oversized(songs: Sequence[File], folds: int) -> list[Oversized]:
         The worst first: by how many even folds it fills, then by genre and group.
     """
     judged = [song for song in songs if song.status == WRITTEN or song.reason == "lone_genre"]
-    if any(song.fold in OWN_SPLITS for song in judged):
+    if any(song.fold in SPLITS for song in judged):
         return []
     held: dict[str, Counter[str]] = defaultdict(Counter)
     for song in judged:

@@ -5,9 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from pipelines.config import FoldsConfig
+from pipelines.config import SPLITS, FoldsConfig
 from pipelines.dataset.ledger import REJECTED, File, written
-from pipelines.dataset.splits import OWN_SPLITS, fold_name, split_of
+from pipelines.dataset.splits import fold_name, split_of
 
 
 def with_folds(
@@ -116,7 +116,7 @@ def _given_folds(songs: Sequence[File], config: FoldsConfig) -> dict[str, str]:
     for song in songs:
         given[song.group].add(song.fold)
     return {
-        group: min(folds, key=lambda fold: (-OWN_SPLITS.index(split_of(fold, config)), fold))
+        group: min(folds, key=lambda fold: (-SPLITS.index(split_of(fold, config)), fold))
         for group, folds in given.items()
     }
 

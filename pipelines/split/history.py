@@ -7,11 +7,11 @@ from dataclasses import replace
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.section import digest
-from pipelines.config import BuildConfig
+from pipelines.config import SPLITS, BuildConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import Copy, File
-from pipelines.dataset.splits import OWN_SPLITS, split_of
+from pipelines.dataset.splits import split_of
 
 HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
@@ -46,14 +46,14 @@ def load(url: str, config: BuildConfig) -> list[File]:
     folds = sorted({song.fold for song in earlier})
     before, now = dataset.config, config
     kept = {"audio.max_duration_s": (before.audio.max_duration_s, now.audio.max_duration_s)}  # it changes the hashes
-    if not set(folds) <= set(OWN_SPLITS):
+    if not set(folds) <= set(SPLITS):
         kept["folds.count"] = (before.folds.count, now.folds.count)
     for key, (was_set, is_set) in kept.items():
         if was_set != is_set:
             raise UsageError(f"build.previous {url}: its {key} is {was_set:g}, now it is {is_set:g}; keep it")
     for fold in folds:
         was, would_be = split_of(fold, before.folds), split_of(fold, now.folds)
-        if OWN_SPLITS.index(would_be) < OWN_SPLITS.index(was):
+        if SPLITS.index(would_be) < SPLITS.index(was):
             raise UsageError(
                 f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
                 " set folds.test and folds.validation as they were"

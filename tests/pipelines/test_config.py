@@ -96,9 +96,9 @@ def test_a_configuration_is_frozen():
         BuildConfig().folds.count = 3
 
 
-def test_the_fingerprint_is_of_what_decides_the_bytes():
-    def fingerprint(**sections):
-        return BuildConfig.model_validate(sections).fingerprint()
+def test_the_digest_is_of_what_decides_the_bytes():
+    def digest(**sections):
+        return BuildConfig.model_validate(sections).digest()
 
     same = [
         {"corpus": {"input": "a", "artist_tags": True}},
@@ -112,8 +112,8 @@ def test_the_fingerprint_is_of_what_decides_the_bytes():
         {"features": {"mfcc": {}}},
         {"audio": {"max_duration_s": 9}},
     ]
-    assert {fingerprint(**sections) for sections in same} == {fingerprint()}
-    assert len({fingerprint(), *(fingerprint(**sections) for sections in other)}) == 1 + len(other)
+    assert {digest(**sections) for sections in same} == {digest()}
+    assert len({digest(), *(digest(**sections) for sections in other)}) == 1 + len(other)
 
 
 def test_a_configuration_survives_json():

@@ -42,7 +42,7 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     assert names - {"metrics.json", "report.html"} == {"bundle.json", "history.csv", "logs", "model.keras"}
     again = Bundle.load(bundle.url)
     assert again == bundle
-    assert (again.genres, again.dataset) == (dataset.genres, dataset.fingerprint)
+    assert (again.genres, again.dataset) == (dataset.genres, dataset.digest)
     assert list(again.features.chosen) == ["log_mel"]  # the network sees no other
     assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     assert again.network().output_shape == (None, 3)

@@ -57,19 +57,19 @@ def test_what_is_saved_is_loaded(built):
     assert "url" not in json.loads(storage.read_bytes(storage.join(built.dataset.url, "dataset.json")))
 
 
-def test_the_fingerprint_changes_with_any_record(built):
+def test_the_digest_changes_with_any_record(built):
     shard = built.dataset.shards[0].model_copy(update={"sha256": "0" * 64})
     other = built.dataset.model_copy(update={"shards": (shard, *built.dataset.shards[1:])})
-    assert other.fingerprint != built.dataset.fingerprint == Dataset.load(built.dataset.url).fingerprint
+    assert other.digest != built.dataset.digest == Dataset.load(built.dataset.url).digest
 
 
-def test_the_fingerprint_stays_in_a_later_version_that_has_more_settings(built):
+def test_the_digest_stays_in_a_later_version_that_has_more_settings(built):
     class Later(Dataset):
         more: int = 1
 
     url = built.dataset.url
-    assert Later.load(url).fingerprint == built.dataset.fingerprint
-    assert Later.load(url).model_copy(update={"more": 2}).fingerprint != built.dataset.fingerprint
+    assert Later.load(url).digest == built.dataset.digest
+    assert Later.load(url).model_copy(update={"more": 2}).digest != built.dataset.digest
 
 
 @pytest.mark.parametrize(

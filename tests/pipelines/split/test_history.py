@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from pipelines.build.build import build
 from pipelines.build.plan import assign
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import BuildConfig
+from pipelines.config import SPLITS, BuildConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.ledger import Copy, File
-from pipelines.dataset.splits import OWN_SPLITS, split_of
+from pipelines.dataset.splits import split_of
 from pipelines.split import history
 from tests.audio_files import write_songs
 from tests.pipelines.conftest import config_of, in_process
@@ -55,7 +55,7 @@ def split(song):
     return split_of(song.fold, CONFIG.folds)
 
 
-own_folds = st.sampled_from([("",), ("", *OWN_SPLITS)])
+own_folds = st.sampled_from([("",), ("", *SPLITS)])
 sequences = own_folds.flatmap(lambda folds: st.lists(corpora(folds), min_size=2, max_size=6))
 
 
@@ -65,9 +65,9 @@ def test_nothing_that_was_ever_protected_is_less_so_later(corpora):
     protection = defaultdict(int)
     for rows, _ in builds(corpora):
         for song in ledger.written(rows):
-            assert OWN_SPLITS.index(split(song)) >= protection[recording(song)], song
+            assert SPLITS.index(split(song)) >= protection[recording(song)], song
         for song in ledger.written(rows):
-            protection[recording(song)] = max(protection[recording(song)], OWN_SPLITS.index(split(song)))
+            protection[recording(song)] = max(protection[recording(song)], SPLITS.index(split(song)))
 
 
 @settings(max_examples=200)
