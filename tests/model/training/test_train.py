@@ -93,9 +93,9 @@ def test_the_same_training_gives_the_same_weights(config, dataset, bundle, tmp_p
 
 KILLED = """
 import os, sys
-from model import epochs, train
+from model.training import checkpoints as epochs, train
 from model.config import Config
-from pipelines.dataset import Dataset
+from pipelines.dataset.dataset import Dataset
 note = epochs.Epochs.on_epoch_end
 def killed_in_the_third_epoch(self, epoch, logs=None):
     if epoch == 2:

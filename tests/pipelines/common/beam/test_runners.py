@@ -82,10 +82,10 @@ class NeverDone(ReadSongs):
 SCRIPT = """
 import signal, sys
 from spectroshard import cli
-from pipelines import plan
-from tests.pipelines.test_runners import NeverDone
+from pipelines.build import read_songs
+from tests.pipelines.common.beam.test_runners import NeverDone
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests deaf to it
-plan.ReadSongs = NeverDone
+read_songs.ReadSongs = NeverDone
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -3,7 +3,7 @@ import sys
 
 PROGRAM = """
 import os, sys, warnings
-from pipelines.quiet import quiet
+from pipelines.common.output.quiet import quiet
 with quiet():
     os.write(2, b"native\\n")
     warnings.warn("python's")
