@@ -92,12 +92,12 @@ def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: NewPipe
     UsageError
         No file of a split could be read.
     """
-    songs = [entry.song for entry in foreign.entries]
+    songs = [entry.file for entry in foreign.entries]
     copies: list[Copy] = []
     if foreign.has_audio:
         read_songs = read(foreign.entries, READ_WITH, folder, new_pipeline)
         # What cannot be read still has a name.
-        songs = [replace(song, fold=entry.song.fold) for song, entry in zip(read_songs, foreign.entries, strict=True)]
+        songs = [replace(song, fold=entry.file.fold) for song, entry in zip(read_songs, foreign.entries, strict=True)]
         _refuse_unread_splits(songs, source)
         copies = compare(songs, storage.join(folder, "copies"), new_pipeline)
     songs = with_index(with_song_names(songs), foreign.index)

@@ -42,7 +42,7 @@ class Foreign:
     @property
     def splits(self) -> list[str]:
         """The splits' names, sorted."""
-        return sorted({entry.song.fold for entry in self.entries})
+        return sorted({entry.file.fold for entry in self.entries})
 
 
 def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
@@ -129,8 +129,8 @@ def _of_folder(url: str) -> list[Entry]:
         raise UsageError(f"{url}: is no split by its name and has none in it; expected {_FORMS}")
     entries = listing.list_songs(CorpusConfig(input=url), "")
     split = manifest.SPLITS[_name(url).lower()]
-    named = [replace(entry.song, path=f"{_name(url)}/{entry.song.path}") for entry in entries]
-    return [replace(entry, song=_in_split(song, split)) for entry, song in zip(entries, named, strict=True)]
+    named = [replace(entry.file, path=f"{_name(url)}/{entry.file.path}") for entry in entries]
+    return [replace(entry, file=_in_split(song, split)) for entry, song in zip(entries, named, strict=True)]
 
 
 def _in_split(song: File, split: str) -> File:
@@ -163,7 +163,7 @@ class _Finder:
     def __init__(self, entries: Iterable[Entry]):
         self.by_name: dict[str, list[Entry]] = {}
         for entry in entries:
-            path = PurePosixPath(entry.song.path)
+            path = PurePosixPath(entry.file.path)
             for name in {str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)}:
                 self.by_name.setdefault(name, []).append(entry)
 
@@ -172,10 +172,10 @@ class _Finder:
         for name in (str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)):
             found = self.by_name.get(name, [])
             if len(found) == 1:
-                return replace(found[0], song=replace(_in_split(found[0].song, split), path=listed))
+                return replace(found[0], file=replace(_in_split(found[0].file, split), path=listed))
             if found:
                 break
-        others = ", ".join(entry.song.path for entry in found[:2])
+        others = ", ".join(entry.file.path for entry in found[:2])
         fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
         return Entry(_in_split(File(listed, listed).rejected("unreadable", fault), split), "")
 
@@ -192,8 +192,8 @@ def _of_manifest(url: str, root: str) -> Foreign:
     entries: dict[tuple[str, str], Entry] = {}
     for number, row in enumerate(rows, 1):
         entry = _of_row(row, number, manifest.own_fold(row, url), root)
-        if entry.song.fold:
-            entries.setdefault((entry.song.path, entry.song.fold), entry)
+        if entry.file.fold:
+            entries.setdefault((entry.file.path, entry.file.fold), entry)
     without = sum(not (row.get("split") or row.get("fold")) for row in rows)
     return Foreign(list(entries.values()), without_split=without)
 

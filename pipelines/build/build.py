@@ -73,7 +73,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
     earlier = history.load(config.build.previous, config)
     entries = listing.list_songs(config.corpus, storage.join(folder, "unpacked"))
     planned = plan(entries, earlier, config, folder, new_pipeline)
-    orders = shard_orders(planned.songs, {entry.song.path: entry.location for entry in entries}, config)
+    orders = shard_orders(planned.songs, {entry.file.path: entry.location for entry in entries}, config)
     if existing is None:
         dataset = _write(planned, orders, config, output, new_pipeline)
     else:

@@ -40,7 +40,7 @@ def read(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipelin
     """Songs with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
     receipts = jobs.run(new_pipeline, ReadSongs(folder), read_orders(entries, config))
     readings = [Reading(**reading) for receipt in receipts for reading in receipt["readings"]]
-    return [_with_reading(entry.song, reading) for entry, reading in zip(entries, readings, strict=True)]
+    return [_with_reading(entry.file, reading) for entry, reading in zip(entries, readings, strict=True)]
 
 
 def read_orders(entries: Sequence[Entry], config: BuildConfig) -> list[Json]:
@@ -49,9 +49,9 @@ def read_orders(entries: Sequence[Entry], config: BuildConfig) -> list[Json]:
         {
             "location": entry.location,
             "version": entry.version,
-            "reason": entry.song.reason,
-            "error": entry.song.error,
-            "artist_tag": config.corpus.artist_tags and not entry.song.artist,
+            "reason": entry.file.reason,
+            "error": entry.file.error,
+            "artist_tag": config.corpus.artist_tags and not entry.file.artist,
         }
         for entry in entries
     ]

@@ -55,7 +55,7 @@ def list_songs(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
         raise SpectroshardError(f"corpus.input {config.input}: no song found; looked for files that end in {suffixes}")
-    return sorted(entries, key=lambda entry: (entry.song.path, entry.song.genre))
+    return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
 
 
 def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:

@@ -120,18 +120,18 @@ def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
     """Rejects the rows that name a path again, and all rows of a path when they disagree."""
     by_id: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_id.setdefault(entry.song.path, []).append(entry)
+        by_id.setdefault(entry.file.path, []).append(entry)
     judged = []
     for song_id, rows in by_id.items():
-        agree = len({row.song for row in rows}) == 1
+        agree = len({row.file for row in rows}) == 1
         for index, row in enumerate(rows):
-            if len(rows) == 1 or row.song.reason or (agree and index == 0):
+            if len(rows) == 1 or row.file.reason or (agree and index == 0):
                 judged.append(row)
             elif agree:
                 error = f"the manifest names {song_id} {len(rows)} times; the first row counts"
-                judged.append(replace(row, song=row.song.rejected("repeated", error)))
+                judged.append(replace(row, file=row.file.rejected("repeated", error)))
             else:
-                genres = ", ".join(sorted({r.song.genre for r in rows}))
+                genres = ", ".join(sorted({r.file.genre for r in rows}))
                 error = f"{len(rows)} rows for {song_id} disagree (genres: {genres}); keep one"
-                judged.append(replace(row, song=row.song.rejected("contradicted", error)))
+                judged.append(replace(row, file=row.file.rejected("contradicted", error)))
     return judged

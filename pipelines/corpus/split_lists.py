@@ -23,7 +23,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
                 split_of[stem], path_of[stem] = split, line.strip()
     by_stem = _by_stem(entries)
     listed = [
-        replace(by_stem[stem], song=replace(by_stem[stem].song, fold=fold))
+        replace(by_stem[stem], file=replace(by_stem[stem].file, fold=fold))
         for stem, fold in split_of.items()
         if stem in by_stem
     ]
@@ -50,11 +50,11 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
     """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
     found: dict[str, Entry] = {}
     for entry in entries:
-        stem = without_suffix(entry.song.path)
+        stem = without_suffix(entry.file.path)
         if stem in found:
             raise SpectroshardError(
                 f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
-                f" {found[stem].song.path} and {entry.song.path}"
+                f" {found[stem].file.path} and {entry.file.path}"
             )
         found[stem] = entry
     return found
@@ -68,7 +68,7 @@ def with_artists(entries: list[Entry], url: str) -> list[Entry]:
     for stem, entry in by_stem.items():
         artist, song = index.get(stem, ("", ""))
         named.append(
-            replace(entry, song=replace(entry.song, artist=entry.song.artist or artist, song=entry.song.song or song))
+            replace(entry, file=replace(entry.file, artist=entry.file.artist or artist, song=entry.file.song or song))
         )
     return named
 

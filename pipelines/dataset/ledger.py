@@ -97,7 +97,7 @@ class Entry:
 
     Attributes
     ----------
-    song : Song
+    file : File
         What the corpus says of it. Its fold is the corpus's own, or empty.
     location : str
         Where workers read it: its URI, or the copy of a member of a tar archive.
@@ -105,7 +105,7 @@ class Entry:
         What changes when the file does, as far as a listing shows.
     """
 
-    song: File
+    file: File
     location: str
     version: str = ""
 

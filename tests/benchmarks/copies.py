@@ -211,11 +211,11 @@ def in_threads(do: Callable[[Item], Result], items: Sequence[Item]) -> list[Resu
 
 def read_corpus(url: str) -> dict[str, Clip]:
     """The clips of a manifest by content hash, as a build reads them; those with the same samples are one."""
-    entries = [entry for entry in manifest.entries(url, "") if not entry.song.reason]
+    entries = [entry for entry in manifest.entries(url, "") if not entry.file.reason]
     readings = in_threads(lambda entry: _read(entry.location), entries)
     songs: dict[str, set[str]] = {}
     for entry, reading in zip(entries, readings, strict=True):
-        songs.setdefault(reading.content_hash, set()).add(entry.song.song or entry.song.path)
+        songs.setdefault(reading.content_hash, set()).add(entry.file.song or entry.file.path)
     return {
         reading.content_hash: Clip(
             entry.location,

@@ -25,7 +25,7 @@ def at(tmp_path, monkeypatch):
 
 
 def rows(files):
-    return sorted((entry.song.path, entry.song.fold, entry.song.reason) for entry in files.entries)
+    return sorted((entry.file.path, entry.file.fold, entry.file.reason) for entry in files.entries)
 
 
 def test_folders(at):
@@ -53,7 +53,7 @@ def test_lists_find_audio_by_path_or_by_name(at):
         ("u.wav", "validation", "unreadable"),
     ]
     assert files.entries[0].location.endswith("G/a/x.au")
-    assert "several files have its name: a/x.au, b/x.wav" in files.entries[-2].song.error
+    assert "several files have its name: a/x.au, b/x.wav" in files.entries[-2].file.error
     assert rows(external_splits.load(["."], "G")) == rows(files)
 
 
@@ -78,7 +78,7 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
     ]
     assert files.without_split == 1
     first = files.entries[0]
-    assert (first.location, first.song.artist) == (f"{folder}/m/a.wav", "Ann")
+    assert (first.location, first.file.artist) == (f"{folder}/m/a.wav", "Ann")
     assert external_splits.load(["m/m.csv"], "/elsewhere/..").entries[0].location == "/a.wav"
 
 

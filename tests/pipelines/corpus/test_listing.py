@@ -29,7 +29,7 @@ def listed(source, tmp_path, **keys):
 
 
 def genres_of(entries):
-    return {entry.song.path: entry.song.genre for entry in entries}
+    return {entry.file.path: entry.file.genre for entry in entries}
 
 
 def write_tree(folder):
@@ -76,17 +76,17 @@ def any_form(request, tmp_path):
 def test_every_form_gives_the_same_songs(any_form, tmp_path):
     entries = listed(any_form, tmp_path)
     assert genres_of(entries) == {name: name.partition("/")[0] for name in SONGS}
-    assert [entry.song.path for entry in entries] == sorted(SONGS)
+    assert [entry.file.path for entry in entries] == sorted(SONGS)
     for entry in entries:
-        assert storage.read_bytes(entry.location).decode().endswith(entry.song.path)
-        assert not entry.song.reason
+        assert storage.read_bytes(entry.location).decode().endswith(entry.file.path)
+        assert not entry.file.reason
 
 
 def test_local_songs_go_by_plain_paths(tmp_path, monkeypatch):
     write_tree(str(tmp_path / "songs"))
     monkeypatch.chdir(tmp_path)
     (entry, *_) = listed("./songs/../songs", tmp_path)
-    assert entry.song.uri == entry.location == str(tmp_path / "songs/blues/a 1.wav")
+    assert entry.file.uri == entry.location == str(tmp_path / "songs/blues/a 1.wav")
 
 
 @pytest.mark.parametrize("folder", ["memory://{}", "{}"])
@@ -109,7 +109,7 @@ def test_members_that_lead_out_are_rejected_and_not_written(tmp_path, pack):
         tmp_path / ("a.zip" if pack is write_zip else "a.tar.gz"),
         ["top/g/a.wav", "top/h/b.wav", "../up.wav", "/abs.wav"],
     )
-    entries = {entry.song.path: entry.song.reason for entry in listed(archive, tmp_path)}
+    entries = {entry.file.path: entry.file.reason for entry in listed(archive, tmp_path)}
     assert entries == {"g/a.wav": "", "h/b.wav": "", "../up.wav": "outside_root", "/abs.wav": "outside_root"}
     assert not (tmp_path / "up.wav").exists()
 
@@ -117,7 +117,7 @@ def test_members_that_lead_out_are_rejected_and_not_written(tmp_path, pack):
 def test_songs_beside_the_genre_folders_have_no_genre(tmp_path):
     storage.write_bytes(str(tmp_path / "songs/a.wav"), b"")
     storage.write_bytes(str(tmp_path / "songs/g/b.wav"), b"")
-    reasons = {e.song.path: (e.song.status, e.song.reason) for e in listed(tmp_path / "songs", tmp_path)}
+    reasons = {e.file.path: (e.file.status, e.file.reason) for e in listed(tmp_path / "songs", tmp_path)}
     assert reasons == {"a.wav": ("rejected", "no_genre"), "g/b.wav": ("written", "")}
 
 
@@ -144,7 +144,7 @@ def test_names_that_are_no_utf8_or_very_long(tmp_path):
         archive.add(tmp_path / "songs/g", "g")
     for source in (tmp_path / "songs", tmp_path / "a.tar"):
         entries = listed(source, tmp_path)
-        assert [entry.song.path for entry in entries] == ["g/caf\\xe9.wav", names[1]]
+        assert [entry.file.path for entry in entries] == ["g/caf\\xe9.wav", names[1]]
         assert [storage.read_bytes(entry.location)[:6] for entry in entries] == [b"g/caf\xe9", b"g/nnnn"]
 
 

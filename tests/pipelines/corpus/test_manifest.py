@@ -20,7 +20,7 @@ def entries_of(tmp_path, text, name="m.csv", root="", encoding="utf-8"):
 
 
 def reasons_of(entries):
-    return [(entry.song.path, entry.song.status, entry.song.reason) for entry in entries]
+    return [(entry.file.path, entry.file.status, entry.file.reason) for entry in entries]
 
 
 def parquet(**columns):
@@ -31,20 +31,20 @@ def parquet(**columns):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
 def test_every_column_is_read(tmp_path, encoding):
-    one, two = (entry.song for entry in entries_of(tmp_path, EVERY, encoding=encoding))
+    one, two = (entry.file for entry in entries_of(tmp_path, EVERY, encoding=encoding))
     assert (one.path, one.genre, one.song, one.artist, one.fold) == ("blues/a.wav", "blues", "One", "Ann", "fold-00")
     assert (two.uri, two.fold) == (str(tmp_path / "jazz/b.wav"), "fold-03")
 
 
 def test_columns_may_be_in_any_order_and_case_with_others_between(tmp_path):
     (entry,) = entries_of(tmp_path, ' Genre ,bpm,PATH\r\n"blues, slow",90, a b#.wav \r\n')
-    assert (entry.song.path, entry.song.genre) == ("a b#.wav", "blues, slow")
+    assert (entry.file.path, entry.file.genre) == ("a b#.wav", "blues, slow")
 
 
 def test_parquet_may_hold_numbers_and_nothing(tmp_path):
     content = parquet(path=["a.wav", "b.wav", "c.wav"], genre=[1, 2, None], fold=[1.0, float("nan"), None])
     entries = entries_of(tmp_path, content, "m.parquet")
-    assert [(e.song.genre, e.song.fold, e.song.reason) for e in entries] == [
+    assert [(e.file.genre, e.file.fold, e.file.reason) for e in entries] == [
         ("1", "fold-01", ""), ("2", "", ""), ("", "", "no_genre"),
     ]  # fmt: skip
 
@@ -89,7 +89,7 @@ def test_the_first_of_equal_rows_counts(tmp_path):
 def test_rows_that_contradict_each_other_are_all_rejected(tmp_path, rows):
     entries = entries_of(tmp_path, f"path,genre,fold\n{rows}")
     assert reasons_of(entries) == [("a.wav", "rejected", "contradicted")] * 2
-    assert "2 rows for a.wav disagree" in entries[0].song.error
+    assert "2 rows for a.wav disagree" in entries[0].file.error
 
 
 @pytest.mark.parametrize(
@@ -99,27 +99,27 @@ def test_paths_out_of_the_root_are_rejected(tmp_path, path):
     path = path.replace("OUTSIDE", f"{tmp_path}-sister")
     (entry,) = entries_of(tmp_path, f"path,genre\n{path},blues\n")
     assert reasons_of([entry]) == [(path, "rejected", "outside_root")]
-    assert f"path {path!r} is not below {tmp_path}" in entry.song.error
+    assert f"path {path!r} is not below {tmp_path}" in entry.file.error
 
 
 def test_absolute_paths_within_the_root_are_relative_to_it(tmp_path):
     root = tmp_path / "songs"
     (entry,) = entries_of(tmp_path, f"path,genre\n{root}/blues/a.wav,blues\n", root=f"{root}/")
-    assert (entry.song.path, entry.song.reason) == ("blues/a.wav", "")
+    assert (entry.file.path, entry.file.reason) == ("blues/a.wav", "")
     (entry,) = entries_of(tmp_path, f"path,genre\n{root}/blues/a.wav,blues\n", root="/")
-    assert entry.song.path == f"{root}/blues/a.wav".lstrip("/")
+    assert entry.file.path == f"{root}/blues/a.wav".lstrip("/")
 
 
 def test_a_relative_manifest_and_root(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "m.csv").write_text("path,genre\na.wav,blues\n")
-    assert manifest.entries("m.csv", "")[0].song.uri == str(tmp_path / "a.wav")
-    assert manifest.entries("m.csv", "../x")[0].song.uri == str(tmp_path.parent / "x/a.wav")
+    assert manifest.entries("m.csv", "")[0].file.uri == str(tmp_path / "a.wav")
+    assert manifest.entries("m.csv", "../x")[0].file.uri == str(tmp_path.parent / "x/a.wav")
 
 
 def test_remote_manifests_and_roots(tmp_path):
     storage.write_bytes("memory://lists/m.csv", b"path,genre\na.wav,blues\nmemory://lists/b.wav,jazz\n")
-    assert [e.song.path for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
+    assert [e.file.path for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
     elsewhere = manifest.entries("memory://lists/m.csv", str(tmp_path))
     assert reasons_of(elsewhere) == [("a.wav", "written", ""), ("memory://lists/b.wav", "rejected", "outside_root")]
 
@@ -141,7 +141,7 @@ def test_a_version_follows_the_file(tmp_path):
 )  # fmt: skip
 def test_own_folds_and_splits(tmp_path, column, value, fold):
     (entry,) = entries_of(tmp_path, f"path,genre,{column}\na.wav,blues,{value}\n")
-    assert entry.song.fold == fold
+    assert entry.file.fold == fold
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def listed(tmp_path):
             splits={split: str(tmp_path / f"{split}.txt") for split in splits},
             artists=str(tmp_path / "index.txt") if artists else "",
         )
-        return {entry.song.path: entry.song for entry in listing.list_songs(config, "")}
+        return {entry.file.path: entry.file for entry in listing.list_songs(config, "")}
 
     return list_songs
 
