@@ -7,7 +7,7 @@ from typing import Any
 from model.inference.bundle import Bundle
 from model.inference.prediction import REJECTED, Moment, Prediction
 from model.inference.scores import temper
-from pipelines.audio import decode, time_stretch
+from pipelines.audio import decode, quality, time_stretch
 from pipelines.common import storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
@@ -152,7 +152,9 @@ class PredictSongs(jobs.Fulfil):
     def _read(self, path: str, tempo: float) -> tuple[Prediction, dict[str, Any]]:
         config = self.bundle.audio
         try:
-            samples = decode.load(path, config).samples
+            recording = decode.load(path, config)
+            quality.check(recording, config)
+            samples = recording.samples
             with storage.local_copy(path) as local:
                 year = tags.read_year(local)
             if tempo != 1:
@@ -160,7 +162,7 @@ class PredictSongs(jobs.Fulfil):
             arrays = compute.compute(samples, config.sample_rate_hz, self.bundle.features)
         except Exception as error:
             song_error = error if isinstance(error, FileError) else of_unforeseen(error)
-            return Prediction(path=path, status=REJECTED, reason=song_error.reason, error=song_error.detail), {}
+            return Prediction(path=path, status=REJECTED, reason=song_error.reason.name, error=song_error.detail), {}
         duration_s = len(samples) / config.sample_rate_hz
         return Prediction(path=path, duration_s=duration_s, year=year), self.tile(self.windows.normalise(arrays))
 

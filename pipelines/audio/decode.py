@@ -20,6 +20,14 @@ from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.jit import compiled
 from pipelines.common.errors import FileError
+from pipelines.common.reasons import Reason
+
+ABSURD_HEADER = Reason("absurd_header", "the header's rate, channels or size cannot be true")
+EMPTY = Reason("empty", "the file has no bytes")
+NO_CHANNELS = Reason("no_channels", "the header says zero channels")
+NOT_AUDIO = Reason("not_audio", "no decoder knows the format")
+TRUNCATED = Reason("truncated", "the file ends early, and less than audio.min_duration_s can be decoded")
+UNREADABLE = Reason("unreadable", "the file is missing or may not be read")
 
 # fmt: off
 SUFFIXES = frozenset({
@@ -29,13 +37,10 @@ SUFFIXES = frozenset({
 # fmt: on
 """The file names' endings that are songs, in lower case."""
 
-SILENCE_PEAK = 1e-4
-"""Samples that stay within -80 dB of full scale of each other are silence."""
-
 _RATES_HZ = (1_000, 768_000)
 _BLOCK_FRAMES = 1 << 16  # what a decoder that loses its way takes with it
 # libsndfile's own error numbers, of files whose format it knows.
-_REASON_OF_ERROR = {24: "absurd_header", 32: "no_channels", 33: "absurd_header", 71: "truncated"}
+_REASON_OF_ERROR = {24: ABSURD_HEADER, 32: NO_CHANNELS, 33: ABSURD_HEADER, 71: TRUNCATED}
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
 Block = NDArray[np.float32] | NDArray[np.int16]
@@ -80,48 +85,35 @@ def load(url: str, config: AudioConfig) -> Recording:
     url : str
         A file of any suffix; what it holds decides.
     config : AudioConfig
-        Its rate (resampled with soxr HQ), shortest and longest duration. What lies behind the longest is not read.
+        Its rate (resampled with soxr HQ) and longest duration; what lies behind that is not read.
 
     Raises
     ------
     FileError
-        The song cannot be used; its reason is one of `pipelines.dataset.ledger.REASONS`.
+        The file cannot be decoded. Whether what can be is good enough is for `pipelines.audio.quality` to say.
     """
     try:
         with storage.local_copy(url) as path:
             return _load(path, config)
     except OSError as error:
-        raise FileError("unreadable", f"{type(error).__name__}: {error}") from error
+        raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
-        raise FileError("unreadable", "it is a folder, a pipe or a device, expected a file")
+        raise FileError(UNREADABLE, "it is a folder, a pipe or a device, expected a file")
     if not status.st_size:
-        raise FileError("empty", "the file has 0 bytes")
+        raise FileError(EMPTY, "the file has 0 bytes")
     path.open("rb").close()  # what may not be read is an OSError here; libsndfile would call it no audio
     with _open(path) as source:
         rate = source.sample_rate_hz
         if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
-            raise FileError("absurd_header", f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
+            raise FileError(ABSURD_HEADER, f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
         content = xxhash.xxh3_128(struct.pack("<I", rate))
         blocks = map(_mono, _first(source.blocks, round(config.max_duration_s * rate)))
         samples = spooled.gather(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
-    _check(samples, source.truncated, config)
     return Recording(samples, rate, source.channels, content.hexdigest(), source.truncated)
-
-
-def _check(samples: spooled.Rows, truncated: bool, config: AudioConfig) -> None:
-    duration_s = len(samples) / config.sample_rate_hz
-    if duration_s < config.min_duration_s:
-        found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
-        raise FileError("truncated" if truncated else "too_short", found)
-    lowest, highest = spooled.extent(samples)
-    if not np.isfinite(highest - lowest):
-        raise FileError("not_finite", "samples hold NaN or infinity, expected finite numbers")
-    if highest - lowest < SILENCE_PEAK:
-        raise FileError("silent", f"peak to peak {highest - lowest:.1e}, expected at least {SILENCE_PEAK:g}")
 
 
 def _hashed(blocks: Iterator[NDArray[np.float32]], content: Any) -> Iterator[NDArray[np.float32]]:
@@ -248,9 +240,9 @@ def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _So
 
 def _no_audio(error: str) -> FileError:
     if "moov atom not found" in error:  # an MP4 file keeps its index at its end
-        return FileError("truncated", "the MP4 file ends before its index")
+        return FileError(TRUNCATED, "the MP4 file ends before its index")
     last = error.splitlines()[-1] if error else "it gave no audio"
-    return FileError("not_audio", f"neither libsndfile nor ffmpeg knows the format ({last})")
+    return FileError(NOT_AUDIO, f"neither libsndfile nor ffmpeg knows the format ({last})")
 
 
 def _text(errors: IO[bytes]) -> str:

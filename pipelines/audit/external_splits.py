@@ -4,10 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
+from pipelines.audio.decode import UNREADABLE
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
+from pipelines.corpus.manifest import NO_GENRE
 from pipelines.corpus.song_names import splits_in
 from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import WRITTEN, Entry, File
@@ -135,7 +137,7 @@ def _of_folder(url: str) -> list[Entry]:
 
 def _in_split(song: File, split: str) -> File:
     """A song in its split, also one that a build would reject as it has no genre."""
-    if song.reason == "no_genre":
+    if song.reason == NO_GENRE.name:
         song = replace(song, status=WRITTEN, reason="", error="")
     return replace(song, fold=split)
 
@@ -177,7 +179,7 @@ class _Finder:
                 break
         others = ", ".join(entry.file.path for entry in found[:2])
         fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
-        return Entry(_in_split(File(listed, listed).rejected("unreadable", fault), split), "")
+        return Entry(_in_split(File(listed, listed).rejected(UNREADABLE, fault), split), "")
 
 
 def _of_manifest(url: str, root: str) -> Foreign:
@@ -203,5 +205,5 @@ def _of_row(row: Mapping[str, str], number: int, split: str, root: str) -> Entry
     uri = path if "://" in path else storage.absolute(path if path.startswith("/") else storage.join(root, path))
     song = File(path or f"row {number}", uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
     if not path:
-        song = song.rejected("unreadable", "the manifest's path is empty")
+        song = song.rejected(UNREADABLE, "the manifest's path is empty")
     return Entry(_in_split(song, split), uri, storage.version(uri) if path and storage.is_local(uri) else "")

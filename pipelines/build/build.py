@@ -26,6 +26,7 @@ from pipelines.dataset import ledger
 from pipelines.dataset.dataset import COPIES_NAME, LEDGER_NAME, Dataset, FeatureInfo, Fold, Shard, Sums
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File
 from pipelines.split import balance, history, shards
+from pipelines.split.folds import LONE_GENRE
 
 WORK_NAME = "_build"
 """The folder of a build that is not finished."""
@@ -93,7 +94,7 @@ def _write(planned: Plan, orders: list[Json], config: BuildConfig, output: str, 
     late = {song_id: why for receipt in receipts for song_id, why in receipt["rejected"].items()}
     if late:
         jobs.forget(folder, ReadSongs.kind)  # what was read is no longer so
-    after = [song.rejected(*late[song.path]) if song.path in late else song for song in songs]
+    after = [song.rejected_by_name(*late[song.path]) if song.path in late else song for song in songs]
     ledger.write(ledger_url, after)
     _refuse_rejects(after, config, ledger_url)
     _refuse_orphans(after, ledger_url)
@@ -221,7 +222,7 @@ def _refuse_rejects(songs: Sequence[File], config: BuildConfig, ledger_url: str)
     if sum(counts.values()) == len(songs):
         raise SpectroshardError(f"all {len(songs)} files were rejected ({reasons}); {ledger_url} has every error")
     # Whether a genre of one group stops a build is for folds.unbalanced to say.
-    rejected = sum(count for reason, count in counts.items() if reason != "lone_genre")
+    rejected = sum(count for reason, count in counts.items() if reason != LONE_GENRE.name)
     share, most = rejected / len(songs), config.build.max_reject_share
     if share > most:
         raise SpectroshardError(

@@ -8,7 +8,7 @@ from typing import Any
 
 from apache_beam.metrics.metric import Metrics
 
-from pipelines.audio import decode
+from pipelines.audio import decode, quality
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.beam import jobs
@@ -83,13 +83,14 @@ def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
         return Reading(reason=song["reason"], error=song["error"], is_rejected=True)
     try:
         recording = decode.load(song["location"], config)
+        quality.check(recording, config)
         values = fingerprint.of_samples(recording.samples, config.sample_rate_hz)
         artist = _artist_tag(song["location"]) if song["artist_tag"] else ""
     except FileError as error:
-        return Reading(reason=error.reason, error=error.detail, is_rejected=True)
+        return Reading(reason=error.reason.name, error=error.detail, is_rejected=True)
     except Exception as error:
         unforeseen = of_unforeseen(error)
-        return Reading(reason=unforeseen.reason, error=unforeseen.detail, is_rejected=True)
+        return Reading(reason=unforeseen.reason.name, error=unforeseen.detail, is_rejected=True)
     return Reading(
         len(recording.samples) / config.sample_rate_hz,
         recording.sample_rate_hz,
@@ -97,7 +98,7 @@ def read_song(song: Mapping[str, Any], config: AudioConfig) -> Reading:
         recording.content_hash,
         base64.b64encode(values).decode(),
         artist,
-        "truncated" if recording.truncated else "",
+        decode.TRUNCATED.name if recording.truncated else "",
         "the file ends early; what is there is used" if recording.truncated else "",
     )
 
@@ -109,7 +110,7 @@ def _artist_tag(location: str) -> str:
 
 def _with_reading(song: File, reading: Reading) -> File:
     if reading.is_rejected:
-        return song if song.status == REJECTED else song.rejected(reading.reason, reading.error)
+        return song if song.status == REJECTED else song.rejected_by_name(reading.reason, reading.error)
     return replace(
         song,
         duration_s=reading.duration_s,

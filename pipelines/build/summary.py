@@ -11,6 +11,7 @@ from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import WRITTEN, File
 from pipelines.dataset.records import Record
 from pipelines.split import balance
+from pipelines.split.folds import WITHDRAWN
 
 _MOST_FINDINGS = 30
 
@@ -45,7 +46,7 @@ def findings(dataset: Dataset) -> str:
         f"copies disagree: {song.path} is {song.genre}, {other.path} is {other.genre}"
         for song, other in best_copy.conflicts(songs, dataset.copies())
     ]
-    lines += [f"withdrawn: {song.path}: {song.error}" for song in songs if song.reason == "withdrawn"]
+    lines += [f"withdrawn: {song.path}: {song.error}" for song in songs if song.reason == WITHDRAWN.name]
     copies = sum(bool(song.copy_of) for song in songs)
     lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []
     more = [f"... and {len(lines) - _MOST_FINDINGS} lines more"] if len(lines) > _MOST_FINDINGS else []

@@ -10,12 +10,13 @@ import numpy as np
 from apache_beam.metrics.metric import Metrics
 from numpy.typing import NDArray
 
-from pipelines.audio import decode
+from pipelines.audio import decode, quality
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.beam import jobs
 from pipelines.common.beam.jobs import Json
 from pipelines.common.errors import FileError, of_unforeseen
+from pipelines.common.reasons import Reason
 from pipelines.config import BuildConfig
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Sums
@@ -23,6 +24,8 @@ from pipelines.dataset.ledger import File, written
 from pipelines.dataset.records import Record
 from pipelines.features import compute
 from pipelines.split.shards import in_record_order
+
+CHANGED = Reason("changed", "the file's audio changed between the plan and the shards")
 
 
 def shard_orders(songs: Sequence[File], location_of: Mapping[str, str], config: BuildConfig) -> list[Json]:
@@ -76,8 +79,8 @@ class WriteShards(jobs.Fulfil):
                     try:
                         record, duration_s = song_record(song, config)
                     except FileError as error:
-                        rejected[song["path"]] = (error.reason, error.detail)
-                        Metrics.counter("spectroshard", f"rejected_{error.reason}").inc()
+                        rejected[song["path"]] = (error.reason.name, error.detail)
+                        Metrics.counter("spectroshard", f"rejected_{error.reason.name}").inc()
                         continue
                     _write(file, record, config.shards.dtype, sums)
                     Metrics.counter("spectroshard", "written_songs").inc()
@@ -97,14 +100,15 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
     """
     try:
         recording = decode.load(song["location"], config.audio)
+        quality.check(recording, config.audio)
         if recording.content_hash != song["content_hash"]:
-            raise FileError("changed", "the file holds other audio than when the build read it first; build again")
+            raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
         with np.errstate(over="ignore", invalid="ignore"):  # told below
             arrays = compute.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
         for name, values in arrays.items():
             largest = np.abs(spooled.extent(values)).max()
             if not largest <= _LARGEST:  # nor is NaN
-                raise FileError("not_finite", f"{name} reaches {largest}, expected at most {_LARGEST}")
+                raise FileError(quality.NOT_FINITE, f"{name} reaches {largest}, expected at most {_LARGEST}")
     except FileError:
         raise
     except Exception as error:

@@ -3,6 +3,10 @@
 import traceback
 from pathlib import Path
 
+from pipelines.common.reasons import Reason
+
+FAILED = Reason("failed", "an error that nobody foresaw; the ledger keeps it")
+
 
 class SpectroshardError(Exception):
     """The work failed: exit code 1."""
@@ -21,13 +25,12 @@ class FileError(Exception):
 
     Parameters
     ----------
-    reason : str
-        One of `pipelines.dataset.ledger.REASONS`: what the ledger and the counters call it.
+    reason : Reason
     detail : str
         What was found and what was expected.
     """
 
-    def __init__(self, reason: str, detail: str):
+    def __init__(self, reason: Reason, detail: str):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
@@ -36,4 +39,4 @@ class FileError(Exception):
 def of_unforeseen(error: Exception) -> FileError:
     """The rejection of a song by an error that no code foresaw: it names the error and where it rose."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return FileError("failed", f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")
+    return FileError(FAILED, f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")

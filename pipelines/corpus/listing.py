@@ -19,6 +19,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import digest
 from pipelines.config import CorpusConfig
 from pipelines.corpus import manifest, split_lists
+from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
 from pipelines.dataset.ledger import Entry, File
 
 _GLOB = re.compile(r"[*?\[]")
@@ -110,9 +111,9 @@ def _glob(url: str) -> list[Entry]:
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
     song = File(legible(path), legible(uri), legible(genre))
     if _leads_out(path):
-        song = song.rejected("outside_root", f"the path {song.path} leads out of the corpus")
+        song = song.rejected(OUTSIDE_ROOT, f"the path {song.path} leads out of the corpus")
     elif not genre:
-        song = song.rejected("no_genre", "the file lies beside the genre folders, expected it in one")
+        song = song.rejected(NO_GENRE, "the file lies beside the genre folders, expected it in one")
     return Entry(song, location or uri, version)
 
 

@@ -10,8 +10,14 @@ from typing import Any
 
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
+from pipelines.common.reasons import Reason
 from pipelines.dataset.ledger import Entry, File
 from pipelines.dataset.splits import fold_name
+
+CONTRADICTED = Reason("contradicted", "the manifest has several rows for the path, and they disagree")
+NO_GENRE = Reason("no_genre", "nothing says what the genre is")
+OUTSIDE_ROOT = Reason("outside_root", "the path leads out of the corpus's root")
+REPEATED = Reason("repeated", "an earlier row of the manifest names the same path")
 
 SPLITS = {
     "train": "train", "training": "train",
@@ -93,9 +99,9 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
         fold=own_fold(row, manifest),
     )
     if outside:
-        song = song.rejected("outside_root", f"path {path!r} is not below {root}; corpus.root says where songs may lie")
+        song = song.rejected(OUTSIDE_ROOT, f"path {path!r} is not below {root}; corpus.root says where songs may lie")
     elif not song.genre:
-        song = song.rejected("no_genre", "the manifest's genre is empty")
+        song = song.rejected(NO_GENRE, "the manifest's genre is empty")
     # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
     return Entry(song, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
 
@@ -129,9 +135,9 @@ def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
                 judged.append(row)
             elif agree:
                 error = f"the manifest names {song_id} {len(rows)} times; the first row counts"
-                judged.append(replace(row, file=row.file.rejected("repeated", error)))
+                judged.append(replace(row, file=row.file.rejected(REPEATED, error)))
             else:
                 genres = ", ".join(sorted({r.file.genre for r in rows}))
                 error = f"{len(rows)} rows for {song_id} disagree (genres: {genres}); keep one"
-                judged.append(replace(row, file=row.file.rejected("contradicted", error)))
+                judged.append(replace(row, file=row.file.rejected(CONTRADICTED, error)))
     return judged

@@ -30,7 +30,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
     missing = [
         Entry(
             File(path, path, PurePosixPath(path).parent.name).rejected(
-                "unreadable", "a split list names it; it is not there"
+                decode.UNREADABLE, "a split list names it; it is not there"
             ),
             "",
         )

@@ -5,28 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pipelines.common import parquet
-
-REASONS = {
-    "absurd_header": "the header's rate, channels or size cannot be true",
-    "changed": "the file's audio changed between the plan and the shards",
-    "contradicted": "the manifest has several rows for the path, and they disagree",
-    "crosses_folds": "the corpus puts the song's group on both sides of a split; the protected side keeps it",
-    "empty": "the file has no bytes",
-    "failed": "an error that nobody foresaw; the ledger keeps it",
-    "lone_genre": "the genre has one group of songs, and a split needs two",
-    "no_channels": "the header says zero channels",
-    "no_genre": "nothing says what the genre is",
-    "not_audio": "no decoder knows the format",
-    "not_finite": "the samples hold NaN or infinity, or a feature does, or more than float16 can",
-    "outside_root": "the path leads out of the corpus's root",
-    "repeated": "an earlier row of the manifest names the same path",
-    "silent": "digital silence",
-    "too_short": "shorter than audio.min_duration_s",
-    "truncated": "the file ends early, and less than audio.min_duration_s can be decoded",
-    "unreadable": "the file is missing or may not be read",
-    "withdrawn": "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them",
-}
-
+from pipelines.common.reasons import Reason
 
 WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
 
@@ -51,7 +30,7 @@ class File:
         The file that holds its record.
     status : 'written', 'duplicate' or 'rejected'
     reason : str
-        Of a rejected song, one of `REASONS`; of a written one empty, or `truncated` where the file ends early.
+        Of a rejected file, the name of a `Reason`; of a written one empty, or `truncated` where the file ends early.
     error : str
         What was found and what was expected.
     duration_s : float
@@ -84,10 +63,12 @@ class File:
     fingerprint: bytes = b""
     copy_of: str = ""
 
-    def rejected(self, reason: str, error: str) -> "File":
-        """This song, not to be used."""
-        if reason not in REASONS:
-            raise ValueError(f"reason {reason!r} is not one of {', '.join(REASONS)}")
+    def rejected(self, reason: Reason, error: str) -> "File":
+        """This file, not to be used."""
+        return self.rejected_by_name(reason.name, error)
+
+    def rejected_by_name(self, reason: str, error: str) -> "File":
+        """This file, not to be used, for a reason that a worker gave."""
         return dataclasses.replace(self, status=REJECTED, reason=reason, error=error, fold="", shard="")
 
 

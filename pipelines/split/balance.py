@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.config import SPLITS
 from pipelines.dataset.ledger import WRITTEN, File
+from pipelines.split.folds import LONE_GENRE
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def oversized(songs: Sequence[File], folds: int) -> list[Oversized]:
     list of Oversized
         The worst first: by how many even folds it fills, then by genre and group.
     """
-    judged = [song for song in songs if song.status == WRITTEN or song.reason == "lone_genre"]
+    judged = [song for song in songs if song.status == WRITTEN or song.reason == LONE_GENRE.name]
     if any(song.fold in SPLITS for song in judged):
         return []
     held: dict[str, Counter[str]] = defaultdict(Counter)

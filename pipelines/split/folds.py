@@ -5,9 +5,18 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from pipelines.common.reasons import Reason
 from pipelines.config import SPLITS, FoldsConfig
 from pipelines.dataset.ledger import REJECTED, File, written
 from pipelines.dataset.splits import fold_name, split_of
+
+CROSSES_FOLDS = Reason(
+    "crosses_folds", "the corpus puts the song's group on both sides of a split; the protected side keeps it"
+)
+LONE_GENRE = Reason("lone_genre", "the genre has one group of songs, and a split needs two")
+WITHDRAWN = Reason(
+    "withdrawn", "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them"
+)
 
 
 def with_folds(
@@ -89,10 +98,10 @@ def _judged(song: File, fold_of: Mapping[str, str], earlier: Collection[str]) ->
     fold = fold_of.get(song.group, song.fold)
     if earlier and fold not in earlier:
         error = f"an earlier build had it in {', '.join(sorted(earlier))}; its group {song.group!r} is in {fold} now"
-        return song.rejected("withdrawn", error)
+        return song.rejected(WITHDRAWN, error)
     if song.fold and song.fold != fold:
         error = f"its group {song.group!r} is in {fold} too, which keeps it"
-        return song.rejected("crosses_folds", f"the corpus says {song.fold}; {error}")
+        return song.rejected(CROSSES_FOLDS, f"the corpus says {song.fold}; {error}")
     return song
 
 
@@ -100,7 +109,7 @@ def _not_lone(song: File, lone: set[str]) -> File:
     if song.status == REJECTED or song.genre not in lone:
         return song
     error = f"all songs of genre {song.genre!r} are of group {song.group!r}, a split needs at least 2 groups"
-    return song.rejected("lone_genre", error)
+    return song.rejected(LONE_GENRE, error)
 
 
 def _lone_genres(songs: Sequence[File]) -> set[str]:

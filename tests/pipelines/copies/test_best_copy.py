@@ -2,6 +2,7 @@ import pytest
 
 from pipelines.copies.best_copy import conflicts, with_copies
 from pipelines.dataset.ledger import Copy, File
+from pipelines.split.folds import WITHDRAWN
 
 
 def song(name, content, **facts):
@@ -77,7 +78,7 @@ def test_copies_that_are_kept_name_what_they_copy():
 
 
 def test_rejected_songs_are_nobody_s_originals():
-    songs = [song("a", "x").rejected("withdrawn", "why"), song("b", "x")]
+    songs = [song("a", "x").rejected(WITHDRAWN, "why"), song("b", "x")]
     assert outcome(songs) == {"a": ("rejected", ""), "b": KEPT}
 
 

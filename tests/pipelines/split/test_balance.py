@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.audio.quality import SILENT
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import File
 from pipelines.split.balance import Oversized, oversized
@@ -85,7 +86,7 @@ def test_a_group_is_judged_in_each_of_its_genres():
 
 def test_rejected_songs_do_not_count():
     songs = genre("blues", 9, 1, 1, 1)
-    assert oversized([*songs[:2], *(song.rejected("silent", "") for song in songs[2:9]), *songs[9:]], 4) == []
+    assert oversized([*songs[:2], *(song.rejected(SILENT, "") for song in songs[2:9]), *songs[9:]], 4) == []
 
 
 def test_a_corpus_with_its_own_splits_is_not_judged():

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.audio.quality import SILENT
 from pipelines.common.errors import UsageError
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import File, written
@@ -133,7 +134,7 @@ def test_a_genre_with_one_group_is_rejected():
 
 
 def test_rejected_songs_pass_and_do_not_count():
-    songs = [song("a"), song("b").rejected("silent", "why")]
+    songs = [song("a"), song("b").rejected(SILENT, "why")]
     assert deal(songs) == {"a": "lone_genre", "b": "silent"}
     assert with_folds(songs, FoldsConfig())[1] == songs[1]
 

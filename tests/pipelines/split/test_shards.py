@@ -1,6 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipelines.audio.quality import SILENT
 from pipelines.config import BuildConfig
 from pipelines.dataset.ledger import File
 from pipelines.split.shards import bytes_per_second, in_record_order, with_shards
@@ -34,7 +35,7 @@ def test_the_order_of_records_mixes_genres():
 
 
 def test_rejected_songs_have_no_shard():
-    rejected = File("a", "", "g").rejected("silent", "why")
+    rejected = File("a", "", "g").rejected(SILENT, "why")
     assert with_shards([rejected, *songs_of("train", [1.0])], CONFIG)[0] == rejected
 
 
