@@ -12,7 +12,7 @@ import fsspec
 
 from model.config import Training
 from model.data import augment
-from model.networks.windows import Rows, Windows
+from model.networks.windows import FrameSlice, Windows
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import ledger, records
@@ -143,7 +143,7 @@ def training_batches(
     return epochs.enumerate(first).map(finish, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: Rows | None = None) -> Any:
+def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: FrameSlice | None = None) -> Any:
     """Songs tiled into windows, in the order of the shards.
 
     Parameters

@@ -10,7 +10,7 @@ from model.inference import calibration
 from model.inference.bundle import Bundle
 from model.inference.classify import score_files
 from model.inference.scores import FileScore
-from model.networks.windows import Rows
+from model.networks.windows import FrameSlice
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
@@ -35,8 +35,8 @@ def evaluate(
     -------
     metrics : dict
         As `model.evaluation.metrics.measure` gives them, and the dataset's digest and the test folds;
-        `calibration`, as `model.inference.calibration.reliability` gives it, with the `temperature`; `doubt`, as
-        `model.inference.calibration.risk_taken` does, where the bundle can doubt; `tempo`, as
+        `calibration`, as `model.inference.calibration.reliability` gives it, with the `temperature`; `selective`, as
+        `model.inference.calibration.selective_risk` does, where the bundle is calibrated; `tempo`, as
         `model.evaluation.robustness.measure_tempi` does.
     scores : list of FileScore
 
@@ -55,8 +55,8 @@ def evaluate(
     scores = list(score_bundle(bundle, dataset, "test"))
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
     metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
-    if bundle.doubt:
-        metrics["doubt"] = calibration.risk_taken(scores, bundle.genres, bundle.doubt.threshold)
+    if bundle.calibration:
+        metrics["selective"] = calibration.selective_risk(scores, bundle.genres, bundle.calibration.threshold)
     if new_pipeline:
         metrics["tempo"] = robustness.measure_tempi(robustness.hear(bundle, dataset, new_pipeline), bundle.genres)
     write_metrics(bundle.url, metrics)
@@ -87,7 +87,7 @@ def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
     return list(score_bundle(bundle, dataset, "train", rows))
 
 
-def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: Rows | None = None) -> Iterator[FileScore]:
+def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: FrameSlice | None = None) -> Iterator[FileScore]:
     """Scores every file of one of a bundle's splits, at its temperature."""
     folds, windows = bundle.splits[split], bundle.cutting()
     return score_files(bundle.network(), dataset, folds, windows, rows, bundle.temperature)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.inference.scores import FileScore, by_song
+from model.inference.scores import FileScore, by_song, predicted_genre
 
 _RESAMPLES = 2000
 
@@ -33,20 +33,20 @@ def measure(scores: Sequence[FileScore], genres: Sequence[str], seed: int = 0) -
     """
     songs = by_song(scores)
     true = np.array([genres.index(song.genre) for song in songs])
-    said = np.array([int(np.argmax(song.probabilities)) for song in songs])
+    said = np.array([genres.index(predicted_genre(song.probabilities, genres)) for song in songs])
     confusion = np.zeros((len(genres), len(genres)), int)
     np.add.at(confusion, (true, said), 1)
     per_genre = [_genre_figures(genre, confusion, index) for index, genre in enumerate(genres)]
-    own = np.concatenate([np.full(len(score.segments), genres.index(score.genre)) for score in scores])
-    segment_right = np.concatenate([s.segments for s in scores]).argmax(axis=1) == own
-    segment_groups = [score.group for score in scores for _ in score.segments]
+    own = np.concatenate([np.full(len(score.window_probabilities), genres.index(score.genre)) for score in scores])
+    segment_right = np.concatenate([s.window_probabilities for s in scores]).argmax(axis=1) == own
+    segment_groups = [score.group for score in scores for _ in score.window_probabilities]
     return {
         "songs": len(songs),
         "files": len(scores),
         "segments": len(own),
         "song_accuracy": float((true == said).mean()),
         "song_accuracy_interval": _interval(true == said, [song.group for song in songs], seed),
-        "file_accuracy": float(np.mean([genres[int(s.probabilities.argmax())] == s.genre for s in scores])),
+        "file_accuracy": float(np.mean([predicted_genre(s.probabilities, genres) == s.genre for s in scores])),
         "segment_accuracy": float(segment_right.mean()),
         "segment_accuracy_interval": _interval(segment_right, segment_groups, seed),
         "macro_f1": float(np.mean([row["f1"] for row in per_genre if row["songs"]])),

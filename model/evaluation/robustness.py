@@ -8,7 +8,7 @@ import numpy as np
 from model.inference.bundle import Bundle
 from model.inference.predict import predict_at
 from model.inference.prediction import REJECTED, Prediction
-from model.inference.scores import FileScore, by_song
+from model.inference.scores import FileScore, by_song, predicted_genre
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError
@@ -102,7 +102,7 @@ def measure_tempi(heard: Mapping[float, Sequence[FileScore]], genres: Sequence[s
 
 def _said(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[tuple[str, str], str]:
     """What each song, known by its name and its own genre, is called."""
-    return {(song.song, song.genre): genres[int(song.probabilities.argmax())] for song in by_song(scores)}
+    return {(song.song, song.genre): predicted_genre(song.probabilities, genres) for song in by_song(scores)}
 
 
 def describe(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -11,7 +11,7 @@
 from typing import Any, Final, Literal
 
 from model.config import Training
-from model.inference.calibration import Doubt
+from model.inference.calibration import Calibration
 from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
@@ -19,7 +19,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
@@ -33,25 +33,27 @@ class Bundle(FolderManifest):
     training : Training
     audio : AudioConfig
     features : Features
-        How the network's inputs are computed of a song.
+        The network's inputs, and how they are computed.
     genres : tuple of str
         In the order of the network's outputs.
     windows : dict
-        The windows' shapes and normalisation, as `model.networks.windows.Windows` keeps them.
+        The windows' shapes and normalisation, as `Windows.to_json` gives them.
     splits : dict
         The folds of train, validation and test.
     dataset : str
         The digest of the dataset that it was trained on.
     validation : dict
-        The kept epoch, counted from 0 as in `history.csv`, and its loss and accuracy on validation, if there was any.
-    doubt : Doubt or None
-        None where there were no validation songs: then probabilities are the network's own, and any is enough.
+        The epoch whose weights were kept, counted from 0 as in `history.csv`, and its validation loss and accuracy,
+        where there were validation songs.
+    calibration : Calibration or None
+        None where there were no validation songs: probabilities are then not tempered, and every prediction is
+        confident.
     """
 
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[4] = FORMAT
+    format: Literal[5] = FORMAT
     training: Training
     audio: AudioConfig
     features: Features
@@ -60,19 +62,19 @@ class Bundle(FolderManifest):
     splits: dict[str, tuple[str, ...]]
     dataset: str
     validation: dict[str, float]
-    doubt: Doubt | None = None
+    calibration: Calibration | None = None
 
     @property
     def temperature(self) -> float:
-        """By which the logarithms of songs' probabilities are divided."""
-        return self.doubt.temperature if self.doubt else 1.0
+        """By which songs' log-probabilities are divided."""
+        return self.calibration.temperature if self.calibration else 1.0
 
     def is_confident(self, probability: float) -> bool:
-        """Whether a song's likeliest genre, being so probable, is to be said."""
-        return self.doubt is None or probability >= self.doubt.threshold
+        """Whether a song's most probable genre, of this probability, is a confident prediction."""
+        return self.calibration is None or probability >= self.calibration.threshold
 
     def cutting(self) -> Windows:
-        """The windows that the network sees."""
+        """The windows that the network takes."""
         return Windows.from_json(self.windows)
 
     def network(self) -> Any:
@@ -89,7 +91,7 @@ class Bundle(FolderManifest):
         try:
             with storage.local_copy(url) as path:
                 return keras.models.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # Keras has no one kind for it
+        except Exception as error:  # Keras raises many kinds
             why = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error
 

@@ -1,4 +1,4 @@
-"""How far a model's probabilities can be believed, and when it had better say that it does not know."""
+"""Calibration: the temperature of a model's probabilities, and the confidence below which it abstains."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -13,24 +13,24 @@ from pipelines.common.section import Section
 _BINS = 10
 _TEMPERATURES = (0.05, 5.0)
 _LEAST_OVER_CHANCE = 0.1
-_UNKNOWN_SONGS = 2
+_PRIOR_SONGS = 2
+_ABSTAINS_ALWAYS = 1.01
 
-Array = NDArray[Any]
 
-
-class Doubt(Section):
-    """What a model's validation songs say of how far it can be believed.
+class Calibration(Section):
+    """A model's temperature and confidence threshold, fitted on its validation songs.
 
     Attributes
     ----------
     temperature : float
-        By which the logarithms of a song's probabilities are divided.
+        By which a song's log-probabilities are divided.
     threshold : float
-        The least probability, at that temperature, with which a song's genre is said.
+        The least probability, at that temperature, at which a song's genre is a confident prediction. Above 1 no
+        prediction is.
     risk : float
-        The share of wrong answers that the threshold was to allow.
+        The share of wrong ones among confident predictions that the threshold was fitted to allow.
     songs : int
-        How many songs both were found with.
+        How many validation songs both were fitted on.
     """
 
     temperature: float
@@ -40,122 +40,191 @@ class Doubt(Section):
 
     @classmethod
     def of(cls, scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> Self:
-        """The doubt that scores of validation songs, at a temperature of 1, give reason for."""
+        """Fits the temperature, then the threshold, on scores of validation songs at a temperature of 1."""
         temperature = fit_temperature(scores, genres)
         least = threshold(with_temperature(scores, temperature), genres, risk)
         return cls(temperature=temperature, threshold=least, risk=risk, songs=len(by_song(scores)))
 
 
 def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float:
-    """The temperature at which songs' probabilities are nearest to what the songs are, 1 where there are no songs.
+    """The temperature that minimises the Brier score of songs' probabilities.
 
-    It divides the logarithms of a song's probabilities, once they are the mean of its windows': many windows that agree
-    are surer than each of them, and no genre changes. Near is what Brier's score calls so, which a few songs that are
-    surely mistaken move less than their likelihood. As if there were two songs more, of any genre, a few that are all
-    right do not make a model certain. On the corpus set aside for choices (200 songs) the
-    expected calibration error is 3.7 % so; by likelihood, and by the temperature of each window, it was 16.1 %.
-    Sources: C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599; G.
-    W. Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950; the targets are, of two genres, those
-    of J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999.
+    The temperature is applied to a song's mean probabilities and not to its windows': many windows that agree are more
+    certain than each of them, and no prediction changes. A few confident mistakes move the Brier score less than the
+    likelihood. Targets are smoothed as if there were two more songs of no particular genre, so that a handful of songs
+    that are all classified correctly do not make a model certain.
+
+    On the corpus set aside for choices (200 songs) the expected calibration error is 3.7 % this way; it was 16.1 % by
+    likelihood with the temperature applied to each window.
 
     Parameters
     ----------
     scores : sequence of FileScore
-        Of songs that the model was not trained on, and that nothing else will be measured by.
+        Of songs that the model was not trained on and that are not test songs.
     genres : sequence of str
         In the order of the probabilities.
+
+    Returns
+    -------
+    float
+        Between 0.05 and 5; 1 where there are no songs.
+
+    References
+    ----------
+    C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017, https://arxiv.org/abs/1706.04599.
+    G. W. Brier, "Verification of Forecasts Expressed in Terms of Probability", 1950.
+    J. Platt, "Probabilistic Outputs for Support Vector Machines", 1999: for two genres the targets are his.
+
+    Examples
+    --------
+    A model that is 99 % sure and right about three songs of four is overconfident, and is flattened:
+
+    >>> window = np.array([[0.99, 0.01]], np.float32)
+    >>> true = ["jazz", "jazz", "jazz", "rock"] * 100
+    >>> scores = [FileScore(str(i), genre, str(i), str(i), window) for i, genre in enumerate(true)]
+    >>> temperature = fit_temperature(scores, ("jazz", "rock"))
+    >>> round(temperature, 1), temper(window, temperature).round(2)
+    (4.2, array([[0.75, 0.25]], dtype=float32))
     """
     songs = by_song(scores)
     if not songs:
         return 1.0
     probabilities = np.array([song.probabilities for song in songs])
-    own = np.eye(len(genres))[[genres.index(song.genre) for song in songs]]
-    targets = (len(songs) * own + _UNKNOWN_SONGS / len(genres)) / (len(songs) + _UNKNOWN_SONGS)
+    true = np.eye(len(genres))[[genres.index(song.genre) for song in songs]]
+    targets = (len(songs) * true + _PRIOR_SONGS / len(genres)) / (len(songs) + _PRIOR_SONGS)
 
-    def loss(logarithm: float) -> float:
-        return float(((temper(probabilities, float(np.exp(logarithm))) - targets) ** 2).sum())
+    def brier(log_temperature: float) -> float:
+        return float(((temper(probabilities, float(np.exp(log_temperature))) - targets) ** 2).sum())
 
-    found = scipy.optimize.minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    found = scipy.optimize.minimize_scalar(brier, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 
 def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> float:
-    """The least confidence at which a genre is said, so that at most a share `risk` of what is said is wrong.
+    """The lowest confidence threshold at which the selective risk is at most `risk`.
+
+    A confidence is the probability of a song's most probable genre. One that is hardly above chance (by less than a
+    tenth of what is left to 1) is never above the threshold.
 
     Parameters
     ----------
     scores : sequence of FileScore
         Of songs that the model was not trained on, at the model's temperature.
     genres : sequence of str
+        In the order of the probabilities.
     risk : float
-        Between 0 and 1.
+        The largest allowed share of wrong predictions among those at or above the threshold, between 0 and 1.
 
     Returns
     -------
     float
-        That of the least sure of the songs where all may be said: what the model is less sure of than of any song may
-        be no music. A genre is not said that is hardly likelier than chance would have it, by less than a tenth of what
-        is left to 1. More than 1, so that nothing is said, where not even the surest songs are right often enough, or
-        there are no songs.
+        The confidence of one of the songs: the lowest of all where all may be predicted, as an input of which the model
+        is less confident than of any song may be no music. Above 1, so that the model always abstains, where even
+        the most confident predictions are wrong too often, or there are no songs.
+
+    Examples
+    --------
+    >>> def song(name, genre, jazz):
+    ...     return FileScore(name, genre, name, name, np.array([[jazz, 1 - jazz]]))
+    >>> songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7)]
+    >>> threshold(songs, ("jazz", "rock"), risk=0.1)
+    0.8
     """
-    confidences, right = _confidences(scores, genres)
-    is_likely = confidences >= (1 + _LEAST_OVER_CHANCE * (len(genres) - 1)) / len(genres)
-    confidences, right = confidences[is_likely], right[is_likely]
+    confidences, correct = _confidences(scores, genres)
+    is_over_chance = confidences >= (1 + _LEAST_OVER_CHANCE * (len(genres) - 1)) / len(genres)
+    confidences, correct = confidences[is_over_chance], correct[is_over_chance]
     order = np.argsort(-confidences, kind="stable")
-    wrong_shares = np.cumsum(~right[order]) / np.arange(1, len(order) + 1)
-    # Songs of one confidence are said together or not at all.
-    is_last = np.append(np.diff(confidences[order]) != 0, True)[: len(order)]
-    allowed = np.flatnonzero((wrong_shares <= risk) & is_last)
-    return float(confidences[order][allowed[-1]]) if len(allowed) else 1.01
+    risks = np.cumsum(~correct[order]) / np.arange(1, len(order) + 1)
+    # Songs of equal confidence are on the same side of any threshold.
+    is_last_of_equals = np.append(np.diff(confidences[order]) != 0, True)[: len(order)]
+    allowed = np.flatnonzero((risks <= risk) & is_last_of_equals)
+    return float(confidences[order][allowed[-1]]) if len(allowed) else _ABSTAINS_ALWAYS
 
 
-def risk_taken(scores: Sequence[FileScore], genres: Sequence[str], least: float) -> dict[str, float]:
-    """What a threshold comes to: `said`, the share of songs that are given a genre, and `wrong`, of those the wrong."""
-    confidences, right = _confidences(scores, genres)
-    is_said = confidences >= least
-    return {"said": float(is_said.mean()), "wrong": float((~right[is_said]).mean()) if is_said.any() else 0.0}
+def selective_risk(scores: Sequence[FileScore], genres: Sequence[str], threshold: float) -> dict[str, float]:
+    """Coverage and risk of a model that abstains below a confidence threshold.
+
+    Source of the terms: Y. Geifman and R. El-Yaniv, "Selective Classification for Deep Neural Networks", NeurIPS 2017,
+    https://arxiv.org/abs/1705.08500.
+
+    Parameters
+    ----------
+    scores : sequence of FileScore
+        At the model's temperature.
+    genres : sequence of str
+        In the order of the probabilities.
+    threshold : float
+
+    Returns
+    -------
+    dict
+        `coverage`, the share of songs at or above the threshold; `risk`, the share of wrong predictions among those, 0
+        where there are none.
+
+    Examples
+    --------
+    >>> def song(name, genre, jazz):
+    ...     return FileScore(name, genre, name, name, np.array([[jazz, 1 - jazz]]))
+    >>> songs = [song("a", "jazz", 0.9), song("b", "rock", 0.8), song("c", "jazz", 0.6), song("d", "jazz", 0.55)]
+    >>> selective_risk(songs, ("jazz", "rock"), 0.7)
+    {'coverage': 0.5, 'risk': 0.5}
+    """
+    confidences, correct = _confidences(scores, genres)
+    is_covered = confidences >= threshold
+    risk = float((~correct[is_covered]).mean()) if is_covered.any() else 0.0
+    return {"coverage": float(is_covered.mean()), "risk": risk}
 
 
 def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:
-    """How often songs are right that a model is so confident of.
+    """The reliability diagram of songs' confidences, and its expected calibration error.
+
+    Source: M. P. Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015.
 
     Parameters
     ----------
     scores : sequence of FileScore
     genres : sequence of str
+        In the order of the probabilities.
 
     Returns
     -------
     dict
-        `bins`: of each tenth of confidence that holds a song, how many, their mean `confidence` and their `accuracy`;
-        `expected_calibration_error`: the mean of the bins' differences of the two, weighed by their songs (M. P. Naeini
-        et al., "Obtaining Well Calibrated Probabilities Using Bayesian Binning", AAAI 2015).
+        `bins`: for each tenth of confidence that has a song in it, the number of `songs`, their mean `confidence` and
+        their `accuracy`; `expected_calibration_error`: the mean difference of the two over the bins, weighted by songs.
+
+    Examples
+    --------
+    >>> window = np.array([[0.75, 0.25]])
+    >>> songs = [FileScore(name, genre, name, name, window) for name, genre in (("a", "jazz"), ("b", "rock"))]
+    >>> reliability(songs, ("jazz", "rock"))
+    {'bins': [{'songs': 2, 'confidence': 0.75, 'accuracy': 0.5}], 'expected_calibration_error': 0.25}
     """
-    confidences, right = _confidences(scores, genres)
+    confidences, correct = _confidences(scores, genres)
     bin_of = np.minimum((confidences * _BINS).astype(int), _BINS - 1)
     bins = [
         {
             "songs": int((bin_of == number).sum()),
             "confidence": float(confidences[bin_of == number].mean()),
-            "accuracy": float(right[bin_of == number].mean()),
+            "accuracy": float(correct[bin_of == number].mean()),
         }
         for number in np.unique(bin_of)
     ]
-    error = sum(each["songs"] * abs(each["confidence"] - each["accuracy"]) for each in bins) / max(len(right), 1)
+    error = sum(each["songs"] * abs(each["confidence"] - each["accuracy"]) for each in bins) / max(len(correct), 1)
     return {"bins": bins, "expected_calibration_error": error}
 
 
 def reliability_of_rounds(rounds: Mapping[str, Sequence[FileScore]], genres: Sequence[str]) -> dict[str, Any]:
-    """How far a cross-validation's probabilities can be believed, at temperatures that no song had a part in.
+    """The reliability of a cross-validation, no song of which had a part in its own temperature.
 
-    Where no songs are kept for validation, those that the other rounds tested take their place: each round's
-    temperature is fitted on the test songs of all others, as their own models heard them, and never on its own.
+    A cross-validation keeps no songs for validation, so each round's temperature is fitted on the test songs of all
+    other rounds, as scored by their own models.
 
     Parameters
     ----------
     rounds : dict
         By round, the scores of its test songs.
     genres : sequence of str
+        In the order of the probabilities.
 
     Returns
     -------
@@ -170,9 +239,9 @@ def reliability_of_rounds(rounds: Mapping[str, Sequence[FileScore]], genres: Seq
     return reliability(pooled, genres) | {"temperature": float(np.mean(list(temperature_of.values())))}
 
 
-def _confidences(scores: Sequence[FileScore], genres: Sequence[str]) -> tuple[Array, Array]:
-    """Of each song the probability of its likeliest genre, and whether that is its own."""
+def _confidences(scores: Sequence[FileScore], genres: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Of each song the probability of its most probable genre, and whether that genre is correct."""
     songs = by_song(scores)
     probabilities = np.array([song.probabilities for song in songs]).reshape(len(songs), len(genres))
-    own = np.array([genres.index(song.genre) for song in songs], int)
-    return probabilities.max(axis=1, initial=0.0), probabilities.argmax(axis=1) == own
+    true = np.array([genres.index(song.genre) for song in songs], int)
+    return probabilities.max(axis=1, initial=0.0), probabilities.argmax(axis=1) == true

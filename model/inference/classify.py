@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.data import batches
 from model.inference.scores import FileScore
-from model.networks.windows import Rows, Windows
+from model.networks.windows import FrameSlice, Windows
 from pipelines.dataset.dataset import Dataset
 
 _WINDOWS_AT_ONCE = 64
@@ -22,7 +22,7 @@ def score_files(
     dataset: Dataset,
     folds: Sequence[str],
     windows: Windows,
-    rows: Rows | None = None,
+    rows: FrameSlice | None = None,
     temperature: float = 1.0,
 ) -> Iterator[FileScore]:
     """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""

@@ -31,7 +31,7 @@ class Prediction(Section):
     genre : str
         The likeliest, and its `probability`.
     is_confident : bool
-        Whether it is so probable that it is to be said, see `model.inference.calibration.Doubt`.
+        Whether it is so probable that it is to be said, see `model.inference.calibration.Calibration`.
     probabilities : dict
         The song's distribution over genres: the mean of its windows', at the bundle's temperature.
     course : tuple of Moment

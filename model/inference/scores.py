@@ -1,4 +1,4 @@
-"""Scores: the probabilities that a model gives the windows of a file."""
+"""Scores: a model's probabilities for the windows of files, averaged to files and songs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,48 +9,107 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FileScore:
-    """A file as a model heard it.
+    """A model's probabilities for a file, beside what the file is.
 
     Attributes
     ----------
-    path, genre, group : str
-        What it is; its own genre, not the model's.
+    path : str
+        The file's, as in the ledger.
+    genre : str
+        Its label, not the model's prediction.
+    group : str
+        The group that it was split by.
     song : str
-        The song that it is of; files of one song are judged together.
-    segments : array, shape (windows, genres)
-        Each window's probabilities, as the network gives them.
+        The song that it is a recording of; files of one song are scored together.
+    window_probabilities : array, shape (windows, genres)
+        Softmax outputs of the network, not tempered.
     temperature : float
-        That at which the file's probabilities are told.
+        Applied to the file's probabilities, not to those of its windows.
+
+    Examples
+    --------
+    >>> score = FileScore("a.mp3", "rock", "a", "a", np.array([[0.2, 0.8], [0.4, 0.6]], np.float32))
+    >>> score.probabilities.round(2)
+    array([0.3, 0.7], dtype=float32)
     """
 
     path: str
     genre: str
     group: str
     song: str
-    segments: NDArray[np.float32]
+    window_probabilities: NDArray[np.float32]
     temperature: float = 1.0
 
     @property
     def probabilities(self) -> NDArray[np.float32]:
-        """The file's distribution over genres: the mean of its windows', at its temperature, shape (genres,)."""
-        return temper(self.segments.mean(axis=0), self.temperature)
+        """The file's probabilities: the mean over its windows, tempered, shape (genres,)."""
+        return temper(self.window_probabilities.mean(axis=0), self.temperature)
 
 
 def by_song(files: Sequence[FileScore]) -> list[FileScore]:
-    """Files of one song and genre as one, in the order of their first files."""
+    """Merges the scores of files of one song and genre.
+
+    Parameters
+    ----------
+    files : sequence of FileScore
+
+    Returns
+    -------
+    list of FileScore
+        One for each song and genre, with the windows of all its files, in the order of their first files.
+
+    Examples
+    --------
+    >>> window = np.array([[0.5, 0.5]], np.float32)
+    >>> files = [FileScore(path, "rock", "g", "one song", window) for path in ("a.mp3", "b.mp3")]
+    >>> [score.window_probabilities.shape for score in by_song(files)]
+    [(2, 2)]
+    """
     members: dict[tuple[str, str], list[FileScore]] = {}
     for score in files:
         members.setdefault((score.song, score.genre), []).append(score)
-    return [replace(some[0], segments=np.concatenate([s.segments for s in some])) for some in members.values()]
+    return [
+        replace(some[0], window_probabilities=np.concatenate([score.window_probabilities for score in some]))
+        for some in members.values()
+    ]
+
+
+def predicted_genre(probabilities: NDArray[np.float32], genres: Sequence[str]) -> str:
+    """The most probable genre.
+
+    Parameters
+    ----------
+    probabilities : array, shape (genres,)
+    genres : sequence of str
+        In the order of the probabilities.
+
+    Examples
+    --------
+    >>> predicted_genre(np.array([0.2, 0.7, 0.1]), ("jazz", "pop", "rock"))
+    'pop'
+    """
+    return genres[int(probabilities.argmax())]
 
 
 def with_temperature(scores: Sequence[FileScore], temperature: float) -> list[FileScore]:
-    """Scores whose probabilities are sharper, below a temperature of 1, or flatter, above it."""
+    """Scores whose probabilities are tempered once more: sharper below a temperature of 1, flatter above it."""
     return [replace(score, temperature=score.temperature * temperature) for score in scores]
 
 
 def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
-    """Distributions, shape (..., genres), whose logarithms are divided by a temperature: none changes its order."""
+    """Divides log-probabilities by a temperature and normalises again; their order stays.
+
+    Parameters
+    ----------
+    probabilities : array, shape (..., genres)
+    temperature : float
+        Below 1 sharpens, above 1 flattens.
+
+    Examples
+    --------
+    >>> temper(np.array([0.2, 0.8], np.float32), 2.0).round(2)
+    array([0.33, 0.67], dtype=float32)
+    """
     if temperature == 1:
         return probabilities
     powers = np.maximum(probabilities, np.finfo(np.float32).tiny).astype(float) ** (1 / temperature)

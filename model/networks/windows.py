@@ -12,7 +12,7 @@ from pipelines.dataset.dataset import Dataset
 
 _LEAST_DEVIATION = 1e-3
 
-Rows = Callable[[str, Any], tuple[Any, Any]]
+FrameSlice = Callable[[str, Any], tuple[Any, Any]]
 """Given a feature's name and its frames: the first frame of a stretch and how many, as `parse_tensors` takes it."""
 
 
@@ -74,7 +74,7 @@ class Windows:
         """Features with mean 0 and deviation 1 in each bin."""
         return {name: (features[name] - self.mean[name]) / self.deviation[name] for name in self.frames}
 
-    def at(self, share: Any, held_out_share: float = 0.0) -> Rows:
+    def at(self, share: Any, held_out_share: float = 0.0) -> FrameSlice:
         """The rows of windows: gives, for a feature and its frames, the first of each window and how many.
 
         Parameters
@@ -94,7 +94,7 @@ class Windows:
 
         return rows
 
-    def held_out(self, share: float) -> Rows:
+    def held_out(self, share: float) -> FrameSlice:
         """The rows at a song's end that are held out: that share of them, but a window at least and half at most."""
 
         def rows(name: str, frames: Any) -> tuple[Any, Any]:

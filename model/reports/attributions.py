@@ -9,7 +9,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from model.inference.bundle import Bundle
-from model.inference.scores import FileScore
+from model.inference.scores import FileScore, predicted_genre
 from model.networks.windows import Windows
 from model.reports import excerpts, svg
 from model.reports.saliency import saliency
@@ -44,7 +44,7 @@ def choose(scores: Sequence[FileScore], genres: Sequence[str]) -> list[tuple[Fil
     pairs = []
     for genre in genres:
         files = sorted((score for score in scores if score.genre == genre), key=lambda score: score.path)
-        right = [score for score in files if genres[int(score.probabilities.argmax())] == genre]
+        right = [score for score in files if predicted_genre(score.probabilities, genres) == genre]
         wrong = [score for score in files if score not in right]
         if right and wrong:
             surest = [max(some, key=lambda score: float(score.probabilities.max())) for some in (right, wrong)]
@@ -149,8 +149,8 @@ def _chart(
 
 def _course(score: FileScore, genre: int, length_s: float, colour: str, genres: Sequence[str]) -> Line:
     """A genre's probability in percent, a step a window."""
-    edges = np.linspace(0, length_s, len(score.segments) + 1).repeat(2)[1:-1]
-    steps = (100 * score.segments[:, genre]).repeat(2)
+    edges = np.linspace(0, length_s, len(score.window_probabilities) + 1).repeat(2)[1:-1]
+    steps = (100 * score.window_probabilities[:, genre]).repeat(2)
     return Line(list(zip(edges.tolist(), steps.tolist(), strict=True)), colour, genres[genre])
 
 

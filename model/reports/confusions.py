@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from model.inference.scores import FileScore, by_song
+from model.inference.scores import FileScore, by_song, predicted_genre
 from model.networks.windows import Windows
 from model.reports import excerpts
 from pipelines.dataset.dataset import Dataset
@@ -71,7 +71,7 @@ class Excerpt:
 def mistaken(scores: Sequence[FileScore], genres: Sequence[str]) -> list[Mistaken]:
     """Each genre that was mistaken with what it was called most often, those mistaken most first."""
     songs = by_song(scores)
-    said_of = {(song.song, song.genre): genres[int(song.probabilities.argmax())] for song in songs}
+    said_of = {(song.song, song.genre): predicted_genre(song.probabilities, genres) for song in songs}
     pairs = Counter((genre, said) for (_, genre), said in said_of.items())
     totals = Counter(genre for _, genre in said_of)
 
@@ -82,9 +82,16 @@ def mistaken(scores: Sequence[FileScore], genres: Sequence[str]) -> list[Mistake
             return None
         song = max(among, key=lambda song: float(song.probabilities[index]))
         files = [score for score in scores if (score.song, score.genre) == (song.song, genre)]
-        file = max(files, key=lambda score: float(score.segments[:, index].max()))
-        window = int(file.segments[:, index].argmax())
-        return Moment(file.path, genre, said, window, len(file.segments), float(file.segments[window, index]))
+        file = max(files, key=lambda score: float(score.window_probabilities[:, index].max()))
+        window = int(file.window_probabilities[:, index].argmax())
+        return Moment(
+            file.path,
+            genre,
+            said,
+            window,
+            len(file.window_probabilities),
+            float(file.window_probabilities[window, index]),
+        )
 
     found = []
     for genre in genres:

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from model.evaluation import leak_gap
 from model.inference.bundle import HISTORY_NAME, REPORT_NAME, Bundle
-from model.inference.scores import FileScore, by_song
+from model.inference.scores import FileScore, by_song, predicted_genre
 from model.reports import attributions, confusions, svg
 from model.reports.svg import Axis, Line
 from pipelines.common import storage
@@ -63,7 +63,7 @@ def write_report(
         commonest=max(metrics["per_genre"], key=lambda row: row["songs"]),
         training=_training(bundles),
         reliability=_reliability(metrics["calibration"]["bins"]),
-        doubt=bundles[0].doubt,
+        calibration=bundles[0].calibration,
         mistaken=_mistaken(scores, dataset, bundles),
         decisions=_decisions(scores, dataset, bundles),
         songs=_songs(scores, dataset.genres),
@@ -165,7 +165,7 @@ def _songs(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]
         {
             "name": song.song,
             "genre": song.genre,
-            "said": genres[int(song.probabilities.argmax())],
+            "said": predicted_genre(song.probabilities, genres),
             "probability": float(song.probabilities.max()),
             "own_probability": float(song.probabilities[genres.index(song.genre)]),
         }

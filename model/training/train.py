@@ -11,7 +11,7 @@ import keras
 from model.config import Config, Training
 from model.data import batches
 from model.inference.bundle import MODEL_NAME, Bundle
-from model.inference.calibration import Doubt
+from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.networks import blocks, registry
 from model.networks.windows import Windows
@@ -175,11 +175,11 @@ def _fit(model: Any, task: Task, epochs: Epochs) -> None:
     )
 
 
-def _doubt(model: Any, task: Task) -> Doubt | None:
+def _calibration(model: Any, task: Task) -> Calibration | None:
     if not task.validates:
         return None
     scores = list(score_files(model, task.dataset, task.splits["validation"], task.windows))
-    return Doubt.of(scores, task.dataset.genres, task.training.risk)
+    return Calibration.of(scores, task.dataset.genres, task.training.risk)
 
 
 def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
@@ -197,7 +197,7 @@ def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
         splits=dict(task.splits),
         dataset=task.dataset.digest,
         validation={key: value for key, value in figures.items() if value is not None},
-        doubt=_doubt(model, task),
+        calibration=_calibration(model, task),
     )
     bundle.save()
     return bundle

@@ -9,7 +9,7 @@ from model.config import Training
 from model.evaluation import crossval
 from model.evaluation.evaluate import evaluate
 from model.evaluation.robustness import TEMPOS
-from model.inference.calibration import reliability, risk_taken
+from model.inference.calibration import reliability, selective_risk
 from model.inference.classify import classify, score_files
 from model.inference.scores import temper, with_temperature
 from pipelines.common.errors import UsageError
@@ -40,11 +40,13 @@ def test_scores_are_at_the_bundles_temperature(evaluated, bundle, dataset):
     raw = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
     for score, own in zip(scores, with_temperature(raw, bundle.temperature), strict=True):
         np.testing.assert_allclose(score.probabilities, own.probabilities, atol=1e-6)
-        np.testing.assert_allclose(score.probabilities, temper(score.segments.mean(axis=0), bundle.temperature))
+        np.testing.assert_allclose(
+            score.probabilities, temper(score.window_probabilities.mean(axis=0), bundle.temperature)
+        )
     assert bundle.temperature != 1
     assert metrics["calibration"] == reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
     assert sum(each["songs"] for each in metrics["calibration"]["bins"]) == len(scores)
-    assert metrics["doubt"] == risk_taken(scores, bundle.genres, bundle.doubt.threshold)
+    assert metrics["selective"] == selective_risk(scores, bundle.genres, bundle.calibration.threshold)
 
 
 def test_another_dataset_is_refused(bundle, dataset):
@@ -54,7 +56,9 @@ def test_another_dataset_is_refused(bundle, dataset):
 
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
     windows, model = bundle.cutting(), bundle.network()
-    together = {score.path: score.segments for score in score_files(model, dataset, list(dataset.folds), windows)}
+    together = {
+        score.path: score.window_probabilities for score in score_files(model, dataset, list(dataset.folds), windows)
+    }
     rng = np.random.default_rng(0)
     shape = windows.shapes["log_mel"]
     songs = [(n, {"log_mel": rng.normal(size=(n, *shape)).astype(np.float32)}) for n in (1, 70, 3)]

@@ -77,4 +77,4 @@ def test_a_temperature_makes_a_song_surer_than_its_windows_and_changes_no_genre(
     np.testing.assert_allclose(sharper.probabilities, np.array([9, 4, 1]) / 14, rtol=1e-5)
     assert sharper.probabilities.max() > own.probabilities.max()
     assert (np.argsort(sharper.probabilities) == np.argsort(own.probabilities)).all()
-    assert sharper.segments is own.segments
+    assert sharper.window_probabilities is own.window_probabilities

@@ -40,7 +40,7 @@ def test_as_they_are_songs_are_heard_as_from_the_shards(heard, own, dataset):
     for score in heard[1.0]:
         shard = expected[score.path]
         assert (score.genre, score.group, score.song) == (shard.genre, shard.group, shard.song)
-        np.testing.assert_allclose(score.segments, shard.segments, atol=0.05)
+        np.testing.assert_allclose(score.window_probabilities, shard.window_probabilities, atol=0.05)
 
 
 def test_another_tempo_is_another_length_and_another_sound(heard, own, dataset):

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 
 from model.inference.calibration import (
-    Doubt,
+    Calibration,
     fit_temperature,
     reliability,
     reliability_of_rounds,
-    risk_taken,
+    selective_risk,
     threshold,
 )
 from model.inference.scores import FileScore, temper, with_temperature
@@ -63,8 +63,8 @@ def test_threshold_says_as_much_as_the_risk_allows():
 
 def test_the_risk_taken_is_the_share_of_wrong_ones_among_those_said():
     songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7), song("d", "jazz", 0.6)]
-    assert risk_taken(songs, GENRES, 0.65) == {"said": 0.75, "wrong": pytest.approx(1 / 3)}
-    assert risk_taken(songs, GENRES, 1.01) == {"said": 0.0, "wrong": 0.0}
+    assert selective_risk(songs, GENRES, 0.65) == {"coverage": 0.75, "risk": pytest.approx(1 / 3)}
+    assert selective_risk(songs, GENRES, 1.01) == {"coverage": 0.0, "risk": 0.0}
 
 
 def test_threshold_lets_nothing_through_where_the_surest_are_wrong():
@@ -93,14 +93,14 @@ def test_a_few_songs_that_are_all_right_make_nothing_certain():
     assert all(0.6 < each.probabilities.max() < 0.9 for each in tempered)
 
 
-def test_doubt_has_the_threshold_of_the_temperature_that_it_has():
+def test_a_calibration_has_the_threshold_of_the_temperature_that_it_has():
     sharp = with_temperature(calibrated(), 0.5)
-    doubt = Doubt.of(sharp, GENRES, risk=0.1)
-    assert (doubt.risk, doubt.songs) == (0.1, 2_000)
-    assert doubt.temperature == pytest.approx(2, rel=0.1)
+    calibration = Calibration.of(sharp, GENRES, risk=0.1)
+    assert (calibration.risk, calibration.songs) == (0.1, 2_000)
+    assert calibration.temperature == pytest.approx(2, rel=0.1)
     # Of songs whose confidence is spread evenly from a threshold to 1, all right as often as they say, half the
     # distance to 1 is wrong.
-    assert doubt.threshold == pytest.approx(0.8, abs=0.03)
+    assert calibration.threshold == pytest.approx(0.8, abs=0.03)
 
 
 def test_a_rounds_temperature_is_that_of_the_other_rounds_songs():

@@ -65,33 +65,33 @@ def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, datase
 
 
 @pytest.fixture(scope="module")
-def doubting(bundle, tmp_path_factory):
+def unsure(bundle, tmp_path_factory):
     """The bundle, less sure than it is, and asked to be surer than it can be."""
-    url = str(tmp_path_factory.mktemp("doubting") / "bundle")
+    url = str(tmp_path_factory.mktemp("unsure") / "bundle")
     shutil.copytree(bundle.url, url)
-    doubt = bundle.doubt.model_copy(update={"temperature": 4 * bundle.temperature, "threshold": 0.9})
-    copy = bundle.model_copy(update={"url": url, "doubt": doubt})
+    calibration = bundle.calibration.model_copy(update={"temperature": 4 * bundle.temperature, "threshold": 0.9})
+    copy = bundle.model_copy(update={"url": url, "calibration": calibration})
     copy.save()
     return copy
 
 
-def test_a_doubting_bundle_says_no_genre_with_confidence(doubting, bundle, corpus, tmp_path):
+def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, tmp_path):
     song = str(next((corpus / "techno").glob("*.wav")))
-    (sharper,), (flatter,) = (predict(each, [song], None, new_pipeline) for each in (bundle, doubting))
+    (sharper,), (flatter,) = (predict(each, [song], None, new_pipeline) for each in (bundle, unsure))
     assert flatter.genre == sharper.genre and flatter.probability < sharper.probability - 0.01
     assert sum(flatter.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert not flatter.is_confident
     lines = show(flatter).splitlines()
     assert lines[1] == "  none of these with confidence" and "█" in lines[2]
-    write_predictions(str(tmp_path / "p.csv"), [flatter], doubting.genres)
-    write_predictions(str(tmp_path / "p.parquet"), [flatter], doubting.genres)
+    write_predictions(str(tmp_path / "p.csv"), [flatter], unsure.genres)
+    write_predictions(str(tmp_path / "p.parquet"), [flatter], unsure.genres)
     assert next(csv.DictReader((tmp_path / "p.csv").open()))["is_confident"] == "False"
     assert pq.read_table(tmp_path / "p.parquet")["is_confident"].to_pylist() == [False]
 
 
 def test_a_song_that_is_sure_enough_is_said(bundle, predictions):
     for prediction in list(predictions.values())[:3]:
-        assert prediction.is_confident == (prediction.probability >= bundle.doubt.threshold)
+        assert prediction.is_confident == (prediction.probability >= bundle.calibration.threshold)
         assert ("none of these" in show(prediction)) != prediction.is_confident
     assert not predictions["text.wav"].is_confident
 

@@ -79,7 +79,7 @@ def opened(page, folder, *flags, script=PROBE):
 def page(bundle, dataset):
     metrics, scores = evaluate(bundle, dataset)
     some_wrong = [
-        type(each)(**{**vars(each), "segments": np.roll(each.segments, number % 2, axis=1)})
+        type(each)(**{**vars(each), "window_probabilities": np.roll(each.window_probabilities, number % 2, axis=1)})
         for number, each in enumerate(scores)
     ]
     metrics |= measure(some_wrong, dataset.genres)

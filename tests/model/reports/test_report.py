@@ -46,7 +46,7 @@ def evaluated(bundle, dataset):
 def half_wrong(evaluated, dataset):
     """The scores with every second song's verdict put on the next genre, and their metrics."""
     scores = [
-        type(each)(**{**vars(each), "segments": np.roll(each.segments, number % 2, axis=1)})
+        type(each)(**{**vars(each), "window_probabilities": np.roll(each.window_probabilities, number % 2, axis=1)})
         for number, each in enumerate(evaluated[1])
     ]
     return evaluated[0] | measure(scores, dataset.genres), scores
@@ -93,12 +93,12 @@ def test_the_reliability_picture_has_a_point_for_each_tenth_with_its_songs():
 
 
 def test_what_validation_songs_say_of_doubt_is_told(page, half_wrong, bundle, dataset, tmp_path):
-    assert f"that of {bundle.doubt.songs} validation songs" in page
-    assert f"less than {100 * bundle.doubt.threshold:.0f}&nbsp;% sure" in page
+    assert f"that of {bundle.calibration.songs} validation songs" in page
+    assert f"less than {100 * bundle.calibration.threshold:.0f}&nbsp;% sure" in page
     shutil.copytree(bundle.url, tmp_path / "b")
-    mute = bundle.doubt.model_copy(update={"threshold": 1.01})
-    for doubt, said in ((mute, "No confidence was enough"), (None, "it never doubts")):
-        bundle.model_copy(update={"url": str(tmp_path / "b"), "doubt": doubt}).save()
+    mute = bundle.calibration.model_copy(update={"threshold": 1.01})
+    for calibration, said in ((mute, "No confidence was enough"), (None, "it never doubts")):
+        bundle.model_copy(update={"url": str(tmp_path / "b"), "calibration": calibration}).save()
         other = Path(report.write_report(str(tmp_path / "b"), "t", *half_wrong, dataset)).read_text()
         assert said in other and "validation songs of which" not in other
 
@@ -130,7 +130,9 @@ def test_the_same_scores_give_the_same_bytes(page, half_wrong, bundle, dataset):
 def test_songs_that_are_all_right_have_no_mistakes_to_show(evaluated, bundle, dataset):
     genres = dataset.genres
     right = [
-        type(each)(**{**vars(each), "segments": np.eye(3, dtype=np.float32)[[genres.index(each.genre)] * 3]})
+        type(each)(
+            **{**vars(each), "window_probabilities": np.eye(3, dtype=np.float32)[[genres.index(each.genre)] * 3]}
+        )
         for each in evaluated[1]
     ]
     metrics = evaluated[0] | measure(right, genres)

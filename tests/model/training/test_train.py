@@ -13,7 +13,7 @@ import pytest
 
 from model.config import Training
 from model.inference.bundle import Bundle
-from model.inference.calibration import Doubt
+from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.training import train as training_room
 from model.training.checkpoints import are_over, kept_row
@@ -46,7 +46,7 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     assert list(again.features.chosen) == ["log_mel"]  # the network sees no other
     assert again.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     assert again.network().output_shape == (None, 3)
-    assert again.doubt.songs == 6 and again.doubt.risk == 0.2
+    assert again.calibration.songs == 6 and again.calibration.risk == 0.2
 
 
 def test_each_tower_learns_by_its_own_loss(dataset):
@@ -64,10 +64,12 @@ def test_each_tower_learns_by_its_own_loss(dataset):
     assert logs["accuracy"] == pytest.approx((right * weights).sum() / weights.sum())
 
 
-def test_a_bundle_doubts_by_what_its_validation_songs_say(bundle, dataset):
+def test_a_bundle_is_calibrated_on_its_validation_songs(bundle, dataset):
     raw = list(score_files(bundle.network(), dataset, bundle.splits["validation"], bundle.cutting()))
-    assert bundle.doubt == Doubt.of(raw, bundle.genres, 0.2)
-    assert bundle.is_confident(bundle.doubt.threshold) and not bundle.is_confident(bundle.doubt.threshold - 1e-6)
+    assert bundle.calibration == Calibration.of(raw, bundle.genres, 0.2)
+    assert bundle.is_confident(bundle.calibration.threshold) and not bundle.is_confident(
+        bundle.calibration.threshold - 1e-6
+    )
 
 
 def test_history_has_a_row_for_each_epoch(bundle, config):
@@ -197,7 +199,7 @@ def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp
     splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
     bundle = train(changed(config, epochs=3, patience=patience), dataset, str(tmp_path / "b"), splits)
     assert bundle.validation == {"epoch": 2}
-    assert bundle.doubt is None and bundle.temperature == 1 and bundle.is_confident(0.0)
+    assert bundle.calibration is None and bundle.temperature == 1 and bundle.is_confident(0.0)
     assert ("no validation songs" in capsys.readouterr().err) == (patience is not None)
 
 
