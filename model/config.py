@@ -22,46 +22,57 @@ class Training(Section):
     features : tuple of str
         What the network learns from. Default: what suits it.
     window_s : float
-        The length of the stretch of a song that is classified at a time.
-    windows_per_song, windows_per_epoch : int
-        How many windows, at random places, an epoch draws from each song. Of few songs it draws so many more that they
-        are `windows_per_epoch` at least: a small corpus, too, needs a few thousand steps to be learned.
+        The length of the windows of a song that are classified, in seconds.
+    windows_per_song : int
+        How many windows, at random places, an epoch draws from each song at least.
+    windows_per_epoch : int
+        How many windows an epoch draws in all at least: of few songs it draws more of each, as a small corpus, too,
+        needs a few thousand steps to be learned.
     held_out_share : float
         How much of each train song, at its end, is never trained on, so that it can be scored beside songs that the
         network never saw: a window at least, and half of the song at most.
-    batch_size, epochs : int
+    batch_size : int
+        How many windows a step takes.
+    epochs : int
+        How many epochs the schedule has.
     patience : int or None
         Training stops early after this many epochs without a lower validation loss, and keeps the weights of the
         lowest. None trains to the end of the schedule and keeps the last weights, which did better: a validation split
         of a few dozen songs picks an epoch by luck.
-    learning_rate, weight_decay : float
-        Of AdamW; the rate rises for a tenth of the training, then falls along a cosine to zero.
+    learning_rate : float
+        Of AdamW, at its peak: it rises for a tenth of the training, then falls along a cosine to zero.
+    weight_decay : float
+        Of AdamW.
     label_smoothing : float
+        How much of a label's weight is spread evenly over all genres.
     mixup : float
         Both parameters of the beta distribution by which pairs of windows are mixed; 0 mixes none.
     mask_bins, mask_frames : int
         SpecAugment's masks: a band of fewer bins, a stretch of fewer frames; 0 masks none.
     tempo : float
-        Windows are played at up to 1 + `tempo` times their tempo, or as much slower, and judged at both and as they
-        are; 0 plays them as they are.
+        Windows are played at up to 1 + `tempo` times their tempo, or as much slower, and classified at both and as
+        they are; 0 plays them as they are.
     pitch_bins : int
         By how many mel bins windows are shifted at most, up or down.
-    gain_db, equalise_db : float
-        How much louder or softer windows are made at most, and the standard deviation of the gain of five bands.
+    gain_db : float
+        How much louder or softer windows are made at most.
+    equalise_db : float
+        The standard deviation of the gain of five bands.
     average_momentum : float
         How much of the running mean of the weights a step keeps, where that mean takes their place at the end; 0 keeps
         the weights as they are.
     risk : float
-        The largest share of wrong answers, of all that are given on validation songs: where the bundle is less sure
-        than that allows, it says no genre with confidence.
+        The largest share of wrong genres among the validation songs that are given one with confidence. Where the
+        bundle is less sure than that allows, it gives no genre with confidence.
     class_weights : bool
         Whether a rare genre's windows weigh more, so that all genres weigh the same.
     seed : int
+        Of the initial weights, and of all that is drawn at random.
     cache_mb : float
         The train songs' shards stay in memory when they have no more megabytes than this; otherwise each pass reads
         them again. Nothing else depends on it.
     allow_leaks : bool
-        Whether a dataset is trained on whose audit finds that its splits share songs.
+        Whether to train on a dataset although its audit finds a leak.
     """
 
     network: str = "cnn"

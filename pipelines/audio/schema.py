@@ -9,7 +9,17 @@ from pipelines.common.section import Section
 
 
 class AudioConfig(Section):
-    """How a song is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`."""
+    """How a song is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`.
+
+    Attributes
+    ----------
+    sample_rate_hz : int
+        The rate that every song is resampled to.
+    min_duration_s : float
+        A shorter song is rejected.
+    max_duration_s : float
+        What lies beyond is not read.
+    """
 
     sample_rate_hz: int = Field(22_050, ge=1_000, le=96_000)
     min_duration_s: float = Field(1.0, gt=0)

@@ -24,7 +24,15 @@ Array = NDArray[np.float32]
 
 
 class Stft(Section):
-    """What every feature has: the window and the hop of its STFT, in samples."""
+    """What every feature has: the window and the hop of its STFT.
+
+    Attributes
+    ----------
+    n_fft : int
+        The length of the STFT's window, in samples.
+    hop_length : int
+        The distance from one frame to the next, in samples.
+    """
 
     n_fft: int = Field(2048, ge=16)
     hop_length: int = Field(512, ge=1)
@@ -36,7 +44,13 @@ class Stft(Section):
 
 
 class StftDb(Stft):
-    """`amplitude_to_db(abs(stft(y)))`: 1 + n_fft / 2 bins."""
+    """`amplitude_to_db(abs(stft(y)))`: 1 + n_fft / 2 bins.
+
+    Attributes
+    ----------
+    top_db : float or None
+        Values are clipped at so many dB below the song's peak; None clips none.
+    """
 
     top_db: float | None = Field(80.0, gt=0)
 
@@ -46,7 +60,17 @@ class StftDb(Stft):
 
 
 class Mel(Stft):
-    """What the features over mel bands share: `fmin` and `fmax` in Hz, `top_db` under the song's peak."""
+    """What the features over mel bands share.
+
+    Attributes
+    ----------
+    n_mels : int
+        How many bands.
+    fmin, fmax : float
+        The lowest and the highest frequency of the bands, in Hz; an fmax of None is half the sample rate.
+    top_db : float or None
+        Values are clipped at so many dB below the song's peak; None clips none.
+    """
 
     n_mels: int = Field(128, ge=1)
     fmin: float = Field(0.0, ge=0)
@@ -84,6 +108,11 @@ class HarmonicMel(LogMel):
     """The log-mel of `decompose.hpss(abs(stft(y)))[0]`: n_mels bins.
 
     The harmonic part is taken from the magnitudes, not from audio resynthesised by `effects.hpss(y)`.
+
+    Attributes
+    ----------
+    kernel_size : int
+        The length of the median filters, in frames and in bins.
     """
 
     kernel_size: int = Field(31, ge=1)
@@ -94,7 +123,13 @@ class PercussiveMel(HarmonicMel):
 
 
 class Mfcc(Mel):
-    """`mfcc(y)`: n_mfcc bins."""
+    """`mfcc(y)`: n_mfcc bins.
+
+    Attributes
+    ----------
+    n_mfcc : int
+        How many coefficients, from the zeroth.
+    """
 
     n_mfcc: int = Field(20, ge=1)
 
@@ -110,7 +145,13 @@ class Mfcc(Mel):
 
 
 class Chroma(Stft):
-    """`chroma_stft(y)`: n_chroma bins, tuned to the song."""
+    """`chroma_stft(y)`: n_chroma bins, tuned to the song.
+
+    Attributes
+    ----------
+    n_chroma : int
+        How many pitch classes an octave has.
+    """
 
     n_chroma: int = Field(12, ge=1)
 
@@ -124,7 +165,13 @@ class SpectralCentroid(Stft):
 
 
 class SpectralRolloff(Stft):
-    """`spectral_rolloff(y)`, Hz: one bin."""
+    """`spectral_rolloff(y)`, Hz: one bin.
+
+    Attributes
+    ----------
+    roll_percent : float
+        The share of a frame's energy that lies below the rolloff frequency.
+    """
 
     roll_percent: float = Field(0.85, gt=0, lt=1)
 
@@ -134,7 +181,13 @@ class OnsetStrength(Mel):
 
 
 class Tempogram(Mel):
-    """`tempogram(y)`, the onset envelope's local autocorrelation: win_length bins."""
+    """`tempogram(y)`, the onset envelope's local autocorrelation: win_length bins.
+
+    Attributes
+    ----------
+    win_length : int
+        The length of the autocorrelation's window, in frames.
+    """
 
     win_length: int = Field(384, ge=1)
 
