@@ -80,7 +80,15 @@ class FoldsConfig(Section):
 
 
 class ShardsConfig(Section):
-    """How records are stored: the features' `dtype` on disk, and about how large a shard file may grow."""
+    """How records are stored.
+
+    Attributes
+    ----------
+    dtype : 'float16' or 'uint8'
+        The features' type on disk; uint8 has a scale for each song.
+    size_mb : float
+        About how large a shard file may grow.
+    """
 
     dtype: Literal["float16", "uint8"] = "float16"
     size_mb: float = Field(128.0, gt=0)

@@ -29,6 +29,7 @@ class File:
     shard : str
         The file that holds its record.
     status : 'written', 'duplicate' or 'rejected'
+        What became of it.
     reason : str
         Of a rejected file, the name of a `Reason`; of a written one empty, or `truncated` where the file ends early.
     error : str
