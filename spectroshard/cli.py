@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.errors import SpectroshardError
 from pipelines.common.output.quiet import quiet
 
 if TYPE_CHECKING:
@@ -89,31 +89,14 @@ def inspect(options: Options) -> int:
 
 def audit(options: Options) -> int:
     """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
-    import json
-
-    from pipelines.audit import audit, external_splits
-    from pipelines.audit import page as audit_page
-    from pipelines.build import plan
+    from pipelines.audit.audit import audit
+    from pipelines.audit.page import PAGE_NAME
     from pipelines.common import storage
     from pipelines.common.beam.runners import new_pipelines
-    from pipelines.dataset.dataset import Dataset
 
-    folder, new_pipeline = storage.join(options.output, audit.WORK_NAME), new_pipelines(options.beam, options.workers)
-    if Dataset.json_name() in storage.names(options.split[0]):
-        if options.split[1:] or options.audio or options.artists:
-            raise UsageError(f"{options.split[0]}: a dataset is audited alone, by its own ledger and records")
-        dataset = Dataset.load(options.split[0])
-        # What the build found is not taken on trust.
-        found = audit.of_dataset(dataset, copies=plan.compare(dataset.ledger(), folder, new_pipeline))
-        spectrogram = audit_page.of_records(dataset)
-    else:
-        files = external_splits.load(options.split, options.audio, options.artists)
-        found = audit.of_foreign(files, " ".join(options.split), folder, new_pipeline)
-        spectrogram = audit_page.of_audio
-    storage.write_bytes(storage.join(options.output, "audit.json"), json.dumps(found.to_json(), indent=1).encode())
-    page = audit_page.write_page(options.output, found, spectrogram)
-    storage.remove(folder)
-    print(found.summary(), f"report: {page}", sep="\n\n")
+    pipelines = new_pipelines(options.beam, options.workers)
+    found = audit(options.split, options.output, pipelines, options.audio, options.artists)
+    print(found.summary(), f"report: {storage.join(options.output, PAGE_NAME)}", sep="\n\n")
     return int(found.fails)
 
 

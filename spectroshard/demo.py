@@ -48,7 +48,7 @@ def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) ->
     configuration = configuration.model_copy(update={"corpus": corpus_config})
     dataset = build(configuration, str(folder / "dataset"), new_pipeline).dataset
     say("3 of 6: audit it: does any fold share music with another?")
-    say(audit.of_dataset(dataset).verdict)
+    say(audit.of_dataset(dataset).conclusion)
     say(f"4 of 6: train {configuration.training.network} in {folder}/bundle")
     bundle = train(configuration, dataset, str(folder / "bundle"))
     say("5 of 6: evaluate it on songs that it never saw")

@@ -34,7 +34,7 @@ def find_files(urls: Sequence[str]) -> dict[str, int | None]:
     """
     years: dict[str, int | None] = {}
     for url in urls:
-        for path, year in (_listed(url) if url.lower().endswith((".csv", ".parquet")) else _found(url)).items():
+        for path, year in (_listed(url) if manifest.is_manifest(url) else _found(url)).items():
             years[path] = years.get(path) or year
     return dict(sorted(years.items()))
 

@@ -10,7 +10,7 @@ from model.inference.prediction import REJECTED, Prediction, clock, turns
 from model.reports import mixtures
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.corpus.listing import legible
+from pipelines.corpus.listing import escape_undecodable
 
 SUFFIXES = (".csv", ".json", ".parquet", ".html")
 
@@ -33,7 +33,10 @@ def write_predictions(url: str, predictions: Sequence[Prediction], genres: Seque
 
     A table has a column `p_GENRE` for each genre.
     """
-    predictions = [p.model_copy(update={"path": legible(p.path), "error": legible(p.error)}) for p in predictions]
+    predictions = [
+        p.model_copy(update={"path": escape_undecodable(p.path), "error": escape_undecodable(p.error)})
+        for p in predictions
+    ]
     if url.endswith(".html"):
         mixtures.write_mixtures(url, predictions, genres)
     elif url.endswith(".json"):

@@ -123,7 +123,7 @@ def _refuse_leaks(task: Task) -> None:
     found = audit.of_dataset(task.dataset, task.splits)
     if found.fails and not task.training.allow_leaks:
         raise SpectroshardError(
-            f"{task.dataset.url}: {found.verdict}; spectroshard audit shows the pairs. Build it again,"
+            f"{task.dataset.url}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
             " or train all the same with training.allow_leaks=true"
         )
 

@@ -1,41 +1,83 @@
-"""The audit: whether a split leaks, of a dataset of ours or of other people's files.
+"""The audit: whether a split leaks, of a dataset or of other people's files.
 
-Every file becomes a row of a ledger with its split as its fold; `pipelines.audit.leaks` finds what crosses.
+Every file goes with the split that it is in; `pipelines.audit.overlap_search` finds what splits share.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
-from pipelines.audio.schema import AudioConfig
-from pipelines.audit.external_splits import Foreign, with_index
-from pipelines.audit.leaks import KINDS, find_crossings
-from pipelines.audit.result import Audit
+from pipelines.audit import external_splits, page
+from pipelines.audit.external_splits import ExternalSplit, with_index
+from pipelines.audit.overlap_search import find_overlaps
+from pipelines.audit.overlaps import SplitFile, in_split
+from pipelines.audit.page import READ_WITH
+from pipelines.audit.result import AuditResult
+from pipelines.audit.shard_check import shard_faults
 from pipelines.build.plan import compare
 from pipelines.build.read_songs import read
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import BuildConfig
 from pipelines.copies.fingerprint import LEAST_S
-from pipelines.corpus.artists import normalised
 from pipelines.corpus.song_names import with_song_names
-from pipelines.dataset import ledger, records, tfrecord
+from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Copy, File
+from pipelines.dataset.ledger import REJECTED, Copy
+from pipelines.split.evidence import BY_NAME, EVIDENCE, forbidden
 
-WORK_NAME = "_audit"
-"""The folder of an audit that is not finished, in its output."""
+WORK_NAME, JSON_NAME = "_audit", "audit.json"
+"""In an audit's output: the folder of one that is not finished, and all that it found."""
 
-READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
-"""How other people's files are read: a segment may be short."""
+
+def audit(
+    sources: Sequence[str], output: str, new_pipeline: NewPipeline, audio: str = "", artists: str = ""
+) -> AuditResult:
+    """Audits a dataset or an external split, and writes `audit.json` and a page, `audit.html`.
+
+    Parameters
+    ----------
+    sources : sequence of str
+        One dataset; or folders that are named as splits, or one folder of such; lists, or a manifest: see
+        `pipelines.audit.external_splits.load`.
+    output : str
+        A folder. An audit that was stopped goes on from what it left there.
+    new_pipeline : callable
+        Gives an empty pipeline.
+    audio : str
+        Where the files of lists or of a manifest lie.
+    artists : str
+        An index of lines `file ::: artist ::: title`.
+
+    Raises
+    ------
+    UsageError
+        The sources are no split, or nothing of one of the splits could be read.
+    SpectroshardError
+        The dataset is damaged.
+    """
+    folder = storage.join(output, WORK_NAME)
+    if Dataset.json_name() in storage.names(sources[0]):
+        if sources[1:] or audio or artists:
+            raise UsageError(f"{sources[0]}: a dataset is audited alone, by its own ledger and records")
+        dataset = Dataset.load(sources[0])
+        # Copies are searched for again: what the build found is not taken on trust.
+        result = of_dataset(dataset, copies=compare(dataset.ledger(), folder, new_pipeline))
+        spectrogram = page.of_records(dataset)
+    else:
+        external = external_splits.load(sources, audio, artists)
+        result = of_external_split(external, " ".join(sources), folder, new_pipeline)
+        spectrogram = page.of_audio
+    storage.write_bytes(storage.join(output, JSON_NAME), json.dumps(result.to_json(), indent=1).encode())
+    page.write_page(output, result, spectrogram)
+    storage.remove(folder)
+    return result
 
 
 def of_dataset(
     dataset: Dataset, splits: Mapping[str, Sequence[str]] | None = None, copies: Sequence[Copy] | None = None
-) -> Audit:
-    """Audits a dataset of ours, by its ledger and its shards; audio is not read.
+) -> AuditResult:
+    """Audits a dataset by its ledger and its shards; audio is not read.
 
     Parameters
     ----------
@@ -48,8 +90,8 @@ def of_dataset(
 
     Returns
     -------
-    Audit
-        Artists may not cross where the dataset's `folds.group_by` is artist.
+    AuditResult
+        Which evidence is forbidden, the dataset's `folds.group_by` says.
 
     Raises
     ------
@@ -57,103 +99,89 @@ def of_dataset(
         The ledger is damaged, or of a version that had no fingerprints.
     """
     written = ledger.written(dataset.ledger())
-    long = [song for song in written if song.duration_s > LEAST_S + 0.1]
-    if long and not any(song.fingerprint for song in long):
+    long = [file for file in written if file.duration_s > LEAST_S + 0.1]
+    if long and not any(file.fingerprint for file in long):
         raise SpectroshardError(f"{dataset.url}: its ledger has no fingerprints; build the dataset again")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
-    songs = written if splits is None else [replace(s, fold=split_of.get(s.fold, "")) for s in written]
+    of_file = {fold: fold for fold in dataset.folds} if splits is None else split_of
     by_fold = splits is None and any(fold != split for fold, split in split_of.items())
-    return _audit(
+    return _compared(
         dataset.url,
-        songs,
+        [in_split(file, of_file.get(file.fold, "")) for file in written],
         dataset.copies() if copies is None else copies,
-        forbidden=tuple(kind for kind in KINDS if kind != "artist" or dataset.config.folds.group_by == "artist"),
+        forbidden(dataset.config.folds.group_by),
         faults=tuple(shard_faults(dataset, written)),
         split_of=split_of if by_fold else None,
     )
 
 
-def of_foreign(foreign: Foreign, source: str, folder: str, new_pipeline: NewPipeline) -> Audit:
-    """Audits other people's split: reads every file, unless there are only names.
+def of_external_split(external: ExternalSplit, source: str, folder: str, new_pipeline: NewPipeline) -> AuditResult:
+    """Audits an external split: reads every file, unless there are only names.
 
     Parameters
     ----------
-    foreign : Foreign
+    external : ExternalSplit
         As `pipelines.audit.external_splits.load` gives it.
     source : str
         What it is called.
     folder : str
-        Where the audit keeps its orders and receipts; an audit that was stopped goes on from there.
+        Where the audit keeps its tasks and results; an audit that was stopped goes on from there.
     new_pipeline : callable
         Gives an empty pipeline; it is asked for two.
+
+    Returns
+    -------
+    AuditResult
+        All evidence is forbidden.
 
     Raises
     ------
     UsageError
         No file of a split could be read.
     """
-    songs = [entry.file for entry in foreign.entries]
+    entries = [(split, entry) for split, entries in external.entries.items() for entry in entries]
+    splits = [split for split, _ in entries]
+    files = [entry.file for _, entry in entries]
     copies: list[Copy] = []
-    if foreign.has_audio:
-        read_songs = read(foreign.entries, READ_WITH, folder, new_pipeline)
-        # What cannot be read still has a name.
-        songs = [replace(song, fold=entry.file.fold) for song, entry in zip(read_songs, foreign.entries, strict=True)]
-        _refuse_unread_splits(songs, source)
-        copies = compare(songs, storage.join(folder, "copies"), new_pipeline)
-    songs = with_index(with_song_names(songs), foreign.index)
-    return _audit(source, songs, copies, forbidden=KINDS, without_split=foreign.without_split)
+    if external.has_audio:
+        files = read([entry for _, entry in entries], READ_WITH, folder, new_pipeline)
+        _refuse_unread_splits(list(map(in_split, files, splits)), source)
+        copies = compare(files, storage.join(folder, "copies"), new_pipeline)
+    named = with_index(with_song_names(files), external.index)
+    return _compared(
+        source, list(map(in_split, named, splits)), copies, tuple(BY_NAME), without_split=external.without_split
+    )
 
 
-def _refuse_unread_splits(songs: Sequence[File], source: str) -> None:
-    """Refuses a split of which nothing could be read: its verdict would be of names alone."""
-    read_splits = {song.fold for song in songs if song.status != REJECTED}
-    for song in songs:
-        if song.fold not in read_splits:
+def _refuse_unread_splits(files: Sequence[SplitFile], source: str) -> None:
+    """Refuses a split of which nothing could be read: only names would have been compared."""
+    read_splits = {file.split for file in files if file.status != REJECTED}
+    for file in files:
+        if file.split not in read_splits:
             raise UsageError(
-                f"{source}: no file of {song.fold} could be read ({song.path}: {song.error});"
+                f"{source}: no file of {file.split} could be read ({file.path}: {file.error});"
                 " --audio says where listed files lie"
             )
 
 
-def shard_faults(dataset: Dataset, songs: Sequence[File]) -> list[str]:
-    """Where a dataset's shards do not hold the songs that its ledger puts there, in a line each."""
-    row_of = {song.path: song for song in songs}
-    held: dict[str, str] = {}
-    faults = []
-    for shard in dataset.shards:
-        url = storage.join(dataset.url, shard.name)
-        try:
-            with storage.local_copy(url) as path, path.open("rb") as file:
-                for record in map(records.decode, tfrecord.read_records(file)):
-                    row = row_of.get(record.id)
-                    found = f"{shard.name} ({shard.fold}) holds {record.id}"
-                    if row is None:
-                        faults.append(f"{found}, which the ledger has in no shard")
-                    elif (row.shard, row.fold) != (shard.name, shard.fold):
-                        faults.append(f"{found}, which the ledger has in {row.shard} ({row.fold})")
-                    elif row.group != record.group:
-                        faults.append(f"{found} with group {record.group!r}, the ledger with {row.group!r}")
-                    if record.id in held:
-                        faults.append(f"{found}, and so does {held[record.id]}")
-                    held[record.id] = shard.name
-        except (OSError, SpectroshardError) as error:
-            faults.append(f"{shard.name} cannot be read ({error})")
-    missing = [song for song in songs if song.path not in held]
-    return faults + [f"{song.shard} does not hold {song.path}, which the ledger has there" for song in missing]
-
-
-def _audit(source: str, songs: Sequence[File], copies: Sequence[Copy], **also: Any) -> Audit:
-    compared = {
-        "fingerprint": sum(bool(song.fingerprint) for song in songs),
-        "hash": sum(bool(song.content_hash) for song in songs),
-        "song": sum(bool(song.song) for song in songs),
-        "artist": sum(bool(normalised(song.artist)) for song in songs),
-    }
-    return Audit(
+def _compared(
+    source: str,
+    files: Sequence[SplitFile],
+    copies: Sequence[Copy],
+    forbidden: tuple[str, ...],
+    *,
+    faults: tuple[str, ...] = (),
+    split_of: Mapping[str, str] | None = None,
+    without_split: int = 0,
+) -> AuditResult:
+    return AuditResult(
         source,
-        dict(sorted(Counter(song.fold for song in songs if song.fold).items())),
-        compared,
-        tuple(song for song in songs if song.status == REJECTED),
-        crossings=find_crossings(songs, copies, also["forbidden"]),
-        **also,
+        dict(sorted(Counter(file.split for file in files if file.split).items())),
+        {kind.name: sum(bool(kind.key(file)) for file in files) for kind in EVIDENCE if kind.source != "groups"},
+        tuple(file for file in files if file.status == REJECTED),
+        forbidden,
+        find_overlaps(files, copies, forbidden),
+        faults,
+        split_of,
+        without_split,
     )

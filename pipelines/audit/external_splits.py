@@ -1,4 +1,4 @@
-"""Other people's splits, as files that each have a split: folders, lists, or a manifest."""
+"""External splits: other people's files, each in a split, given as folders, as lists, or as a manifest."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -9,7 +9,7 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
-from pipelines.corpus.manifest import NO_GENRE
+from pipelines.corpus.manifest import NO_GENRE, SPLIT_ALIASES
 from pipelines.corpus.song_names import splits_in
 from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import WRITTEN, Entry, File
@@ -21,13 +21,13 @@ _FORMS = (
 
 
 @dataclass(frozen=True)
-class Foreign:
-    """Other people's split of files.
+class ExternalSplit:
+    """A split of files that no build of ours made.
 
     Attributes
     ----------
-    entries : list of Entry
-        Each with its split as its song's fold. A file that is in two splits is there twice.
+    entries : dict
+        The files of each split, by its name. A file that is in two splits is in both lists.
     has_audio : bool
         Whether the files can be read, or are names alone.
     without_split : int
@@ -36,7 +36,7 @@ class Foreign:
         By file name without suffix, its artist and song; empty without an index.
     """
 
-    entries: list[Entry]
+    entries: Mapping[str, Sequence[Entry]]
     has_audio: bool = True
     without_split: int = 0
     index: Mapping[str, tuple[str, str]] = field(default_factory=dict)
@@ -44,10 +44,10 @@ class Foreign:
     @property
     def splits(self) -> list[str]:
         """The splits' names, sorted."""
-        return sorted({entry.file.fold for entry in self.entries})
+        return sorted(self.entries)
 
 
-def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
+def load(sources: Sequence[str], audio: str = "", artists: str = "") -> ExternalSplit:
     """Lists the files of a split.
 
     Parameters
@@ -64,47 +64,54 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> Foreign:
     Raises
     ------
     UsageError
-        It is not there, is none of these, names fewer than two splits, or a split is empty.
+        A source is missing or none of these, it names fewer than two splits, or a split is empty.
     """
     for url in (*sources, *filter(None, (audio, artists))):
         if not (storage.is_folder(url) or storage.version(url)):
             raise UsageError(f"{url}: no such file or folder")
     try:
-        foreign = _load([source.rstrip("/") for source in sources], audio)
+        external = _load([source.rstrip("/") for source in sources], audio)
         index = split_lists.read_index(artists) if artists else {}
     except (OSError, SpectroshardError) as error:
         raise UsageError(str(error).removeprefix("corpus.input ").removeprefix("corpus.artists ")) from error
-    if len(foreign.splits) < 2:
-        found = ", ".join(foreign.splits) or "none"
-        raise UsageError(f"{' '.join(sources)}: of the splits {found} there are not two that could be compared")
-    return replace(foreign, index=index)
+    if len(external.splits) < 2:
+        found = ", ".join(external.splits) or "none"
+        raise UsageError(f"{' '.join(sources)}: found files of {found}; expected two splits or more, to compare them")
+    return replace(external, index=index)
 
 
-def with_index(songs: Sequence[File], index: Mapping[str, tuple[str, str]]) -> list[File]:
-    """Songs with an index's artists, and its titles as songs; a piece has those of its song."""
+def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> list[File]:
+    """Files with an index's artists, and its titles as songs; a segment has those of its song."""
 
-    def of(song: File) -> File:
-        own, whole = without_suffix(song.path), PurePosixPath(song.song).name
+    def of(file: File) -> File:
+        own, whole = without_suffix(file.path), PurePosixPath(file.song).name
         artist, title = index.get(own) or index.get(whole) or ("", "")
-        return replace(song, artist=song.artist or artist, song=title or song.song)
+        return replace(file, artist=file.artist or artist, song=title or file.song)
 
-    return [of(song) for song in songs]
+    return [of(file) for file in files]
 
 
-def _load(sources: Sequence[str], audio: str) -> Foreign:
+def _load(sources: Sequence[str], audio: str) -> ExternalSplit:
     if len(sources) == 1 and storage.is_folder(sources[0]):
         below = [storage.join(sources[0], name) for name in storage.names(sources[0])]
-        folders = [url for url in below if _name(url).lower() in manifest.SPLITS and storage.is_folder(url)]
+        folders = [url for url in below if _name(url).lower() in SPLIT_ALIASES and storage.is_folder(url)]
         sources = folders or [url for url in below if _is_list(url) and splits_in(_stem(url))] or sources
     if all(map(storage.is_folder, sources)):
         if audio:
             raise UsageError(f"--audio {audio}: says where files of lists or of a manifest lie; folders hold their own")
-        return Foreign([entry for url in sources for entry in _of_folder(url)])
+        return ExternalSplit(_by_split(pair for url in sources for pair in _of_folder(url)))
     if all(map(_is_list, sources)):
         return _of_lists(sources, audio)
-    if len(sources) == 1 and sources[0].lower().endswith((".csv", ".parquet")):
+    if len(sources) == 1 and manifest.is_manifest(sources[0]):
         return _of_manifest(sources[0], audio)
     raise UsageError(f"{' '.join(sources)}: expected {_FORMS}")
+
+
+def _by_split(entries: Iterable[tuple[str, Entry]]) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for split, entry in entries:
+        found.setdefault(split, []).append(entry)
+    return found
 
 
 def _name(url: str) -> str:
@@ -119,44 +126,49 @@ def _is_list(url: str) -> bool:
     return url.lower().endswith(".txt")
 
 
-def _split_of(url: str) -> str:
+def _split_of_folder(url: str) -> str:
+    if _name(url).lower() not in SPLIT_ALIASES:
+        raise UsageError(f"{url}: is not named as a split and has no folder or list that is; expected {_FORMS}")
+    return SPLIT_ALIASES[_name(url).lower()]
+
+
+def _split_of_list(url: str) -> str:
     splits = splits_in(_stem(url))
     if len(splits) != 1:
-        raise UsageError(f"{url}: its name tells no split, expected one of {', '.join(manifest.SPLITS)} in it")
+        raise UsageError(f"{url}: its name tells no split, expected one of {', '.join(SPLIT_ALIASES)} in it")
     return splits.pop()
 
 
-def _of_folder(url: str) -> list[Entry]:
-    if _name(url).lower() not in manifest.SPLITS:
-        raise UsageError(f"{url}: is no split by its name and has none in it; expected {_FORMS}")
-    entries = listing.list_songs(CorpusConfig(input=url), "")
-    split = manifest.SPLITS[_name(url).lower()]
-    named = [replace(entry.file, path=f"{_name(url)}/{entry.file.path}") for entry in entries]
-    return [replace(entry, file=_in_split(song, split)) for entry, song in zip(entries, named, strict=True)]
+def _of_folder(url: str) -> list[tuple[str, Entry]]:
+    split = _split_of_folder(url)
+    return [
+        (split, replace(entry, file=replace(_accepted(entry.file), path=f"{_name(url)}/{entry.file.path}")))
+        for entry in listing.list_songs(CorpusConfig(input=url), "")
+    ]
 
 
-def _in_split(song: File, split: str) -> File:
-    """A song in its split, also one that a build would reject as it has no genre."""
-    if song.reason == NO_GENRE.name:
-        song = replace(song, status=WRITTEN, reason="", error="")
-    return replace(song, fold=split)
+def _accepted(file: File) -> File:
+    """A file that needs no genre, as a build would want, and is in the split that it is given for."""
+    if file.reason == NO_GENRE.name:
+        file = replace(file, status=WRITTEN, reason="", error="")
+    return replace(file, fold="")
 
 
-def _of_lists(urls: Sequence[str], audio: str) -> Foreign:
+def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
     listed: dict[tuple[str, str], None] = {}
     for url in urls:
-        split = _split_of(url)
+        split = _split_of_list(url)
         lines = storage.read_bytes(url).decode("utf-8-sig", "backslashreplace").splitlines()
         paths = [line.strip() for line in lines if line.strip()]
         if not paths:
             raise UsageError(f"{url}: lists no file, expected a path a line")
-        listed |= dict.fromkeys((path, split) for path in paths)
+        listed |= dict.fromkeys((split, path) for path in paths)
     if not audio:
-        return Foreign([Entry(File(path, path, fold=split), "") for path, split in listed], has_audio=False)
+        return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
     find = _Finder(listing.list_songs(CorpusConfig(input=audio), ""))
-    return Foreign([find(path, split) for path, split in listed])
+    return ExternalSplit(_by_split((split, find(path)) for split, path in listed))
 
 
 class _Finder:
@@ -165,24 +177,26 @@ class _Finder:
     def __init__(self, entries: Iterable[Entry]):
         self.by_name: dict[str, list[Entry]] = {}
         for entry in entries:
-            path = PurePosixPath(entry.file.path)
-            for name in {str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)}:
+            for name in set(_names(entry.file.path)):
                 self.by_name.setdefault(name, []).append(entry)
 
-    def __call__(self, listed: str, split: str) -> Entry:
-        path = PurePosixPath(listed)
-        for name in (str(path), str(path.with_name(without_suffix(path.name))), without_suffix(path.name)):
-            found = self.by_name.get(name, [])
-            if len(found) == 1:
-                return replace(found[0], file=replace(_in_split(found[0].file, split), path=listed))
-            if found:
-                break
+    def __call__(self, listed: str) -> Entry:
+        found = next(filter(None, (self.by_name.get(name) for name in _names(listed))), [])
+        if len(found) == 1:
+            return replace(found[0], file=replace(_accepted(found[0].file), path=listed))
         others = ", ".join(entry.file.path for entry in found[:2])
         fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
-        return Entry(_in_split(File(listed, listed).rejected(UNREADABLE, fault), split), "")
+        return Entry(File(listed, listed).rejected(UNREADABLE, fault), "")
 
 
-def _of_manifest(url: str, root: str) -> Foreign:
+def _names(path: str) -> list[str]:
+    """What a file may be listed as, the most exact first."""
+    plain = PurePosixPath(path)
+    stem = without_suffix(plain.name)
+    return [str(plain), str(plain.with_name(stem)), stem]
+
+
+def _of_manifest(url: str, root: str) -> ExternalSplit:
     columns, rows = manifest.read_table(url)
     if "path" not in columns or not columns & {"split", "fold"}:
         raise UsageError(
@@ -193,17 +207,18 @@ def _of_manifest(url: str, root: str) -> Foreign:
         rows = [{**row, "fold": ""} for row in rows]
     entries: dict[tuple[str, str], Entry] = {}
     for number, row in enumerate(rows, 1):
-        entry = _of_row(row, number, manifest.own_fold(row, url), root)
-        if entry.file.fold:
-            entries.setdefault((entry.file.path, entry.file.fold), entry)
+        if split := manifest.own_fold(row, url):
+            entry = _of_row(row, number, root)
+            entries.setdefault((split, entry.file.path), entry)
     without = sum(not (row.get("split") or row.get("fold")) for row in rows)
-    return Foreign(list(entries.values()), without_split=without)
+    by_split = _by_split((split, entry) for (split, _), entry in entries.items())
+    return ExternalSplit(by_split, without_split=without)
 
 
-def _of_row(row: Mapping[str, str], number: int, split: str, root: str) -> Entry:
+def _of_row(row: Mapping[str, str], number: int, root: str) -> Entry:
     path = row["path"]
     uri = path if "://" in path else storage.absolute(path if path.startswith("/") else storage.join(root, path))
-    song = File(path or f"row {number}", uri, row.get("genre", ""), row.get("song", ""), row.get("artist", ""))
+    file = File(path or f"row {number}", uri, row.get("genre", ""), **manifest.metadata(row))
     if not path:
-        song = song.rejected(UNREADABLE, "the manifest's path is empty")
-    return Entry(_in_split(song, split), uri, storage.version(uri) if path and storage.is_local(uri) else "")
+        file = file.rejected(UNREADABLE, "the manifest's path is empty")
+    return Entry(file, uri, storage.version(uri) if path and storage.is_local(uri) else "")

@@ -1,4 +1,4 @@
-"""The page of an audit: one HTML file, with its pictures in it, where pairs that cross lie one above the other."""
+"""The page of an audit: one HTML file with its pictures in it, the two spectrograms of a leak one above the other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,20 +7,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio import decode
-from pipelines.audit.audit import READ_WITH
-from pipelines.audit.leaks import KINDS, Crossing, most_telling
-from pipelines.audit.result import NAMES, Audit, describe
+from pipelines.audio.schema import AudioConfig
+from pipelines.audit.overlaps import Overlap, describe_pair, most_telling
+from pipelines.audit.result import AuditResult
 from pipelines.build import summary
 from pipelines.common import storage
 from pipelines.common.errors import FileError
 from pipelines.common.output import html
 from pipelines.common.output.plots import draw_feature, png
+from pipelines.config import BuildConfig
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, File
 from pipelines.features import compute
 from pipelines.features.schema import Features, LogMel
+from pipelines.split.evidence import BY_NAME, EVIDENCE
 
 PAGE_NAME = "audit.html"
+
+READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
+"""How other people's files are read: a segment may be short."""
+
 MOST_DRAWN = 20
 _DRAWN_S, _BEFORE_S = 60.0, 5.0
 _LOG_MEL = Features(log_mel=LogMel(n_mels=64))
@@ -29,14 +35,14 @@ Spectrogram = tuple[NDArray[np.float32], float]
 """An array of shape (frames, bins), and its frames a second."""
 
 
-def write_page(url: str, audit: Audit, spectrogram: Callable[[File], Spectrogram | None]) -> str:
+def write_page(url: str, audit: AuditResult, spectrogram: Callable[[File], Spectrogram | None]) -> str:
     """Writes `audit.html` into a folder.
 
     Parameters
     ----------
     url : str
         The folder.
-    audit : Audit
+    audit : AuditResult
     spectrogram : callable
         Gives a file's spectrogram, or None where it has none.
 
@@ -46,36 +52,36 @@ def write_page(url: str, audit: Audit, spectrogram: Callable[[File], Spectrogram
         The page's URL.
     """
     drawn = most_telling(audit.leaks, MOST_DRAWN)
-    rest = [crossing for crossing in audit.crossings.listed if crossing not in drawn]
+    rest = [overlap for overlap in audit.overlaps.listed if overlap not in drawn]
     return html.write_page(
         storage.join(url, PAGE_NAME),
         Path(__file__).with_name("page.html"),
         audit=audit,
-        kinds=[kind for kind in KINDS if kind in audit.crossings.counts],
-        names=NAMES,
-        drawn=[(crossing, _picture(crossing, spectrogram)) for crossing in drawn],
+        kinds=[kind for kind in EVIDENCE if kind.name in audit.overlaps.counts],
+        labels={name: kind.label for name, kind in BY_NAME.items()},
+        drawn=[(overlap, _picture(overlap, spectrogram)) for overlap in drawn],
         rest=rest,
-        describe=describe,
+        describe_pair=describe_pair,
     )
 
 
 def of_records(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
-    """The spectrograms of a dataset's songs: of its features the one with most bins."""
+    """Gives the spectrograms of a dataset's files: of its features the one with most bins."""
     name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
 
-    def spectrogram(song: File) -> Spectrogram | None:
-        record = summary.read_song(dataset, song)
+    def spectrogram(file: File) -> Spectrogram | None:
+        record = summary.read_song(dataset, file)
         return (record.features[name], info.frame_rate_hz) if record else None
 
     return spectrogram
 
 
-def of_audio(song: File) -> Spectrogram | None:
+def of_audio(file: File) -> Spectrogram | None:
     """The log-mel spectrogram of a file of audio."""
-    if song.status == REJECTED or not song.content_hash:
+    if file.status == REJECTED or not file.content_hash:
         return None
     try:
-        recording = decode.load(song.uri, READ_WITH.audio)
+        recording = decode.load(file.uri, READ_WITH.audio)
     except FileError:  # it was there when the audit read it
         return None
     rate_hz = READ_WITH.audio.sample_rate_hz
@@ -83,7 +89,7 @@ def of_audio(song: File) -> Spectrogram | None:
     return mel, rate_hz / LogMel().hop_length
 
 
-def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> bytes:
+def draw_pair(overlap: Overlap, first: Spectrogram, second: Spectrogram) -> bytes:
     """Two spectrograms, one above the other over the time of the first.
 
     Where fingerprints agree, the second lies where it agrees, stretched by its tempo, and what they share is marked;
@@ -91,17 +97,17 @@ def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> by
     """
     from matplotlib.figure import Figure
 
-    copy = crossing.copy
+    copy = overlap.copy
     tempo, offset_s = (copy.tempo, copy.offset_s) if copy else (1.0, 0.0)
-    placed = [(*first, 0.0, crossing.first), (second[0], second[1] / tempo, offset_s, crossing.second)]
+    placed = [(*first, 0.0, overlap.first), (second[0], second[1] / tempo, offset_s, overlap.second)]
     figure = Figure((10.0, 4.0), layout="constrained")
     axes = figure.subplots(2, sharex=True)
-    for axis, (values, rate_hz, begin_s, song) in zip(axes, placed, strict=True):
+    for axis, (values, rate_hz, begin_s, file) in zip(axes, placed, strict=True):
         draw_feature(axis, values, rate_hz, begin_s)
         axis.set_facecolor("0.9")
         axis.set_yticks([])
-        axis.set_ylabel(song.fold, parse_math=False)
-        axis.set_title(song.path, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
+        axis.set_ylabel(file.split, parse_math=False)
+        axis.set_title(file.path, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
         for edge_s in (copy.first_s, copy.first_s + tempo * copy.duration_s) if copy else ():
             axis.axvline(edge_s, color="cyan", linewidth=2)
     begin_s = min(begin for _, _, begin, _ in placed)
@@ -113,8 +119,8 @@ def draw_pair(crossing: Crossing, first: Spectrogram, second: Spectrogram) -> by
     return png(figure)
 
 
-def _picture(crossing: Crossing, spectrogram: Callable[[File], Spectrogram | None]) -> str:
-    first, second = spectrogram(crossing.first), spectrogram(crossing.second)
+def _picture(overlap: Overlap, spectrogram: Callable[[File], Spectrogram | None]) -> str:
+    first, second = spectrogram(overlap.first), spectrogram(overlap.second)
     if first is None or second is None:
         return ""
-    return html.embedded(draw_pair(crossing, first, second))
+    return html.embedded(draw_pair(overlap, first, second))

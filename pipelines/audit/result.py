@@ -1,31 +1,21 @@
-"""What an audit says: its verdict in a sentence, its counts in a table, everything as JSON."""
+"""What an audit found: its conclusion in a sentence, its counts in a table, everything as JSON."""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.audit.leaks import KINDS, Crossing, Crossings, Splits, most_telling
+from pipelines.audit.overlaps import Overlap, Overlaps, SplitFile, Splits, describe_pair, most_telling
 from pipelines.common.output import text_table
 from pipelines.dataset import ledger
-from pipelines.dataset.ledger import File
-
-NAMES = {
-    "fingerprint": "fingerprint",
-    "hash": "same samples",
-    "song": "song name",
-    "artist": "artist",
-    "group": "group",
-}
-"""What the kinds of evidence are called."""
-
+from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, HASH, METADATA
 
 MOST_SHOWN = 10
 """How many pairs a terminal is shown."""
 
 
 @dataclass(frozen=True)
-class Audit:
+class AuditResult:
     """What an audit found.
 
     Attributes
@@ -35,12 +25,12 @@ class Audit:
     files : dict
         How many files each split has.
     compared : dict
-        By kind of evidence, how many files have some.
-    rejected : tuple of File
+        How many files have evidence of each kind.
+    rejected : tuple of SplitFile
         Files that could not be read, and so were compared by their names alone.
     forbidden : tuple of str
-        The kinds of evidence that may not cross.
-    crossings : Crossings
+        The kinds of evidence that files in different splits may not share.
+    overlaps : Overlaps
     faults : tuple of str
         Where a dataset's shards are not what its ledger says.
     split_of : dict
@@ -52,139 +42,121 @@ class Audit:
     source: str
     files: Mapping[str, int]
     compared: Mapping[str, int]
-    rejected: tuple[File, ...]
+    rejected: tuple[SplitFile, ...]
     forbidden: tuple[str, ...]
-    crossings: Crossings
+    overlaps: Overlaps
     faults: tuple[str, ...] = ()
     split_of: Mapping[str, str] | None = None
     without_split: int = 0
 
     @property
     def fails(self) -> bool:
-        """Whether something crosses that may not, or the dataset is not what it says."""
-        return bool(self.crossings.pairs or self.faults)
+        """Whether there is a leak, or the dataset is not what it says."""
+        return bool(self.overlaps.leaks or self.faults)
 
     @property
-    def verdict(self) -> str:
+    def conclusion(self) -> str:
         """What was found, in a sentence."""
         return "; ".join([*self._found(), *self._not_compared()])
 
     def _found(self) -> list[str]:
-        found = [_printable(fault) for fault in self.faults[:1]]
+        found = [_in_a_line(fault) for fault in self.faults[:1]]
         if len(self.faults) > 1:
             found.append(f"{len(self.faults) - 1} more faults of the shards")
-        if pairs := sum(self.crossings.pairs.values()):
-            crossing = "1 pair of files crosses" if pairs == 1 else f"{pairs} pairs of files cross"
-            shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.crossings.files.items()]
-            found.append(f"{crossing} ({', '.join(shares)})")
+        if pairs := sum(self.overlaps.leaks.values()):
+            leak = "1 pair of files leaks" if pairs == 1 else f"{pairs} pairs of files leak"
+            shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.overlaps.files.items()]
+            found.append(f"{leak} ({', '.join(shares)})")
         elif not self.faults:
-            nothing = "nothing crosses among what could be read" if self.rejected else "nothing crosses"
+            nothing = "no leak found among what could be read" if self.rejected else "no leak found"
             sizes = ", ".join(f"{split} {count}" for split, count in self.files.items())
-            by = ", ".join(f"{NAMES[kind]} ({count})" for kind, count in self.compared.items() if count)
+            by = ", ".join(f"{BY_NAME[name].label} ({count})" for name, count in self.compared.items() if count)
             found.append(f"{nothing}: {sum(self.files.values())} files ({sizes}), compared by {by or 'nothing'}")
         return found
 
     def _not_compared(self) -> list[str]:
         found = []
-        if not self.compared["hash"]:
+        if not self.compared[HASH.name]:
             found.append("samples and fingerprints were not compared, for want of audio")
-        if short := self.compared["hash"] - self.compared["fingerprint"]:
+        if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name]:
             found.append(f"{short} too short for a fingerprint")
         if self.rejected:
             reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
-            few = ", ".join(_printable(song.path) for song in self.rejected[:3])
+            few = ", ".join(_in_a_line(file.path) for file in self.rejected[:3])
             more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
             found.append(f"{len(self.rejected)} that could not be read ({reasons}): {few}{more}")
         if self.without_split:
             found.append(f"{self.without_split} without a split")
-        if "artist" not in self.forbidden and "artist" in self.crossings.counts:
-            pairs = sum(self.crossings.counts["artist"].values())
-            found.append(f"pairs that share an artist, by the configuration's choice: {pairs}")
+        for name, counts in self.overlaps.counts.items():
+            if name not in self.forbidden:
+                label, pairs = BY_NAME[name].label, sum(counts.values())
+                article = "an" if label[0] in "aeiou" else "a"
+                found.append(f"pairs that share {article} {label}, by the configuration's choice: {pairs}")
         return found
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
-        crossings = self.crossings
+        overlaps = self.overlaps
         return {
             "source": self.source,
             "fails": self.fails,
-            "verdict": self.verdict,
+            "verdict": self.conclusion,
             "files": dict(self.files),
             "without_split": self.without_split,
             "compared": dict(self.compared),
             "forbidden": list(self.forbidden),
             "faults": list(self.faults),
-            "pairs": _by_splits(crossings.pairs),
-            "files_in_pairs": dict(crossings.files),
-            "counts": {kind: _by_splits(counts) for kind, counts in crossings.counts.items()},
+            "pairs": _by_splits(overlaps.leaks),
+            "files_in_pairs": dict(overlaps.files),
+            "counts": {name: _by_splits(counts) for name, counts in overlaps.counts.items()},
             "not_listed": self.not_listed,
             "split_of_folds": dict(self.split_of or {}),
             "rejected": [
-                {"file": song.path, "split": song.fold, "reason": song.reason, "error": song.error}
-                for song in self.rejected
+                {"file": file.path, "split": file.split, "reason": file.reason, "error": file.error}
+                for file in self.rejected
             ],
-            "listed": [_crossing_json(crossing) for crossing in crossings.listed],
+            "listed": [_overlap_json(overlap) for overlap in overlaps.listed],
         }
 
     @property
     def not_listed(self) -> dict[str, int]:
-        """By kind of evidence, how many pairs are counted and not listed."""
-        listed = Counter(kind for crossing in self.crossings.listed for kind in crossing.kinds)
-        left = {kind: sum(counts.values()) - listed[kind] for kind, counts in self.crossings.counts.items()}
-        return {kind: count for kind, count in left.items() if count}
+        """How many pairs of each kind of evidence are counted and not listed."""
+        listed = Counter(name for overlap in self.overlaps.listed for name in overlap.evidence)
+        left = {name: sum(counts.values()) - listed[name] for name, counts in self.overlaps.counts.items()}
+        return {name: count for name, count in left.items() if count}
 
     @property
-    def leaks(self) -> list[Crossing]:
-        """The listed pairs that may not cross."""
-        return [crossing for crossing in self.crossings.listed if set(crossing.kinds) & set(self.forbidden)]
+    def leaks(self) -> list[Overlap]:
+        """The listed pairs that share forbidden evidence."""
+        return [overlap for overlap in self.overlaps.listed if set(overlap.evidence) & set(self.forbidden)]
 
     @property
     def splits_with_pairs(self) -> list[Splits]:
         """Between which splits there are pairs."""
-        return _splits_of(self.crossings.counts)
+        return _splits_of(self.overlaps.counts)
 
     def summary(self) -> str:
-        """For a terminal: the counts, the most telling pairs, a line each, and the verdict."""
+        """For a terminal: the counts, the most telling leaks, a line each, and the conclusion."""
         shown = most_telling(self.leaks, MOST_SHOWN)
         lines = [
-            f"{pair.first.path} ({pair.first.fold}) - {pair.second.path} ({pair.second.fold}): {describe(pair)}"
+            f"{pair.first.path} ({pair.first.split}) - {pair.second.path} ({pair.second.split}): {describe_pair(pair)}"
             for pair in shown
         ]
         lines += self.faults[:MOST_SHOWN]
-        table = self.table() if self.crossings.counts else ""
-        return "\n\n".join(filter(None, (table, "\n".join(map(_printable, lines)), self.verdict)))
+        table = self.table() if self.overlaps.counts else ""
+        return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), self.conclusion)))
 
     def table(self) -> str:
-        """How many pairs cross, by splits and kind of evidence."""
-        counts = self.crossings.counts
-        tables = [_table("pairs of files", counts, self.crossings.pairs)]
+        """How many pairs there are, by splits and kind of evidence."""
+        counts = self.overlaps.counts
+        tables = [_table("pairs of files", counts, self.overlaps.leaks)]
         if self.split_of:
-            merged = {kind: _merged(of_kind, self.split_of) for kind, of_kind in counts.items()}
-            tables.append(_table("by split", merged, _merged(self.crossings.pairs, self.split_of)))
+            merged = {name: _merged(of_kind, self.split_of) for name, of_kind in counts.items()}
+            tables.append(_table("by split", merged, _merged(self.overlaps.leaks, self.split_of)))
         return "\n\n".join(tables)
 
 
-def describe(crossing: Crossing) -> str:
-    """A pair's evidence, in a line."""
-    first, second, copy = crossing.first, crossing.second, crossing.copy
-    shared = {
-        "hash": "the same samples",
-        "song": f"both of song {first.song!r}",
-        "artist": f"by {first.artist!r} and {second.artist!r}"
-        if first.artist != second.artist
-        else f"by {first.artist!r}",
-        "group": f"both in group {first.group!r}",
-    }
-    if copy:
-        tempo = "" if copy.tempo == 1 else f", at {copy.tempo:.0%} of its tempo"
-        shared["fingerprint"] = (
-            f"the same recording for {copy.duration_s:.1f} s{tempo}, from {copy.first_s:.1f} s of the first and"
-            f" {copy.second_s:.1f} s of the second ({copy.error_rate:.1%} of bits differ)"
-        )
-    return "; ".join(shared[kind] for kind in crossing.kinds)
-
-
-def _printable(text: str) -> str:
+def _in_a_line(text: str) -> str:
     """Text in one line, whatever a file's name holds."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
@@ -193,16 +165,19 @@ def _splits_of(counts: Mapping[str, Mapping[Splits, int]]) -> list[Splits]:
     return sorted({splits for of_kind in counts.values() for splits in of_kind})
 
 
-def _table(title: str, counts: Mapping[str, Mapping[Splits, int]], pairs: Mapping[Splits, int]) -> str:
-    kinds = [kind for kind in KINDS if kind in counts]
-    rows = [[" - ".join(s), *(counts[kind].get(s, 0) for kind in kinds), pairs.get(s, 0)] for s in _splits_of(counts)]
+def _table(title: str, counts: Mapping[str, Mapping[Splits, int]], leaks: Mapping[Splits, int]) -> str:
+    kinds = [kind for kind in EVIDENCE if kind.name in counts]
+    rows = [
+        [" - ".join(splits), *(counts[kind.name].get(splits, 0) for kind in kinds), leaks.get(splits, 0)]
+        for splits in _splits_of(counts)
+    ]
     if len(rows) > 1:
-        rows.append(["all", *(sum(counts[kind].values()) for kind in kinds), sum(pairs.values())])
-    return text_table.table([title, *(NAMES[kind] for kind in kinds), "crossing"], rows)
+        rows.append(["all", *(sum(counts[kind.name].values()) for kind in kinds), sum(leaks.values())])
+    return text_table.table([title, *(kind.label for kind in kinds), "leaks"], rows)
 
 
 def _merged(counts: Mapping[Splits, int], split_of: Mapping[str, str]) -> dict[Splits, int]:
-    """Counts by the folds' splits, of pairs whose splits differ."""
+    """Counts between folds as counts between the splits that they are in, where these differ."""
     merged: Counter[Splits] = Counter()
     for (first, second), count in counts.items():
         a, b = sorted((split_of[first], split_of[second]))
@@ -215,12 +190,12 @@ def _by_splits(counts: Mapping[Splits, int]) -> list[dict[str, Any]]:
     return [{"splits": list(splits), "pairs": count} for splits, count in counts.items()]
 
 
-def _crossing_json(crossing: Crossing) -> dict[str, Any]:
-    copy = crossing.copy
+def _overlap_json(overlap: Overlap) -> dict[str, Any]:
+    copy = overlap.copy
     return {
-        "files": [_file_json(crossing.first), _file_json(crossing.second)],
-        "kinds": list(crossing.kinds),
-        "evidence": describe(crossing),
+        "files": [_file_json(overlap.first), _file_json(overlap.second)],
+        "kinds": list(overlap.evidence),
+        "evidence": describe_pair(overlap),
         "fingerprint": None
         if copy is None
         else {
@@ -233,11 +208,6 @@ def _crossing_json(crossing: Crossing) -> dict[str, Any]:
     }
 
 
-def _file_json(song: File) -> dict[str, str]:
-    return {
-        "file": song.path,
-        "split": song.fold,
-        "song": song.song,
-        "artist": song.artist,
-        "content_hash": song.content_hash,
-    }
+def _file_json(file: SplitFile) -> dict[str, str]:
+    metadata = {name: getattr(file, name) for name in METADATA}
+    return {"file": file.path, "split": file.split, **metadata, "content_hash": file.content_hash}

@@ -7,7 +7,7 @@ from pipelines.build.read_songs import read
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.config import BuildConfig
-from pipelines.copies.best_copy import with_copies
+from pipelines.copies.best_copy import mark_duplicates
 from pipelines.copies.search import find_copies
 from pipelines.corpus.song_names import with_pieces_named
 from pipelines.dataset.ledger import Copy, Entry, File
@@ -85,5 +85,5 @@ def assign(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy
     now, before = grouped[: len(songs)], grouped[len(songs) :]
     judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))
     # Before the deal, in which only what will be written weighs.
-    best = with_copies(judged, copies, config.folds.copies == "drop")
+    best = mark_duplicates(judged, copies, config.folds.copies == "drop")
     return with_shards(deal(best, fold_of, config.folds), config)

@@ -44,7 +44,7 @@ def findings(dataset: Dataset) -> str:
     lines = [f"unbalanced: {group}" for group in balance.oversized(songs, len(dataset.folds))]
     lines += [
         f"copies disagree: {song.path} is {song.genre}, {other.path} is {other.genre}"
-        for song, other in best_copy.conflicts(songs, dataset.copies())
+        for song, other in best_copy.genre_conflicts(songs, dataset.copies())
     ]
     lines += [f"withdrawn: {song.path}: {song.error}" for song in songs if song.reason == WITHDRAWN.name]
     copies = sum(bool(song.copy_of) for song in songs)

@@ -11,7 +11,7 @@ _LEAST_SHARE, _NEARLY_ALL = 0.5, 0.9
 _LOSSLESS = frozenset({".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".w64", ".wav", ".wave", ".wv"})
 
 
-def with_copies(songs: Sequence[File], copies: Sequence[Copy], drop: bool) -> list[File]:
+def mark_duplicates(songs: Sequence[File], copies: Sequence[Copy], drop: bool) -> list[File]:
     """Songs, each duplicate naming the song that it copies.
 
     A song is a duplicate where a better file of its group holds at least half of it, at the same tempo, or where
@@ -44,7 +44,7 @@ def with_copies(songs: Sequence[File], copies: Sequence[Copy], drop: bool) -> li
     return [_named(song, original_of.get(song.path), drop) for song in songs]
 
 
-def conflicts(songs: Sequence[File], copies: Sequence[Copy]) -> list[tuple[File, File]]:
+def genre_conflicts(songs: Sequence[File], copies: Sequence[Copy]) -> list[tuple[File, File]]:
     """Pairs of songs that share a recording, or a stretch of one, but not the genre; of each content the first song."""
     by_content: dict[str, list[File]] = defaultdict(list)
     for song in songs:

@@ -64,7 +64,7 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     lower = url.lower()
     if not url:
         raise SpectroshardError("corpus.input is empty; set it in the configuration or give --input")
-    if lower.endswith((".csv", ".parquet")):
+    if manifest.is_manifest(url):
         return manifest.entries(url, config.root)
     if lower.endswith(".zip"):
         return _archive(_zip_members(url))
@@ -109,7 +109,7 @@ def _glob(url: str) -> list[Entry]:
 
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
-    song = File(legible(path), legible(uri), legible(genre))
+    song = File(escape_undecodable(path), escape_undecodable(uri), escape_undecodable(genre))
     if _leads_out(path):
         song = song.rejected(OUTSIDE_ROOT, f"the path {song.path} leads out of the corpus")
     elif not genre:
@@ -117,7 +117,7 @@ def _entry(path: str, uri: str, genre: str, version: str, location: str = "") ->
     return Entry(song, location or uri, version)
 
 
-def legible(path: str) -> str:
+def escape_undecodable(path: str) -> str:
     """A path as text: bytes that are no UTF-8, as in names of old archives, are written as in `caf\\xe9.wav`."""
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 

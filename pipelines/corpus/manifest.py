@@ -19,12 +19,23 @@ NO_GENRE = Reason("no_genre", "nothing says what the genre is")
 OUTSIDE_ROOT = Reason("outside_root", "the path leads out of the corpus's root")
 REPEATED = Reason("repeated", "an earlier row of the manifest names the same path")
 
-SPLITS = {
+SPLIT_ALIASES = {
     "train": "train", "training": "train",
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
 """What people call the splits, and what they are called here."""
+
+_METADATA = ("song", "artist")
+
+
+def is_manifest(url: str) -> bool:
+    """Whether a URL is a table by its suffix.
+
+    >>> is_manifest("s3://music/index.CSV"), is_manifest("music/")
+    (True, False)
+    """
+    return url.lower().endswith((".csv", ".parquet"))
 
 
 def entries(url: str, root: str) -> list[Entry]:
@@ -45,7 +56,7 @@ def entries(url: str, root: str) -> list[Entry]:
     if missing := {"path", "genre"} - columns:
         raise SpectroshardError(
             f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
-            " expected path, genre and optionally song, artist, fold or split"
+            f" expected path, genre and optionally {', '.join(_METADATA)}, fold or split"
         )
     if {"fold", "split"} <= columns:
         raise SpectroshardError(f"manifest {url}: has both a fold and a split column; keep one")
@@ -85,6 +96,15 @@ def file_url(path: str, root: str) -> str:
     return storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
 
 
+def metadata(row: Mapping[str, str]) -> dict[str, Any]:
+    """What a row says of its file besides the genre, by the names of the fields of `File`; empty where it says nothing.
+
+    >>> metadata({"path": "a.wav", "artist": "Ann"})
+    {'song': '', 'artist': 'Ann'}
+    """
+    return {name: row.get(name, "") for name in _METADATA}
+
+
 def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     path = row["path"]
     uri = file_url(path, root)
@@ -94,8 +114,7 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
         path if outside else below,
         uri,
         row["genre"],
-        row.get("song", ""),
-        row.get("artist", ""),
+        **metadata(row),
         fold=own_fold(row, manifest),
     )
     if outside:
@@ -109,11 +128,11 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
 def own_fold(row: Mapping[str, str], manifest: str) -> str:
     """The fold or the split that a row gives its song; empty where it gives none."""
     if split := row.get("split", ""):
-        if split.lower() not in SPLITS:
+        if split.lower() not in SPLIT_ALIASES:
             raise SpectroshardError(
-                f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(SPLITS)}"
+                f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(SPLIT_ALIASES)}"
             )
-        return SPLITS[split.lower()]
+        return SPLIT_ALIASES[split.lower()]
     if fold := row.get("fold", ""):
         number = re.fullmatch(r"(?:fold[-_ ]?)?(\d+)(?:\.0*)?", fold.lower())
         if number is None:

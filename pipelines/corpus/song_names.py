@@ -26,7 +26,7 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 from statistics import median
 
-from pipelines.corpus.manifest import SPLITS
+from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import File
 
@@ -98,7 +98,7 @@ def with_pieces_named(songs: Sequence[File]) -> list[File]:
 
 def splits_in(name: str) -> set[str]:
     """The splits that the words of a name are, as in `train_filtered`."""
-    return {SPLITS[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLITS}
+    return {SPLIT_ALIASES[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_ALIASES}
 
 
 def _own_paths(song_ids: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -12,6 +13,7 @@ from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.splits import split_of
+from pipelines.split.evidence import METADATA
 
 HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
@@ -82,16 +84,22 @@ def save(url: str, rows: Sequence[File]) -> None:
         storage.remove(target)
 
 
-def without_old_names(earlier: Iterable[File], songs: Iterable[File]) -> list[File]:
-    """Earlier rows as they tie songs of now: by their content, and what is gone also by its song and artist.
+def without_old_names(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
+    """Earlier rows as they may join the groups of today's files: without what is no longer true of them.
 
-    What is still there goes by its names of now. A path ties nothing: files are renumbered.
+    Content that is still there goes by today's metadata alone; content that is gone keeps its own. A path joins
+    nothing: files are renumbered.
+
+    Examples
+    --------
+    >>> earlier = [File("1.wav", "", artist="Ann", content_hash=content) for content in ("here", "gone")]
+    >>> rows = without_old_names(earlier, [File("3.wav", "", artist="Bob", content_hash="here")])
+    >>> [(row.path, row.artist) for row in rows]
+    [('', ''), ('', 'Ann')]
     """
-    present = {song.content_hash for song in songs}
-    return [
-        replace(song, path="", song="", artist="") if song.content_hash in present else replace(song, path="")
-        for song in earlier
-    ]
+    present = {file.content_hash for file in files}
+    no_metadata: dict[str, Any] = dict.fromkeys(METADATA, "")
+    return [replace(row, path="", **(no_metadata if row.content_hash in present else {})) for row in earlier]
 
 
 def earlier_folds(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy]) -> dict[str, set[str]]:

@@ -275,7 +275,7 @@ def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, 
     ledger.write(f"{folder}/songs.parquet", [replace(rows[0], content_hash=other.content_hash), *rows[1:]])
     leaky = Dataset.load(str(folder))
     splits = {"train": (rows[0].fold,), "validation": (), "test": (fold,)}
-    with pytest.raises(SpectroshardError, match=r"leaky: 1 pair of files crosses .*training\.allow_leaks=true"):
+    with pytest.raises(SpectroshardError, match=r"leaky: 1 pair of files leaks .*training\.allow_leaks=true"):
         train(config, leaky, str(tmp_path / "b"), splits)
     assert not (tmp_path / "b").exists()
     assert train(changed(config, epochs=1, allow_leaks=True), leaky, str(tmp_path / "b"), splits)

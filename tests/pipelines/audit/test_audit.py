@@ -7,7 +7,7 @@ import pytest
 import soundfile
 
 from pipelines.audit import audit, external_splits
-from pipelines.audit.leaks import Crossing
+from pipelines.audit.overlaps import Overlap, in_split
 from pipelines.audit.page import draw_pair, of_audio, of_records, write_page
 from pipelines.build import plan
 from pipelines.build.build import build
@@ -39,24 +39,24 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def audited(folders, tmp_path_factory):
-    return audit.of_foreign(
+    return audit.of_external_split(
         external_splits.load([str(folders)]), "mine", str(tmp_path_factory.mktemp("work")), in_process()
     )
 
 
 def test_a_crop_crosses_with_its_offset(audited):
-    (pair,) = audited.crossings.listed
+    (pair,) = audited.overlaps.listed
     assert {pair.first.path, pair.second.path} == {"train/blues.wav", "test/other.mp3"}
-    assert pair.kinds == ("fingerprint",)
-    begins_s = {pair.first.fold: pair.copy.first_s, pair.second.fold: pair.copy.second_s}
+    assert pair.evidence == ("fingerprint",)
+    begins_s = {pair.first.split: pair.copy.first_s, pair.second.split: pair.copy.second_s}
     assert begins_s["train"] - begins_s["test"] == pytest.approx(4, abs=0.3)
     assert pair.copy.duration_s > 8 and pair.copy.error_rate < 0.1
     assert audited.fails
 
 
 def test_the_verdict_says_what_was_not_compared(audited):
-    assert audited.verdict == (
-        "1 pair of files crosses (1 of 2 in test, 1 of 1 in train); 1 too short for a fingerprint;"
+    assert audited.conclusion == (
+        "1 pair of files leaks (1 of 2 in test, 1 of 1 in train); 1 too short for a fingerprint;"
         " 1 that could not be read (1 not_audio): val/bad <b>$.wav"
     )
     assert "test/other.mp3 (test)" in audited.summary() and "of bits differ" in audited.summary()
@@ -96,17 +96,17 @@ def segments(folder, split_of):
 
 def test_segments_of_a_song_in_two_splits_cross(tmp_path):
     files = segments(tmp_path / "s", lambda _, number: "test" if number == 1 else "train")
-    found = audit.of_foreign(files, "s", str(tmp_path / "w"), in_process())
-    assert found.crossings.counts == {"song": {("test", "train"): 8}}
-    assert found.crossings.files == {"test": 4, "train": 8}
+    found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
+    assert found.overlaps.counts == {"song": {("test", "train"): 8}}
+    assert found.overlaps.files == {"test": 4, "train": 8}
 
 
 def test_segments_split_by_song_do_not(tmp_path):
     files = segments(tmp_path / "s", lambda style, _: "test" if style == synth.STYLES[0] else "train")
-    found = audit.of_foreign(files, "s", str(tmp_path / "w"), in_process())
+    found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
     assert not found.fails
-    assert found.verdict == (
-        "nothing crosses: 12 files (test 3, train 9), compared by same samples (12), song name (12);"
+    assert found.conclusion == (
+        "no leak found: 12 files (test 3, train 9), compared by same samples (12), song name (12);"
         " 12 too short for a fingerprint"
     )
 
@@ -118,18 +118,18 @@ def test_names_alone_are_compared_without_reading(tmp_path):
     files = external_splits.load(
         [str(tmp_path / name) for name in ("train.txt", "test.txt")], "", str(tmp_path / "index.txt")
     )
-    found = audit.of_foreign(files, "lists", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
-    assert [(c.first.path, c.second.path, c.kinds) for c in found.crossings.listed] == [
+    found = audit.of_external_split(files, "lists", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
+    assert [(c.first.path, c.second.path, c.evidence) for c in found.overlaps.listed] == [
         ("b.wav", "b.wav", ("song",)),
         ("c.wav", "a.wav", ("artist",)),
     ]
-    assert "samples and fingerprints were not compared" in found.verdict
+    assert "samples and fingerprints were not compared" in found.conclusion
 
 
 def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("path,split\na.wav,train\nb.wav,test\n")
     with pytest.raises(UsageError, match=r"no file of train could be read \(a\.wav: FileNotFoundError"):
-        audit.of_foreign(external_splits.load([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process())
+        audit.of_external_split(external_splits.load([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process())
 
 
 @pytest.fixture(scope="module")
@@ -154,16 +154,16 @@ def respell(dataset, **facts):
 
 def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
     found = audit.of_dataset(dataset, copies=plan.compare(dataset.ledger(), str(tmp_path / "w"), in_process()))
-    assert not found.fails and found.verdict.startswith("nothing crosses: 18 files (fold-00 4, fold-01 4,")
+    assert not found.fails and found.conclusion.startswith("no leak found: 18 files (fold-00 4, fold-01 4,")
     assert found == audit.of_dataset(dataset)
 
 
 def test_folds_are_compared_or_splits(dataset):
     respell(dataset, song="one")
     found = audit.of_dataset(dataset)
-    assert found.crossings.pairs == {("fold-00", "fold-02"): 1}
-    assert "by split      song name  crossing\ntest - train          1         1" in found.table()
-    assert audit.of_dataset(dataset, dataset.splits()).crossings.pairs == {("test", "train"): 1}
+    assert found.overlaps.leaks == {("fold-00", "fold-02"): 1}
+    assert "by split      song name  leaks\ntest - train          1      1" in found.table()
+    assert audit.of_dataset(dataset, dataset.splits()).overlaps.leaks == {("test", "train"): 1}
     assert not audit.of_dataset(dataset, {"train": ["fold-00", "fold-02"], "test": ["fold-01"]}).fails
 
 
@@ -171,7 +171,7 @@ def test_near_copies_cross_by_what_the_build_found(dataset):
     first, second = ({s.fold: s for s in dataset.ledger()}[fold] for fold in ("fold-00", "fold-01"))
     hashes = sorted([first.content_hash, second.content_hash])
     found = audit.of_dataset(dataset, copies=[Copy(*hashes, 0.0, 0.0, 1.0, 1.0, 0.1)])
-    assert found.crossings.counts == {"fingerprint": {("fold-00", "fold-01"): 1}}
+    assert found.overlaps.counts == {"fingerprint": {("fold-00", "fold-01"): 1}}
 
 
 @pytest.mark.parametrize(("group_by", "fails"), [("artist", True), ("song", False)])
@@ -180,9 +180,9 @@ def test_artists_may_cross_where_the_configuration_says_so(dataset, group_by, fa
     folds = dataset.config.folds.model_copy(update={"group_by": group_by})
     dataset = dataset.model_copy(update={"config": dataset.config.model_copy(update={"folds": folds})})
     found = audit.of_dataset(dataset)
-    assert found.crossings.counts == {"artist": {("fold-00", "fold-02"): 1}}
+    assert found.overlaps.counts == {"artist": {("fold-00", "fold-02"): 1}}
     assert found.fails == fails
-    assert ("an artist, by the configuration's choice: 1" in found.verdict) != fails
+    assert ("an artist, by the configuration's choice: 1" in found.conclusion) != fails
     assert bool(found.leaks) == fails
 
 
@@ -195,7 +195,7 @@ def test_a_ledger_that_is_not_what_the_shards_hold_is_a_fault(dataset):
     rows[2] = replace(renamed, group="another")
     ledger.write(storage.join(dataset.url, LEDGER_NAME), rows)
     found = audit.of_dataset(dataset)
-    assert found.fails and not found.crossings.pairs
+    assert found.fails and not found.overlaps.leaks
     assert sorted(found.faults) == sorted([
         f"{moved.shard} ({moved.fold}) holds {moved.path}, which the ledger has in {other.shard} ({other.fold})",
         f"{lost.shard} ({lost.fold}) holds {lost.path}, which the ledger has in no shard",
@@ -223,13 +223,13 @@ def test_a_ledger_without_fingerprints_is_of_an_older_version(dataset):
 
 
 def test_pictures_of_records_and_of_what_is_not_there(dataset):
-    first, second = dataset.ledger()[:2]
+    first, second = (in_split(file, file.fold) for file in dataset.ledger()[:2])
     spectrogram = of_records(dataset)
     values, rate_hz = spectrogram(first)
     assert values.shape[1] == 16 and rate_hz == 8_000 / 256
     copy = Copy("x", "y", 1.0, 0.2, 0.5, 1.1, 0.2)
-    aligned = draw_pair(Crossing(first, second, ("fingerprint",), copy), spectrogram(first), spectrogram(second))
-    apart = draw_pair(Crossing(first, second, ("song",)), spectrogram(first), spectrogram(second))
+    aligned = draw_pair(Overlap(first, second, ("fingerprint",), copy), spectrogram(first), spectrogram(second))
+    apart = draw_pair(Overlap(first, second, ("song",)), spectrogram(first), spectrogram(second))
     assert aligned.startswith(b"\x89PNG") and aligned != apart
     assert of_audio(replace(first, uri="/gone.wav")) is None and of_audio(File("a", "a")) is None
 
@@ -237,10 +237,10 @@ def test_pictures_of_records_and_of_what_is_not_there(dataset):
 def test_the_command(dataset, folders, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["audit", dataset.url]) == 0
-    assert "nothing crosses: 18 files" in capsys.readouterr().out
+    assert "no leak found: 18 files" in capsys.readouterr().out
     assert sorted(path.name for path in (tmp_path / "audit").iterdir()) == ["audit.html", "audit.json"]
     assert cli.main(["audit", str(folders), "--output", "again"]) == 1
-    assert "1 pair of files crosses" in capsys.readouterr().out
+    assert "1 pair of files leaks" in capsys.readouterr().out
     assert json.loads((tmp_path / "again" / "audit.json").read_text())["fails"]
     assert not (tmp_path / "again" / audit.WORK_NAME).exists()
     for wrong in (["gone"], [dataset.url, "more"], [str(folders / "train")]):

@@ -25,7 +25,9 @@ def at(tmp_path, monkeypatch):
 
 
 def rows(files):
-    return sorted((entry.file.path, entry.file.fold, entry.file.reason) for entry in files.entries)
+    return sorted(
+        (entry.file.path, split, entry.file.reason) for split, entries in files.entries.items() for entry in entries
+    )
 
 
 def test_folders(at):
@@ -52,15 +54,15 @@ def test_lists_find_audio_by_path_or_by_name(at):
         ("q/z.mp3", "test", ""),
         ("u.wav", "validation", "unreadable"),
     ]
-    assert files.entries[0].location.endswith("G/a/x.au")
-    assert "several files have its name: a/x.au, b/x.wav" in files.entries[-2].file.error
+    assert files.entries["train"][0].location.endswith("G/a/x.au")
+    assert "several files have its name: a/x.au, b/x.wav" in files.entries["validation"][0].file.error
     assert rows(external_splits.load(["."], "G")) == rows(files)
 
 
 def test_lists_without_audio_are_names(at):
     at(train_txt="a.wav\n", test_txt="a.wav\nb.wav\n", train_index_txt=INDEX)
     files = external_splits.load(["train.txt", "test.txt"], artists="train_index.txt")
-    assert not files.has_audio and len(files.entries) == 3
+    assert not files.has_audio and list(map(len, files.entries.values())) == [1, 2]
     assert files.index == {"blues.00000": ("Ann", "Ann: One"), "blues.00001": ("Bob", "")}
 
 
@@ -77,9 +79,9 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
         ("row 5", "validation", "unreadable"),
     ]
     assert files.without_split == 1
-    first = files.entries[0]
+    first = files.entries["train"][0]
     assert (first.location, first.file.artist) == (f"{folder}/m/a.wav", "Ann")
-    assert external_splits.load(["m/m.csv"], "/elsewhere/..").entries[0].location == "/a.wav"
+    assert external_splits.load(["m/m.csv"], "/elsewhere/..").entries["train"][0].location == "/a.wav"
 
 
 def test_a_manifest_by_fold_and_one_by_both(at):
@@ -94,8 +96,12 @@ def test_a_manifest_by_fold_and_one_by_both(at):
     [
         (["gone"], {}, "gone: no such file or folder"),
         (["s"], {"artists": "gone.txt"}, "gone.txt: no such file"),
-        (["empty"], {}, "empty: is no split by its name and has none in it; expected a dataset, a folder"),
-        (["s/train"], {}, "s/train: of the splits train there are not two"),
+        (
+            ["empty"],
+            {},
+            "empty: is not named as a split and has no folder or list that is; expected a dataset, a",
+        ),
+        (["s/train"], {}, "s/train: found files of train; expected two splits or more"),
         (["s"], {"audio": "s"}, "--audio s: says where"),
         (["half"], {}, "half/test: no song found"),
         (["s/train/a.wav"], {}, "a.wav: expected a dataset, a folder"),
@@ -108,7 +114,7 @@ def test_a_manifest_by_fold_and_one_by_both(at):
         (["train.txt", "dev.txt"], {"artists": "dev.txt"}, "dev.txt: no line of the form"),
         (["m.csv"], {}, "m.csv: expected the columns path, and split or fold; found genre, path"),
         (["n.csv"], {}, "split 'eval' of a; expected one of train"),
-        (["one.csv"], {}, "of the splits test there are not two"),
+        (["one.csv"], {}, "found files of test; expected two splits or more"),
     ],
 )
 def test_what_is_no_split_is_told(at, sources, options, message):

@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.copies.best_copy import conflicts, with_copies
+from pipelines.copies.best_copy import genre_conflicts, mark_duplicates
 from pipelines.dataset.ledger import Copy, File
 from pipelines.split.folds import WITHDRAWN
 
@@ -22,7 +22,7 @@ def near(first, second, duration_s=29.0, tempo=1.0):
 
 
 def outcome(songs, copies=(), drop=True):
-    return {s.path: (s.status, s.copy_of) for s in with_copies(songs, copies, drop)}
+    return {s.path: (s.status, s.copy_of) for s in mark_duplicates(songs, copies, drop)}
 
 
 KEPT = ("written", "")
@@ -85,7 +85,7 @@ def test_rejected_songs_are_nobody_s_originals():
 def test_genres_that_disagree_are_told():
     songs = [song("a", "x"), song("b", "x", genre="h"), song("c", "x"), song("d", "y", genre="h"), song("e", "z")]
     copies = [near("x", "y", 9.0), near("x", "z"), near("x", "of an earlier build")]
-    assert [(one.path, other.path) for one, other in conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
+    assert [(one.path, other.path) for one, other in genre_conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
 
 
 def test_of_a_row_of_copies_one_is_kept():

@@ -1,0 +1,150 @@
+"""The search for overlaps.
+
+Pairs grow with the square of what is shared, so they are counted by arithmetic and only some of them are listed.
+"""
+
+import functools
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, combinations, islice, product
+
+from pipelines.audit.overlaps import Overlap, Overlaps, SplitFile, Splits, by_turns, grouped, most_telling_first
+from pipelines.dataset.ledger import Copy
+from pipelines.split.evidence import EVIDENCE, FINGERPRINT, HASH
+
+MOST_LISTED = 200
+"""How many pairs of each kind are listed; all are counted."""
+
+
+def find_overlaps(files: Sequence[SplitFile], copies: Sequence[Copy], forbidden: Sequence[str]) -> Overlaps:
+    """Finds the pairs of files in different splits that share evidence.
+
+    Parameters
+    ----------
+    files : sequence of SplitFile
+        Those without a split take no part.
+    copies : sequence of Copy
+        By content hash.
+    forbidden : sequence of str
+        The kinds of evidence that make an overlap a leak; the others are counted and listed all the same.
+
+    Returns
+    -------
+    Overlaps
+        Of each kind of evidence at most `MOST_LISTED` pairs are listed.
+
+    Examples
+    --------
+    >>> files = [SplitFile(f"{split}.wav", "", song="One", split=split) for split in ("test", "train", "validation")]
+    >>> find_overlaps(files, [], ["song"]).leaks
+    {('test', 'train'): 1, ('test', 'validation'): 1, ('train', 'validation'): 1}
+    """
+    return _Search(files, copies).overlaps(forbidden)
+
+
+class _Search:
+    """Files by what they share. A file is its index; its key of a kind of evidence is empty where it has none."""
+
+    def __init__(self, files: Sequence[SplitFile], copies: Sequence[Copy]):
+        self.files = sorted((file for file in files if file.split), key=lambda file: (file.split, file.path, file.uri))
+        self.keys = {kind.name: list(map(kind.key, self.files)) for kind in EVIDENCE if kind is not FINGERPRINT}
+        self.members = {name: self._sharing(name) for name in self.keys}
+        of_content = {content: members for (content,), members in self.members[HASH.name].items()}
+        self.copies = [
+            (copy, of_content[copy.first], of_content[copy.second])
+            for copy in copies
+            if copy.first in of_content and copy.second in of_content
+        ]
+
+    def overlaps(self, forbidden: Sequence[str]) -> Overlaps:
+        counts = {kind.name: self._count([kind.name]) for kind in EVIDENCE}
+        return Overlaps(
+            {name: dict(sorted(of_kind.items())) for name, of_kind in counts.items() if of_kind},
+            dict(sorted(self._count(forbidden).items())),
+            dict(sorted(Counter(self._split(index) for index in self._leaking_files(forbidden)).items())),
+            tuple(sorted((self._overlap(*pair) for pair in self._some_pairs()), key=most_telling_first)),
+        )
+
+    def _count(self, names: Sequence[str]) -> Counter[Splits]:
+        """How many pairs share one of some kinds of evidence or more, by inclusion and exclusion."""
+        total: Counter[Splits] = Counter()
+        keyed = [name for name in names if name in self.keys]
+        for some in chain.from_iterable(combinations(keyed, size) for size in range(len(keyed) + 1)):
+            sign = (-1) ** len(some)
+            for members in self._sharing(*some).values() if some else ():
+                _add(total, -sign, self._pairs_within(members))
+            for _, first, second in self.copies if FINGERPRINT.name in names else ():
+                _add(total, sign, self._pairs_across(first, second, some))
+        return +total
+
+    def _pairs_within(self, members: Sequence[int]) -> Mapping[Splits, int]:
+        """How many pairs of these files are in different splits."""
+        sizes = sorted(Counter(map(self._split, members)).items())
+        return {(a, b): n * m for (a, n), (b, m) in combinations(sizes, 2)}
+
+    def _pairs_across(self, first: Sequence[int], second: Sequence[int], names: Sequence[str]) -> Mapping[Splits, int]:
+        """How many pairs of a file here and one there are in different splits and share all of some kinds."""
+        sizes = [Counter((self._key(index, names), self._split(index)) for index in side) for side in (first, second)]
+        found: Counter[Splits] = Counter()
+        for ((here, a), n), ((there, b), m) in product(*(side.items() for side in sizes)):
+            if here is not None and here == there and a != b:
+                found[min(a, b), max(a, b)] += n * m
+        return found
+
+    def _leaking_files(self, forbidden: Sequence[str]) -> set[int]:
+        sharing = chain.from_iterable(self.members[name].values() for name in forbidden if name in self.keys)
+        leaking = {index for members in sharing if self._pairs_within(members) for index in members}
+        for _, first, second in self.copies if FINGERPRINT.name in forbidden else ():
+            for side, other in ((first, second), (second, first)):
+                others = set(map(self._split, other))
+                leaking |= {index for index in side if others - {self._split(index)}}
+        return leaking
+
+    def _some_pairs(self) -> set[tuple[int, int]]:
+        """The pairs to list, of each kind some of everything that is shared."""
+        best_first = sorted(self.copies, key=lambda copied: (copied[0].error_rate, copied[0].first, copied[0].second))
+        copied = (self._pairs(first, second) for _, first, second in best_first)
+        found = set(islice(chain.from_iterable(copied), MOST_LISTED))
+        for of_kind in self.members.values():
+            shared = islice((m for _, m in sorted(of_kind.items()) if self._pairs_within(m)), MOST_LISTED)
+            found |= set(islice(by_turns([self._pairs(members, members) for members in shared]), MOST_LISTED))
+        return found
+
+    def _pairs(self, first: Sequence[int], second: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """The pairs of a file here and one there that are in different splits, the lesser first."""
+        here, there = (grouped(side, self._split) for side in (first, second))
+        for (a, ours), (b, theirs) in product(here.items(), there.items()):
+            if a < b or (a > b and first is not second):
+                yield from ((min(pair), max(pair)) for pair in product(ours, theirs))
+
+    def _overlap(self, first: int, second: int) -> Overlap:
+        hashes = self.keys[HASH.name]
+        copy = self._copy_of.get((hashes[first], hashes[second])) or self._copy_of.get((hashes[second], hashes[first]))
+        if copy and copy.first != hashes[first]:
+            first, second = second, first
+        shared = {name for name, keys in self.keys.items() if keys[first] and keys[first] == keys[second]}
+        if copy:
+            shared.add(FINGERPRINT.name)
+        names = tuple(kind.name for kind in EVIDENCE if kind.name in shared)
+        return Overlap(self.files[first], self.files[second], names, copy)
+
+    @functools.cached_property
+    def _copy_of(self) -> Mapping[tuple[str, str], Copy]:
+        return {(copy.first, copy.second): copy for copy, _, _ in self.copies}
+
+    def _split(self, index: int) -> str:
+        return self.files[index].split
+
+    def _key(self, index: int, names: Sequence[str]) -> tuple[str, ...] | None:
+        """A file's keys of some kinds of evidence; None where it lacks one."""
+        own = tuple(self.keys[name][index] for name in names)
+        return own if all(own) else None
+
+    def _sharing(self, *names: str) -> dict[tuple[str, ...], list[int]]:
+        """The files of each key of some kinds of evidence."""
+        return grouped(range(len(self.files)), lambda index: self._key(index, names))
+
+
+def _add(total: Counter[Splits], sign: int, counts: Mapping[Splits, int]) -> None:
+    for splits, count in counts.items():
+        total[splits] += sign * count
