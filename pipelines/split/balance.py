@@ -1,4 +1,4 @@
-"""Balance: groups so large that no dealing of groups to folds is even."""
+"""Balance: groups too large for folds to be of about equal size."""
 
 import math
 from collections import Counter, defaultdict
@@ -19,40 +19,40 @@ class Oversized:
     group : str
     genre : str
         Where it is too large.
-    songs : int
-        How many songs of the genre are in the group.
-    genre_songs : int
-        How many songs the genre has.
-    even_songs : int
-        How many songs of the genre even folds have at most.
+    files : int
+        How many files of the genre are in the group.
+    genre_files : int
+        How many files the genre has.
+    even_files : int
+        How many files of the genre even folds have at most.
     """
 
     group: str
     genre: str
-    songs: int
-    genre_songs: int
-    even_songs: int
+    files: int
+    genre_files: int
+    even_files: int
 
     def __str__(self) -> str:
         return (
-            f"group {self.group!r} holds {self.songs} of the {self.genre_songs} songs of {self.genre!r};"
-            f" even folds have at most {self.even_songs}"
+            f"group {self.group!r} holds {self.files} of the {self.genre_files} songs of {self.genre!r};"
+            f" even folds have at most {self.even_files}"
         )
 
 
-def oversized(songs: Sequence[File], folds: int) -> list[Oversized]:
+def oversized(files: Sequence[File], folds: int) -> list[Oversized]:
     """The groups for which folds cannot be balanced.
 
-    Even folds differ by one song of each genre at most. Folds are balanced where none has more than twice, and none
+    Even folds differ by one file of each genre at most. Folds are balanced where none has more than twice, and none
     less than half, of what even ones have. At fault is each group that alone is more than twice an even fold; and,
-    where large groups leave the other folds less than half an even one, each that is more than an even fold. Groups
-    that even folds have room for never are, however few there are.
+    where large groups leave the other folds less than half an even one, each that is more than an even fold. A group
+    that fits into an even fold is never at fault, however few groups there are.
 
     Parameters
     ----------
-    songs : sequence of File
+    files : sequence of File
         With groups. Those count that are written, or rejected because one group is all of their genre. A corpus with
-        splits of its own is not dealt, and none is at fault.
+        splits of its own is not dealt, and no group is at fault.
     folds : int
         How many are dealt.
 
@@ -60,15 +60,22 @@ def oversized(songs: Sequence[File], folds: int) -> list[Oversized]:
     -------
     list of Oversized
         The worst first: by how many even folds it fills, then by genre and group.
+
+    Examples
+    --------
+    >>> artists = ["ann"] * 9 + ["bob", "che", "dee"]
+    >>> files = [File(f"{n}.wav", "", "blues", group=f"artist:{artist}") for n, artist in enumerate(artists)]
+    >>> [str(group) for group in oversized(files, 4)]
+    ["group 'artist:ann' holds 9 of the 12 songs of 'blues'; even folds have at most 3"]
     """
-    judged = [song for song in songs if song.status == WRITTEN or song.reason == LONE_GENRE.name]
-    if any(song.fold in SPLITS for song in judged):
+    judged = [file for file in files if file.status == WRITTEN or file.reason == LONE_GENRE.name]
+    if any(file.fold in SPLITS for file in judged):
         return []
     held: dict[str, Counter[str]] = defaultdict(Counter)
-    for song in judged:
-        held[song.genre][song.group] += 1
+    for file in judged:
+        held[file.genre][file.group] += 1
     found = [one for genre, sizes in held.items() for one in _oversized_of_genre(genre, sizes, folds)]
-    return sorted(found, key=lambda one: (-one.songs / one.even_songs, one.genre, one.group))
+    return sorted(found, key=lambda one: (-one.files / one.even_files, one.genre, one.group))
 
 
 def _oversized_of_genre(genre: str, sizes: Counter[str], folds: int) -> list[Oversized]:

@@ -1,4 +1,4 @@
-"""What earlier builds decided: content that was in a fold once stays with it in every later build."""
+"""What earlier builds decided: content that was in a fold once stays in it in every later build."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +19,8 @@ HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
 
 
-def load(url: str, config: BuildConfig) -> list[File]:
-    """All that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
+def earlier_files(url: str, config: BuildConfig) -> list[File]:
+    """All files that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ def load(url: str, config: BuildConfig) -> list[File]:
     Raises
     ------
     UsageError
-        There is no dataset, or with this configuration something would leave a split that protects it.
+        There is no dataset, or with this configuration something would move to a split that protects it less.
     SpectroshardError
-        Its history is not what it wrote.
+        Its history is missing, or another dataset's.
     """
     if not url:
         return []
@@ -44,9 +44,12 @@ def load(url: str, config: BuildConfig) -> list[File]:
         raise SpectroshardError(
             f"build.previous {url}: its {HISTORY_NAME} is missing or of another build; copy the dataset again, whole"
         )
-    earlier = [song for song in [*dataset.ledger(), *older] if song.fold]
-    folds = sorted({song.fold for song in earlier})
-    before, now = dataset.config, config
+    earlier = [file for file in [*dataset.ledger(), *older] if file.fold]
+    _refuse_less_protection(url, dataset.config, config, sorted({file.fold for file in earlier}))
+    return earlier
+
+
+def _refuse_less_protection(url: str, before: BuildConfig, now: BuildConfig, folds: Sequence[str]) -> None:
     kept = {"audio.max_duration_s": (before.audio.max_duration_s, now.audio.max_duration_s)}  # it changes the hashes
     if not set(folds) <= set(SPLITS):
         kept["folds.count"] = (before.folds.count, now.folds.count)
@@ -60,7 +63,6 @@ def load(url: str, config: BuildConfig) -> list[File]:
                 f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
                 " set folds.test and folds.validation as they were"
             )
-    return earlier
 
 
 def digest_of(rows: Iterable[File]) -> str:
@@ -69,14 +71,19 @@ def digest_of(rows: Iterable[File]) -> str:
     return digest(remembered) if remembered else ""
 
 
-def forgotten(earlier: Iterable[File], songs: Iterable[File]) -> list[File]:
-    """The earlier rows whose content a ledger has in no fold: not shown any more, or not used."""
-    remembered = {song.content_hash for song in songs if song.fold}
-    return [song for song in earlier if song.content_hash not in remembered]
+def forgotten(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
+    """The earlier rows whose content a ledger has in no fold, as it is gone or was not used.
+
+    >>> earlier = [File("a.wav", "", fold="test", content_hash=content) for content in ("here", "gone")]
+    >>> [row.content_hash for row in forgotten(earlier, [File("b.wav", "", fold="test", content_hash="here")])]
+    ['gone']
+    """
+    remembered = {file.content_hash for file in files if file.fold}
+    return [row for row in earlier if row.content_hash not in remembered]
 
 
 def save(url: str, rows: Sequence[File]) -> None:
-    """Writes into a dataset's folder what its own ledger does not remember."""
+    """Writes the rows that a dataset's own ledger has in no fold into its folder."""
     target = storage.join(url, HISTORY_NAME)
     if rows:
         ledger.write(target, rows)
@@ -102,13 +109,13 @@ def without_old_names(earlier: Iterable[File], files: Iterable[File]) -> list[Fi
     return [replace(row, path="", **(no_metadata if row.content_hash in present else {})) for row in earlier]
 
 
-def earlier_folds(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy]) -> dict[str, set[str]]:
-    """The folds in which a song's own content was, or else, of content that is new, that of which it is a copy.
+def earlier_folds(files: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy]) -> dict[str, set[str]]:
+    """The folds in which earlier builds had a file's content or, where that is new, the content that it is a copy of.
 
     Parameters
     ----------
-    songs : sequence of File
-        Of now.
+    files : sequence of File
+        Of this build.
     earlier : sequence of File
     copies : sequence of Copy
         By content hash, of both.
@@ -116,17 +123,24 @@ def earlier_folds(songs: Sequence[File], earlier: Sequence[File], copies: Sequen
     Returns
     -------
     dict
-        By song_id, of the songs that have any.
+        By path; files that have none are left out.
+
+    Examples
+    --------
+    >>> earlier = [File("a.wav", "", fold="test", content_hash="old")]
+    >>> files = [File("a.mp3", "", content_hash="new"), File("b.wav", "", content_hash="other")]
+    >>> earlier_folds(files, earlier, [Copy("new", "old", 0.0, 0.0, 30.0, 1.0, 0.02)])
+    {'a.mp3': {'test'}}
     """
     folds_of: dict[str, set[str]] = defaultdict(set)
-    for song in earlier:
-        folds_of[song.content_hash].add(song.fold)
+    for row in earlier:
+        folds_of[row.content_hash].add(row.fold)
     folds_of_copies: dict[str, set[str]] = defaultdict(set)
     for copy in copies:
         for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
             folds_of_copies[own] |= folds_of.get(other, set())
-    found = {song.path: _either(song.content_hash, folds_of, folds_of_copies) for song in songs}
-    return {song_id: folds for song_id, folds in found.items() if folds}
+    found = {file.path: _either(file.content_hash, folds_of, folds_of_copies) for file in files}
+    return {path: folds for path, folds in found.items() if folds}
 
 
 def _either(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:

@@ -1,54 +1,63 @@
-"""Shards: which file of its fold a song's record goes to."""
+"""Shards: which file of its fold a record goes to."""
 
 import hashlib
-import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
 from pipelines.config import BuildConfig
 from pipelines.dataset.ledger import WRITTEN, File, written
+from pipelines.split.shard_arithmetic import shard_count, shard_indices
 
 SUFFIX = ".tfrecord"
 _ITEM_BYTES = {"float16": 2, "uint8": 1}
 
 
 def shard_name(fold: str, index: int, count: int) -> str:
-    """The file name of a fold's shard, as in `fold-03-00000-of-00002.tfrecord`."""
+    """The file name of a fold's shard.
+
+    >>> shard_name("fold-03", 0, 2)
+    'fold-03-00000-of-00002.tfrecord'
+    """
     return f"{fold}-{index:05d}-of-{count:05d}{SUFFIX}"
 
 
 def bytes_per_second(config: BuildConfig) -> float:
-    """How many bytes a second of audio takes in a record."""
+    """How many bytes of features a record has for each second of audio.
+
+    >>> config = BuildConfig.model_validate({"features": {"chroma": {"hop_length": 441}}})
+    >>> bytes_per_second(config)  # 50 frames of 12 bins of 2 bytes
+    1200.0
+    """
     values = sum(
         config.audio.sample_rate_hz / feature.hop_length * feature.bins for feature in config.features.chosen.values()
     )
     return values * _ITEM_BYTES[config.shards.dtype]
 
 
-def in_record_order(songs: Sequence[File]) -> list[File]:
-    """Songs in the order of their records: by a hash, so that a stretch of a shard holds every genre."""
-    return sorted(songs, key=lambda song: hashlib.sha256(song.path.encode()).digest())
+def in_record_order(files: Sequence[File]) -> list[File]:
+    """Files in the order of their records: by a hash of the path, so that any part of a shard holds every genre."""
+    return sorted(files, key=lambda file: hashlib.sha256(file.path.encode()).digest())
 
 
-def with_shards(songs: Sequence[File], config: BuildConfig) -> list[File]:
-    """Songs with their shards: each fold in as few files as keep to `shards.size_mb`, of about equal size.
+def with_shards(files: Sequence[File], config: BuildConfig) -> list[File]:
+    """Files with their shards: each fold in as few as `shards.size_mb` allows, of about equal size.
 
     Parameters
     ----------
-    songs : sequence of File
+    files : sequence of File
         With folds. Those that are not to be written pass unchanged.
     config : BuildConfig
     """
     folds: dict[str, list[File]] = defaultdict(list)
-    for song in written(songs):
-        folds[song.fold].append(song)
+    for file in written(files):
+        folds[file.fold].append(file)
     shard_of: dict[str, str] = {}
     for fold, members in folds.items():
-        total_s = sum(song.duration_s for song in members)
-        count = math.ceil(total_s * bytes_per_second(config) / (config.shards.size_mb * 1e6)) or 1
-        before_s = 0.0
-        for song in in_record_order(members):
-            shard_of[song.path] = shard_name(fold, min(int(before_s / total_s * count), count - 1), count)
-            before_s += song.duration_s
-    return [replace(song, shard=shard_of[song.path]) if song.status == WRITTEN else song for song in songs]
+        total_s = sum(file.duration_s for file in members)
+        count = shard_count(total_s * bytes_per_second(config), config.shards.size_mb * 1e6)
+        ordered = in_record_order(members)
+        indices = shard_indices((file.duration_s for file in ordered), total_s, count)
+        for file, index in zip(ordered, indices, strict=True):
+            shard_of[file.path] = shard_name(fold, index, count)
+    return [replace(file, shard=shard_of[file.path]) if file.status == WRITTEN else file for file in files]

@@ -11,7 +11,7 @@ from pipelines.audio.quality import SILENT
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import File
 from pipelines.split.balance import Oversized, oversized
-from pipelines.split.folds import with_folds
+from tests.pipelines.split.dealing import with_folds
 
 
 def genre(name, *sizes):
@@ -24,13 +24,13 @@ def genre(name, *sizes):
 
 
 def at_fault(songs, folds):
-    return [(one.group, one.songs) for one in oversized(songs, folds)]
+    return [(one.group, one.files) for one in oversized(songs, folds)]
 
 
 def test_ten_blues_of_one_artist():
     songs = [File(f"{n}", "", "blues", group="artist:john lee hooker") for n in range(10)]
     (found,) = oversized(songs, 10)
-    assert found == Oversized("artist:john lee hooker", "blues", songs=10, genre_songs=10, even_songs=1)
+    assert found == Oversized("artist:john lee hooker", "blues", files=10, genre_files=10, even_files=1)
     assert str(found) == (
         "group 'artist:john lee hooker' holds 10 of the 10 songs of 'blues'; even folds have at most 1"
     )
@@ -81,7 +81,7 @@ def test_the_worst_come_first_whatever_the_order():
 def test_a_group_is_judged_in_each_of_its_genres():
     songs = [replace(song, group="one") if song.group.endswith(" 0") else song for song in genre("blues", 9, 1, 1, 1)]
     songs += [replace(song, group="one") if song.group.endswith(" 0") else song for song in genre("jazz", 2, *[1] * 10)]
-    assert [(one.group, one.genre, one.songs) for one in oversized(songs, 4)] == [("one", "blues", 9)]
+    assert [(one.group, one.genre, one.files) for one in oversized(songs, 4)] == [("one", "blues", 9)]
 
 
 def test_rejected_songs_do_not_count():

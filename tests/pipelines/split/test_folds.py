@@ -9,7 +9,7 @@ from pipelines.common.errors import UsageError
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import File, written
 from pipelines.dataset.splits import split_of_folds
-from pipelines.split.folds import with_folds
+from tests.pipelines.split.dealing import with_folds
 
 GENRES = ["blues", "jazz", "metal"]
 

@@ -225,21 +225,21 @@ def test_a_build_goes_on_from_an_earlier_dataset(first, tmp_path):
 )
 def test_folds_that_protect_less_are_refused(first, folds, message):
     with pytest.raises(UsageError, match=message):
-        history.load(first.url, config_of("", folds=folds))
+        history.earlier_files(first.url, config_of("", folds=folds))
 
 
 def test_another_longest_duration_would_change_the_hashes(first):
     with pytest.raises(UsageError, match=r"its audio\.max_duration_s is 600, now it is 60; keep it"):
-        history.load(first.url, config_of("", audio={"max_duration_s": 60.0}))
+        history.earlier_files(first.url, config_of("", audio={"max_duration_s": 60.0}))
 
 
 def test_validation_may_become_test(first):
-    assert history.load(first.url, config_of("", folds={"test": (0, 1), "validation": (2,)}))
+    assert history.earlier_files(first.url, config_of("", folds={"test": (0, 1), "validation": (2,)}))
 
 
 def test_what_is_no_dataset_is_no_earlier_build(tmp_path):
     with pytest.raises(UsageError, match="no dataset there"):
-        history.load(str(tmp_path), CONFIG)
+        history.earlier_files(str(tmp_path), CONFIG)
 
 
 def test_files_that_are_renumbered_tie_nothing():
@@ -264,10 +264,10 @@ def test_a_lost_history_is_missed(first, tmp_path):
     (fewer / "blues" / "blues.00001.wav").unlink()
     config = config_of(fewer, build={"previous": first.url})
     second = build(config, str(tmp_path / "second"), in_process()).dataset
-    assert len(history.load(second.url, config)) == 18
+    assert len(history.earlier_files(second.url, config)) == 18
     (tmp_path / "second" / history.HISTORY_NAME).unlink()
     with pytest.raises(SpectroshardError, match=r"history\.parquet is missing or of another build"):
-        history.load(second.url, config)
+        history.earlier_files(second.url, config)
 
 
 def test_dropped_copies_weigh_nothing_in_the_deal():
