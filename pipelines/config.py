@@ -1,5 +1,6 @@
 """The configuration of a build: what YAML and the command line may say, checked once, then frozen."""
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, get_args
 
@@ -133,15 +134,16 @@ class BuildConfig(Section):
 
 
 ConfigT = TypeVar("ConfigT", bound=BuildConfig)
+SectionT = TypeVar("SectionT", bound=Section)
 
 
-def load(url: str, overrides: Sequence[str], kind: type[ConfigT]) -> ConfigT:
-    """Reads a configuration file.
+def load(source: str | Mapping[str, Any], overrides: Sequence[str], kind: type[ConfigT]) -> ConfigT:
+    """Reads a configuration.
 
     Parameters
     ----------
-    url : str
-        A YAML file, by path or fsspec URL.
+    source : str or mapping
+        A YAML file, by path or fsspec URL, or what one holds.
     overrides : sequence of str
         `key.path=value` each, the value in YAML, as the command line's `--set` gives them.
     kind : type
@@ -152,6 +154,16 @@ def load(url: str, overrides: Sequence[str], kind: type[ConfigT]) -> ConfigT:
     UsageError
         The file is missing or no YAML mapping, a key is unknown, or a value is not allowed.
     """
+    values = _read_yaml(source) if isinstance(source, str) else copy.deepcopy(dict(source))
+    for override in overrides:
+        _set(values, override)
+    if isinstance(features := values.get("features"), dict):
+        # In YAML a feature's name alone asks for it with its defaults.
+        values["features"] = {name: {} if value is None else value for name, value in features.items()}
+    return check(values, kind, source if isinstance(source, str) else "configuration")
+
+
+def _read_yaml(url: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(storage.read_bytes(url))
     except OSError as error:
@@ -161,15 +173,10 @@ def load(url: str, overrides: Sequence[str], kind: type[ConfigT]) -> ConfigT:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise UsageError(f"{url}: holds {type(values).__name__}, expected a mapping of sections")
-    for override in overrides:
-        _set(values, override)
-    if isinstance(features := values.get("features"), dict):
-        # In YAML a feature's name alone asks for it with its defaults.
-        values["features"] = {name: {} if value is None else value for name, value in features.items()}
-    return check(values, kind, url)
+    return values
 
 
-def check(values: Mapping[str, Any], kind: type[ConfigT], source: str) -> ConfigT:
+def check(values: Mapping[str, Any], kind: type[SectionT], source: str) -> SectionT:
     """Turns a mapping into a configuration, or raises `UsageError` that names each wrong key and what is allowed."""
     try:
         return kind.model_validate(values)

@@ -44,18 +44,18 @@ def chain(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def built(chain):
-    assert cli.main(["build", f"{chain}/c.yaml", "--input", f"{chain}/corpus", "--output", f"{chain}/d"]) == 0
+    assert cli.main(["build", f"{chain}/corpus", "--config", f"{chain}/c.yaml", "--output", f"{chain}/d"]) == 0
     return chain / "d"
 
 
 @pytest.fixture(scope="module")
 def trained(chain, built):
-    assert cli.main(["train", f"{chain}/c.yaml", "--dataset", str(built), "--output", f"{chain}/b"]) == 0
+    assert cli.main(["train", str(built), "--config", f"{chain}/c.yaml", "--output", f"{chain}/b"]) == 0
     return chain / "b"
 
 
 def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
-    arguments = ["build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d", "--workers", 1]
+    arguments = ["build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d", "--workers", 1]
     code, out, err = run(capsys, *arguments)
     assert code == 0
     assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
@@ -64,12 +64,12 @@ def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
 
 
 def test_build_again_says_that_nothing_is_to_do(chain, built, capsys):
-    code, out, _ = run(capsys, "build", chain / "c.yaml", "--input", chain / "corpus", "--output", built)
+    code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", built)
     assert code == 0 and "up to date" in out
 
 
 def test_beam_options_go_behind_two_dashes(chain, built, capsys, tmp_path):
-    arguments = ["build", chain / "c.yaml", "--input", chain / "corpus", "--output", tmp_path / "d"]
+    arguments = ["build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d"]
     code, _, _ = run(capsys, *arguments, "--", "--runner=FnApiRunner", "--direct_running_mode=in_memory")
     assert code == 0
     assert (tmp_path / "d" / "dataset.json").exists()
@@ -86,7 +86,7 @@ def test_inspect(built, capsys, tmp_path):
 
 
 def test_evaluate_and_predict(trained, built, chain, capsys, tmp_path):
-    code, out, _ = run(capsys, "evaluate", trained, "--dataset", built)
+    code, out, _ = run(capsys, "evaluate", trained, built)
     assert code == 0 and "song accuracy" in out and "95 % interval" in out
     report = Path(out.splitlines()[-1].removeprefix("report: "))
     assert report.read_text().startswith("<!doctype html>")
@@ -101,14 +101,14 @@ def test_predict_writes_every_output(trained, chain, capsys, tmp_path):
     (tmp_path / "m.csv").write_text(f"path,year\n{chain}/corpus/low/1.wav,1971\n{chain}/corpus/high/1.wav,2004\n")
     outputs = ["--output", tmp_path / "p.csv", "--output", tmp_path / "p.html"]
     code, out, _ = run(capsys, "predict", trained, tmp_path / "m.csv", *outputs)
-    assert (code, out) == (0, "")
+    assert code == 0 and out.splitlines()[-1] == f"wrote {tmp_path}/p.csv, {tmp_path}/p.html"
     assert [row["year"] for row in csv.DictReader((tmp_path / "p.csv").open())] == ["2004", "1971"]
     assert "The mixture of genres by year" in (tmp_path / "p.html").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "p.csv", "p.html"]
 
 
 def test_evaluate_at_other_tempi(trained, built, capsys):
-    code, out, err = run(capsys, "evaluate", trained, "--dataset", built, "--tempo")
+    code, out, err = run(capsys, "evaluate", trained, built, "--tempo")
     rows = [line.split() for line in out.splitlines()]
     assert code == 0 and "Predict: 20 of 20" in err
     assert [row[0] for row in rows if len(row) == 3 and row[1].endswith("%")] == ["0.8", "0.9", "1", "1.1", "1.25"]
@@ -116,8 +116,9 @@ def test_evaluate_at_other_tempi(trained, built, capsys):
 
 
 def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
-    code, out, _ = run(capsys, "train", chain / "c.yaml", "--dataset", built, "--output", trained)
+    code, out, _ = run(capsys, "train", built, "--config", chain / "c.yaml", "--output", trained)
     assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
+    assert out.splitlines()[-1] == f"wrote bundle.json, model.keras, history.csv, logs/ in {trained}"
 
 
 def test_a_damaged_bundle_is_told_of_in_a_line(trained, chain, capsys, tmp_path):
@@ -162,9 +163,9 @@ def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, caps
 def test_crossval(chain, built, capsys, tmp_path):
     arguments = [
         "crossval",
-        chain / "c.yaml",
-        "--dataset",
         built,
+        "--config",
+        chain / "c.yaml",
         "--output",
         tmp_path / "cv",
         "--set",
@@ -178,28 +179,36 @@ def test_crossval(chain, built, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["build", "{c}", "--input", "{t}/nothing", "--output", "{t}/x"], 1, "{t}/nothing"),
-        (["build", "{c}", "--output", "{t}/x"], 1, "corpus.input is empty"),
-        (["build", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: cannot be read"),
+        (["build", "{t}/nothing", "--config", "{c}", "--output", "{t}/x"], 1, "{t}/nothing"),
+        (["build", "--config", "{c}", "--output", "{t}/x"], 1, "corpus.input is empty"),
+        (["build", "--config", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: cannot be read"),
         (
-            ["build", "{c}", "--output", "{t}/x", "--set", "folds.cuont=3"],
+            ["build", "--config", "{c}", "--output", "{t}/x", "--set", "folds.cuont=3"],
             2,
             "unknown key folds.cuont; allowed: count, ",
         ),
-        (["build", "{c}", "--output", "{t}/x", "--set", "shards.dtype=int4"], 2, "'float16' or 'uint8', found 'int4'"),
-        (["build", "{c}", "--output", "{t}/x", "--set", "folds"], 2, "expected KEY=VALUE"),
-        (["build", "{c}", "--output", "{t}/x", "--workers", "0"], 2, "--workers 0: expected at least 1"),
-        (["build", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"], 2, "leave out one"),
-        (["audit", "{t}/a.csv", "--output", "{t}/x", "--workers", "-1"], 2, "--workers -1: expected at least 1"),
-        (["train", "{c}", "--dataset", "{t}/gone", "--output", "{t}/x"], 2, "no dataset there"),
         (
-            ["train", "{c}", "--dataset", "{d}", "--output", "{t}/x", "--set", "training.network=vgg"],
+            ["build", "--config", "{c}", "--output", "{t}/x", "--set", "shards.dtype=int4"],
+            2,
+            "'float16' or 'uint8', found 'int4'",
+        ),
+        (["build", "--config", "{c}", "--output", "{t}/x", "--set", "folds"], 2, "expected KEY=VALUE"),
+        (["build", "--config", "{c}", "--output", "{t}/x", "--workers", "0"], 2, "--workers 0: expected at least 1"),
+        (
+            ["build", "--config", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"],
+            2,
+            "leave out one",
+        ),
+        (["audit", "{t}/a.csv", "--output", "{t}/x", "--workers", "-1"], 2, "--workers -1: expected at least 1"),
+        (["train", "{t}/gone", "--config", "{c}", "--output", "{t}/x"], 2, "no dataset there"),
+        (
+            ["train", "{d}", "--config", "{c}", "--output", "{t}/x", "--set", "training.network=vgg"],
             2,
             "allowed: cnn,",
         ),
-        (["train", "{c}", "--dataset", "{d}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
-        (["crossval", "{c}", "--dataset", "{d}", "--output", "{d}"], 2, "no crossval wrote"),
-        (["evaluate", "{t}/gone", "--dataset", "{d}"], 2, "no bundle there"),
+        (["train", "{d}", "--config", "{c}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
+        (["crossval", "{d}", "--config", "{c}", "--output", "{d}"], 2, "no crossval wrote"),
+        (["evaluate", "{t}/gone", "{d}"], 2, "no bundle there"),
         (["inspect", "{d}", "no such song"], 2, "0 songs end in 'no such song'"),
         (["predict", "{t}/gone", "a.wav"], 2, "no bundle there"),
         (["predict", "{t}/gone", "a.wav", "--output", "p.txt"], 2, "--output p.txt"),
@@ -248,6 +257,6 @@ sys.modules["tensorflow"] = sys.modules["keras"] = None
 from spectroshard import cli
 sys.exit(cli.main(sys.argv[1:]))
 """
-    arguments = ["build", f"{chain}/c.yaml", "--input", f"{chain}/corpus", "--output", f"{tmp_path}/d"]
+    arguments = ["build", f"{chain}/corpus", "--config", f"{chain}/c.yaml", "--output", f"{tmp_path}/d"]
     done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

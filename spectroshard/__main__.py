@@ -1,0 +1,7 @@
+"""`python -m spectroshard`: the command line, as `spectroshard` is."""
+
+import sys
+
+from spectroshard.cli import main
+
+sys.exit(main())

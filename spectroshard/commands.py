@@ -1,0 +1,234 @@
+"""What each verb of the command line does: the rooms' functions, and what is printed of their results.
+
+Each imports what it needs when it is called, what is cheap first, so that a slip is refused at once.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.common.errors import UsageError
+
+if TYPE_CHECKING:
+    from model.config import Config
+    from pipelines.dataset.dataset import Dataset
+
+Options = argparse.Namespace
+
+
+def build(options: Options) -> int:
+    """A folder, list or archive of songs to a dataset."""
+    config = _build_config(options)
+    from pipelines.build import summary
+    from pipelines.build.build import build
+    from pipelines.common.beam.runners import new_pipelines
+
+    built = build(config, options.output, new_pipelines(options.beam, options.workers))
+    dataset = built.dataset
+    for part in (summary.genres_by_folds(dataset), summary.rejects(dataset), summary.findings(dataset)):
+        print(part, end="\n\n" if part else "")
+    if not built.is_new:
+        print(f"{options.output}: up to date, nothing to do")
+        return 0
+    duration_s = sum(fold.duration_s for fold in dataset.folds.values())
+    print(
+        f"{options.output}: {dataset.songs} songs, {duration_s:.0f} s of audio in {built.elapsed_s:.1f} s,"
+        f" {duration_s / built.elapsed_s:.0f} seconds of audio per second"
+    )
+    _print_written(options.output, "dataset.json", "songs.parquet", "copies.parquet", f"{len(dataset.shards)} shards")
+    if config.training.model_fields_set:
+        print(f"how to train is not kept in it: spectroshard train {options.output} --config {options.config} ...")
+    return 0
+
+
+def train(options: Options) -> int:
+    """A dataset to a bundle, which holds the trained model."""
+    config, dataset = _training_config(options)
+    from model.training.train import train
+
+    bundle = train(config, dataset, options.output)
+    kept = dict(bundle.validation)
+    epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
+    figures = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
+    print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *figures])}")
+    _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
+    return 0
+
+
+def evaluate(options: Options) -> int:
+    """A bundle's figures on its test songs, and a report."""
+    from model.inference.bundle import Bundle
+    from pipelines.dataset.dataset import Dataset
+
+    bundle, dataset = Bundle.load(options.bundle), Dataset.load(options.dataset)
+    from model.evaluation.evaluate import describe, evaluate
+    from model.reports.report import write_report
+    from pipelines.common.beam.runners import new_pipelines
+
+    metrics, scores = evaluate(bundle, dataset, new_pipelines(options.beam) if options.tempo else None)
+    print(describe(metrics))
+    report = write_report(bundle.url, f"{bundle.training.network} on unseen songs", metrics, scores, dataset)
+    _print_written(options.bundle, "metrics.json")
+    print(f"report: {report}")
+    return 0
+
+
+def crossval(options: Options) -> int:
+    """Every song of a dataset scored by a model that never saw it."""
+    config, dataset = _training_config(options)
+    from model.evaluation import leak_gap
+    from model.evaluation.crossval import crossval
+    from model.evaluation.evaluate import describe
+    from model.reports.report import write_report
+    from pipelines.common.beam.runners import new_pipelines
+
+    new_pipeline = new_pipelines(options.beam) if options.tempo else None
+    metrics, scores = crossval(
+        config, dataset, options.output, with_leak_gap=options.leak_gap, new_pipeline=new_pipeline
+    )
+    for row in metrics["rounds"]:
+        print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
+    print(describe(metrics))
+    if options.leak_gap:
+        print(f"\n{leak_gap.describe(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
+    title = f"{config.training.network}, cross-validated by song"
+    report = write_report(options.output, title, metrics, scores, dataset)
+    _print_written(options.output, "metrics.json", f"{len(metrics['rounds'])} bundles")
+    print(f"report: {report}")
+    return 0
+
+
+def predict(options: Options) -> int:
+    """The genres of audio files."""
+    from model.inference.bundle import Bundle
+    from model.reports.predictions import check_output, show, write_predictions
+    from pipelines.common import storage
+
+    for output in options.output:
+        check_output(output, options.audio)
+    bundle = Bundle.load(options.bundle)
+    from model.inference.predict import predict
+    from pipelines.common.beam.runners import new_pipelines
+
+    folder = f"{options.output[0]}.work" if options.output else None
+    predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
+    for output in options.output:
+        write_predictions(output, predictions, bundle.genres)
+    rejected = [prediction for prediction in predictions if prediction.status == "rejected"]
+    if folder:
+        storage.remove(folder)
+        print(f"{len(predictions) - len(rejected)} songs predicted, {len(rejected)} rejected")
+        print(f"wrote {', '.join(options.output)}")
+    else:
+        print("\n\n".join(show(prediction) for prediction in predictions))
+    for prediction in rejected:
+        print(f"cannot use {prediction.path}: {prediction.reason} ({prediction.error})", file=sys.stderr)
+    return 1 if rejected else 0
+
+
+def audit(options: Options) -> int:
+    """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
+    from pipelines.audit.audit import audit
+    from pipelines.audit.page import PAGE_NAME
+    from pipelines.common import storage
+    from pipelines.common.beam.runners import new_pipelines
+
+    pipelines = new_pipelines(options.beam, options.workers)
+    found = audit(options.split, options.output, pipelines, options.audio, options.artists)
+    print(found.summary(), end="\n\n")
+    _print_written(options.output, "audit.json")
+    print(f"report: {storage.join(options.output, PAGE_NAME)}")
+    return int(found.fails)
+
+
+def inspect(options: Options) -> int:
+    """Counts, statistics and pictures of a dataset."""
+    from pipelines.build import summary
+    from pipelines.common import storage
+    from pipelines.dataset.dataset import Dataset
+
+    dataset = Dataset.load(options.dataset)
+    if not options.song:
+        print(summary.describe(dataset))
+        return 0
+    song = summary.find_song(dataset, options.song)
+    print(summary.describe_song(song))
+    record = summary.read_song(dataset, song)
+    if record is not None:
+        from pipelines.common.output.plots import draw_features
+
+        rates = {name: info.frame_rate_hz for name, info in dataset.features.items()}
+        storage.write_bytes(options.output, draw_features(record.features, rates, song.path))
+        print(f"\npicture: {options.output}")
+    return 0
+
+
+def run(options: Options) -> int:
+    """Build, audit, train and evaluate, one after the other."""
+    from pipelines.common import storage
+
+    places = {name: storage.join(options.output, name) for name in ("dataset", "audit", "bundle")}
+    shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": ""}
+    _build_config(Options(**shared))  # so that a slip in it is told before anything is done
+    steps: tuple[tuple[Callable[[Options], int], dict[str, Any]], ...] = (
+        (build, {"output": places["dataset"]}),
+        (audit, {"split": [places["dataset"]], "output": places["audit"]}),
+        (train, {"dataset": places["dataset"], "output": places["bundle"]}),
+        (evaluate, {"bundle": places["bundle"], "dataset": places["dataset"]}),
+    )
+    for number, (step, own) in enumerate(steps, 1):
+        print(f"\n{number} of {len(steps)}: {step.__name__}", flush=True)
+        if code := step(Options(**shared | own)):
+            return code
+    return 0
+
+
+def demo(options: Options) -> int:
+    """The whole chain on a corpus that is synthesised here."""
+    from pipelines.common.beam.runners import new_pipelines
+    from spectroshard.demo import NOTE, demo
+
+    report = demo(Path(options.folder), new_pipelines([]), lambda line: print(f"\n{line}", flush=True))
+    print(f"\n{NOTE}\nreport: {report}")
+    return 0
+
+
+def configs(options: Options) -> int:
+    """The configurations that come with the program."""
+    from spectroshard.configuration import packaged
+
+    paths = packaged()
+    if options.name is None:
+        width = max(map(len, paths))
+        for name, path in paths.items():
+            print(f"{name:<{width}}  {path.read_text().splitlines()[0].lstrip('# ')}")
+    elif options.name in paths:
+        print(paths[options.name].read_text(), end="")
+    else:
+        raise UsageError(f"no configuration {options.name!r}; there are {', '.join(paths)}")
+    return 0
+
+
+def _build_config(options: Options) -> "Config":
+    from spectroshard.configuration import load_config
+
+    config = load_config(options.config, options.set)
+    if options.music:
+        config = config.model_copy(update={"corpus": config.corpus.model_copy(update={"input": options.music})})
+    if options.previous:
+        config = config.model_copy(update={"build": config.build.model_copy(update={"previous": options.previous})})
+    return config
+
+
+def _training_config(options: Options) -> tuple["Config", "Dataset"]:
+    from pipelines.dataset.dataset import Dataset
+    from spectroshard.configuration import for_dataset, load_config
+
+    config, dataset = load_config(options.config, options.set), Dataset.load(options.dataset)
+    return for_dataset(config, dataset.config), dataset
+
+
+def _print_written(folder: str, *names: str) -> None:
+    print(f"wrote {', '.join(names)} in {folder}")
