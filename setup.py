@@ -1,4 +1,4 @@
-"""Which packages there are; `pyproject.toml` says all else. Beam stages this to workers, by `--setup_file ./setup.py`."""
+"""Which packages there are; `pyproject.toml` says all else. Beam stages this to workers: `--setup_file ./setup.py`."""
 
 from setuptools import find_packages, setup
 
