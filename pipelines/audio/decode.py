@@ -52,7 +52,7 @@ class Recording:
 
     Attributes
     ----------
-    samples : array or Spilled, shape (samples,)
+    samples : array or SpooledArray, shape (samples,)
         Mono, float32, at the configured rate; those of a long song lie in a file.
     sample_rate_hz, channels : int
         The file's own.
@@ -62,7 +62,7 @@ class Recording:
         The file ends before its header says.
     """
 
-    samples: spooled.Rows
+    samples: spooled.FrameArray
     sample_rate_hz: int
     channels: int
     content_hash: str
@@ -112,7 +112,7 @@ def _load(path: Path, config: AudioConfig) -> Recording:
             raise FileError(ABSURD_HEADER, f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
         content = xxhash.xxh3_128(struct.pack("<I", rate))
         blocks = map(_mono, _first(source.blocks, round(config.max_duration_s * rate)))
-        samples = spooled.gather(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
+        samples = spooled.concatenate(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
     return Recording(samples, rate, source.channels, content.hexdigest(), source.truncated)
 
 

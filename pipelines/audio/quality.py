@@ -34,7 +34,7 @@ def check(recording: Recording, config: AudioConfig) -> None:
     if duration_s < config.min_duration_s:
         found = f"{duration_s:.2f} s of audio, expected at least {config.min_duration_s:g} s"
         raise FileError(TRUNCATED if recording.truncated else TOO_SHORT, found)
-    lowest, highest = spooled.extent(recording.samples)
+    lowest, highest = spooled.min_max(recording.samples)
     if not np.isfinite(highest - lowest):
         raise FileError(NOT_FINITE, "samples hold NaN or infinity, expected finite numbers")
     if highest - lowest < SILENCE_PEAK:

@@ -104,9 +104,9 @@ def song_record(song: Mapping[str, Any], config: BuildConfig) -> tuple[Record, f
         if recording.content_hash != song["content_hash"]:
             raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
         with np.errstate(over="ignore", invalid="ignore"):  # told below
-            arrays = compute.compute_rows(recording.samples, config.audio.sample_rate_hz, config.features)
+            arrays = compute.compute_spooled(recording.samples, config.audio.sample_rate_hz, config.features)
         for name, values in arrays.items():
-            largest = np.abs(spooled.extent(values)).max()
+            largest = np.abs(spooled.min_max(values)).max()
             if not largest <= _LARGEST:  # nor is NaN
                 raise FileError(quality.NOT_FINITE, f"{name} reaches {largest}, expected at most {_LARGEST}")
     except FileError:

@@ -14,7 +14,7 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.jit import compiled
-from pipelines.common.arrays.spooled import Rows, extent
+from pipelines.common.arrays.spooled import FrameArray, min_max
 from pipelines.features import kernels
 
 _RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
@@ -69,12 +69,12 @@ _BLOCK = 1 << 16  # samples that are worked on together: what is made of them st
 Values = NDArray[np.uint32]
 
 
-def of_samples(samples: Rows, sample_rate_hz: int) -> bytes:
+def of_samples(samples: FrameArray, sample_rate_hz: int) -> bytes:
     """A recording's fingerprint.
 
     Parameters
     ----------
-    samples : array or Spilled, shape (samples,)
+    samples : array or SpooledArray, shape (samples,)
         Mono. Their level does not matter.
     sample_rate_hz : int
 
@@ -93,12 +93,12 @@ def values(fingerprint: bytes) -> Values:
     return np.frombuffer(fingerprint, "<u4")
 
 
-def _energies(samples: Rows, sample_rate_hz: int) -> NDArray[np.float64]:
+def _energies(samples: FrameArray, sample_rate_hz: int) -> NDArray[np.float64]:
     """Each frame's energy in each pitch class, shape (frames, 12), where the song's peak is brought to 1."""
     import soxr
 
     begins = range(0, len(samples), _BLOCK)
-    peak = max(map(abs, extent(samples)))
+    peak = max(map(abs, min_max(samples)))
     window = _WINDOW / np.float32(max(peak, 1e-9))
     resampler = soxr.ResampleStream(sample_rate_hz, _RATE_HZ, 1, dtype="float32", quality="HQ")
     rest, energies = np.zeros(0, np.float32), []

@@ -16,7 +16,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from numpy.typing import NDArray
 
 from pipelines.common.arrays import spooled
-from pipelines.common.arrays.spooled import Rows
+from pipelines.common.arrays.spooled import FrameArray
 
 _STRINGS = {"song_id": "id", "genre": "genre", "group": "group"}
 """The keys of a record's texts, and the fields of `Record` that they hold."""
@@ -30,7 +30,7 @@ class Record:
     ----------
     id, genre, group : str
     features : dict
-        Each feature by name: an array, or of a long song to be written a `Spilled`, of shape (frames, bins).
+        Each feature by name: an array, or of a long song to be written a `SpooledArray`, of shape (frames, bins).
     """
 
     id: str
@@ -39,11 +39,11 @@ class Record:
     features: Mapping[str, Any]
 
 
-def scale_of(values: Rows, dtype: str) -> tuple[float, float]:
+def scale_of(values: FrameArray, dtype: str) -> tuple[float, float]:
     """The scale by which a feature is stored: (step, lowest) of uint8, (1, 0) of float16."""
     if dtype == "float16":
         return 1.0, 0.0
-    lowest, highest = spooled.extent(values)
+    lowest, highest = spooled.min_max(values)
     # As float32, so that what is recorded is what is used.
     return float(np.float32((highest - lowest) / 255)) or 1.0, float(np.float32(lowest))
 
@@ -58,9 +58,9 @@ def quantise(values: NDArray[np.float32], dtype: str, scale: Sequence[float]) ->
     scale : (step, lowest)
     """
     if dtype == "float16":
-        from pipelines.common.arrays.float16 import to_half  # compiles, which readers need not wait for
+        from pipelines.common.arrays.float16 import to_float16  # compiles, which readers need not wait for
 
-        return to_half(values).astype("<f2", copy=False)
+        return to_float16(values).astype("<f2", copy=False)
     step, lowest = scale
     steps: NDArray[np.float32] = np.rint((values - lowest) / step)
     return np.clip(steps, 0, 255).astype(np.uint8)
@@ -115,7 +115,7 @@ def serialise(
             begin, follow = entries[key]
             yield begin
             name = key.removesuffix("/data")
-            for rows in spooled.stretches(record.features[name]) if follow else ():
+            for rows in spooled.row_chunks(record.features[name]) if follow else ():
                 stored = quantise(record.features[name][rows], dtype, scales[name])
                 see(name, restore(stored, scales[name]))
                 yield stored.tobytes()

@@ -1,7 +1,7 @@
-"""The compiled inner loops of the fast spectra.
+"""The compiled inner loops of the backend `fast`.
 
-All see a block of `FRAMES` frames as an array of shape (bins, FRAMES), so that the frames lie side by side in vector
-registers. Arrays are C-contiguous, all of one type, float32 or float64.
+All of them see a block of `FRAMES` frames as an array of shape (bins, FRAMES), so that neighbouring frames share vector
+registers. Arrays are C-contiguous, and all of one type, float32 or float64.
 """
 
 from typing import Any
@@ -11,24 +11,24 @@ import numpy as np
 from pipelines.common.arrays.jit import compiled
 
 FRAMES = 64
-"""How many frames are worked on together."""
+"""How many frames a block has."""
 
 _TILE = 16
 
 
 @compiled
 def cut(samples: Any, hop_length: int, window: Any, out: Any) -> None:
-    """Windowed frames of samples, shape (frames, n_fft); each value is rounded once, as the window is float64."""
+    """Writes windowed frames of samples, shape (frames, n_fft). Each value rounds once, as the window is float64."""
     for frame in range(len(out)):
         begin = frame * hop_length
-        stretch, windowed = samples[begin : begin + len(window)], out[frame]
+        source, windowed = samples[begin : begin + len(window)], out[frame]
         for n in range(len(window)):
-            windowed[n] = stretch[n] * window[n]
+            windowed[n] = source[n] * window[n]
 
 
 @compiled
 def power(spectrum: Any, out: Any) -> None:
-    """The squared magnitudes of a spectrum of shape (frames, bins), in shape (bins, frames)."""
+    """Writes the squared magnitudes of a spectrum of shape (frames, bins), transposed to (bins, frames)."""
     bins = len(out)
     whole = bins // _TILE * _TILE
     for first in range(0, whole, _TILE):
@@ -43,8 +43,8 @@ def power(spectrum: Any, out: Any) -> None:
 
 
 @compiled
-def turn(rows: Any, out: Any) -> None:
-    """Writes rows as columns, as far as there is room for them on either side."""
+def transpose(rows: Any, out: Any) -> None:
+    """Writes the transposed array, as much of it as both arrays hold."""
     height, width = min(len(out), rows.shape[1]), min(out.shape[1], len(rows))
     whole = height // _TILE * _TILE
     for first in range(0, whole, _TILE):
@@ -58,7 +58,7 @@ def turn(rows: Any, out: Any) -> None:
 
 @compiled
 def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
-    """Sums of power by filters, each of which weighs the bins from its first to before its last; frame by frame."""
+    """Applies a sparse filter bank: the weighted sums of power over each filter's range of bins, (frames, filters)."""
     sums = np.empty(FRAMES, power.dtype)
     for band in range(len(first)):
         sums[:] = 0
@@ -79,7 +79,7 @@ def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
 
 @compiled
 def centroids(magnitude: Any, frequencies: Any, out: Any) -> None:
-    """Each frame's mean frequency, weighed by magnitude; 0 where all is silent."""
+    """Each frame's mean frequency, weighted by magnitude; 0 for silence."""
     totals, moments = np.zeros(FRAMES), np.zeros(FRAMES)
     for b in range(len(magnitude)):
         for frame in range(FRAMES):
@@ -91,7 +91,7 @@ def centroids(magnitude: Any, frequencies: Any, out: Any) -> None:
 
 @compiled
 def rolloffs(magnitude: Any, frequencies: Any, share: Any, out: Any) -> None:
-    """Each frame's lowest frequency at and below which lies that share of its magnitude."""
+    """Each frame's lowest frequency at or below which that share of its magnitude lies."""
     levels = np.zeros(FRAMES, magnitude.dtype)
     for b in range(len(magnitude)):
         for frame in range(FRAMES):
@@ -109,10 +109,10 @@ def rolloffs(magnitude: Any, frequencies: Any, share: Any, out: Any) -> None:
 
 @compiled
 def peaks(power: Any, first: int, last: int, frames: int, places: Any, heights: Any) -> int:
-    """Spectral peaks above a tenth of their frame's maximum, with parabolic interpolation, as `librosa.piptrack`.
+    """Finds spectral peaks above a tenth of their frame's maximum by parabolic interpolation, as `librosa.piptrack`.
 
-    Writes the place of each peak, in bins, and its height, and returns how many there are, of the bins from `first` to
-    before `last`.
+    Looks at the bins from `first` to before `last`, writes each peak's place, in bins, and its height, and returns how
+    many peaks there are.
     """
     levels = np.zeros(FRAMES, power.dtype)
     for b in range(len(power)):
@@ -140,9 +140,9 @@ def peaks(power: Any, first: int, last: int, frames: int, places: Any, heights: 
 
 @compiled
 def separate(magnitude: Any, harmonic: Any, percussive: Any, tiny: Any) -> None:
-    """Turns the medians of a magnitude along time and along frequency into the powers of its two parts.
+    """Replaces the medians over frames and over bins by the power of the harmonic and the percussive part.
 
-    The masks are Wiener's, of the medians' squares; where both medians vanish, each part has half of the magnitude.
+    The masks are Wiener filters of the squared medians; where both medians vanish, each part has half the magnitude.
     """
     one = harmonic.dtype.type(1)
     half = one / harmonic.dtype.type(2)

@@ -1,9 +1,9 @@
-"""Running medians along an array's first axis, by a network of minima and maxima made for the window's length.
+"""Running medians along an array's first axis, by a selection network generated for the window's length.
 
-Neighbouring windows share most of their values, so several medians are found together: what all their windows share is
-sorted once, by Batcher's odd-even merges (D. E. Knuth, "The Art of Computer Programming", vol. 3, 5.3.4), what half of
-them share is merged in, and so on down to the single window. A value that too many others surpass, or too many fall
-short of, to be a median is dropped on the way. The network runs in vector registers, a lane a column.
+Neighbouring windows share most of their values, so the medians of several windows are found together: the values that
+all windows share are sorted once, by Batcher's odd-even merge sort (D. E. Knuth, "The Art of Computer Programming",
+vol. 3, 5.3.4), those that half of them share are merged in, and so on down to single windows. A value that has become
+too large or too small to be a median is dropped on the way. The network runs in vector registers, one column a lane.
 """
 
 import functools
@@ -18,7 +18,7 @@ from numba.extending import intrinsic
 from pipelines.common.arrays.jit import compiled
 
 TILE = 8
-"""How many medians of a column are found together."""
+"""How many neighbouring medians of a column are found together."""
 
 LANES = 16
 """How many columns are filtered together."""
@@ -29,14 +29,14 @@ Wires = list[Wire]
 
 @dataclass
 class Network:
-    """A network of minima and maxima that gives the medians of `TILE` neighbouring windows.
+    """A network of minima and maxima that selects the medians of `TILE` neighbouring windows.
 
     Attributes
     ----------
     size : int
-        How many values a window has. The median is the value that `size // 2` others precede.
+        The window's length. The median is the value of rank `size // 2`, counted from 0.
     gates : list of (str, int, int)
-        `min` or `max`, of two wires. The first `size + TILE - 1` wires are the values, each further one is a gate's.
+        `min` or `max` of two wires. The first `size + TILE - 1` wires are inputs, each further one a gate's output.
     outputs : list of int
         The wires of the medians.
     """
@@ -47,18 +47,18 @@ class Network:
 
     @classmethod
     def of(cls, size: int) -> "Network":
-        """The network for a window's length."""
+        """The network for windows of this length."""
         network = cls(size)
         network._descend(range(TILE), [], range(0), 0)
         return network
 
     @property
     def inputs(self) -> int:
-        """How many values the windows have together."""
+        """How many values `TILE` neighbouring windows span."""
         return self.size + TILE - 1
 
     def needed(self) -> set[Wire]:
-        """The wires without which some median would be unknown."""
+        """The wires that some output depends on."""
         needed = set(self.outputs)
         for wire in reversed(range(self.inputs, self.inputs + len(self.gates))):
             if wire in needed:
@@ -66,10 +66,13 @@ class Network:
         return needed
 
     def _descend(self, windows: range, candidates: Wires, known: range, dropped: int) -> None:
-        """Finds the medians of some windows, of which a larger range of windows shared the `known` values."""
+        """Adds the gates for some windows, given the sorted candidates of a larger range of windows.
+
+        The `known` values are those that the larger range shares; `dropped` counts those found too small.
+        """
         shared = range(windows[-1], windows[0] + self.size)
         candidates = self._merge(candidates, self._sort([value for value in shared if value not in known]))
-        # Of the sorted values, counted from the least, those between these can still be a window's median.
+        # Of the sorted candidates, those between these ranks can still be a median.
         median, missing = self.size // 2, self.size - len(shared)
         least = max(0, median - missing - dropped)
         candidates = candidates[least : median - dropped + 1]
@@ -103,11 +106,18 @@ class Network:
 
 @functools.cache
 def running_medians(size: int) -> Callable[..., None]:
-    """The running median for a window of `size` values, as a compiled function of two arrays.
+    """Compiles the running median of a window length, a function `medians(values, out)`.
 
-    The first, of shape (rows + size - 1, columns), holds the windows' values, the second, of shape (rows, columns),
-    takes the medians: of rows r to r + size - 1 in its row r, as `scipy.ndimage.median_filter`, bit for bit. Both are
-    C-contiguous float32 or float64 without NaN, with at least `TILE` rows and a multiple of `LANES` columns.
+    `values`, shape (rows + size - 1, columns), holds the windows; row r of `out`, shape (rows, columns), takes the
+    median of its rows r to r + size - 1, bit for bit as `scipy.ndimage.median_filter`. Both are C-contiguous float32 or
+    float64 without NaN, and have at least `TILE` rows and a multiple of `LANES` columns.
+
+    >>> import numpy as np
+    >>> values = np.repeat(np.arange(10, dtype=np.float32)[:, np.newaxis], LANES, axis=1)
+    >>> out = np.empty((TILE, LANES), np.float32)
+    >>> running_medians(3)(values, out)
+    >>> out[:, 0]
+    array([1., 2., 3., 4., 5., 6., 7., 8.], dtype=float32)
     """
 
     @compiled

@@ -1,30 +1,29 @@
-"""The features of a song: named time-frequency arrays, each equal to librosa's.
+"""The features of a recording: named time-frequency arrays, each equal to what librosa computes.
 
-A feature is a section of the configuration. Wherever a parameter has librosa's name it means what it means there, and
-its default is librosa's. Two backends compute them: `fast`, by blocks of frames and compiled loops, and `librosa`, by
-that library's own functions, slower, and the oracle in the tests.
+A feature is a section of the configuration. Parameters that have librosa's names mean what they mean there and have
+librosa's defaults. Two backends compute the features: `fast`, by blocks of frames and compiled loops, and `librosa`, by
+that library's own functions, which is slower and which the tests hold the other to.
 
-Single precision rounds by the loudest of a frame: the further a value lies below its frame's peak, the less of it is
-known. Over 76 excerpts of real music of 30 s, `fast` and librosa differ in log-mel by at most 0.0016 dB (half of the
-excerpts by less than 0.0002), after separation into harmonic and percussive parts by at most 0.013 dB (0.0008); in
-double precision by less than 0.00005 dB.
+In single precision the rounding error is relative to a frame's loudest bin: the further a value lies below its frame's
+peak, the less exact it is. Over 76 excerpts of real music of 30 s, `fast` and librosa differ in log-mel by at most
+0.0016 dB (in half of the excerpts by less than 0.0002), after separation into harmonic and percussive parts by at most
+0.013 dB (0.0008); in double precision by less than 0.00005 dB.
 """
 
 from collections.abc import Collection
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
-import numpy as np
 import pydantic
-from numpy.typing import NDArray
 from pydantic import Field
 
 from pipelines.common.section import Section
 
-Array = NDArray[np.float32]
 
+class Feature(Section):
+    """What every feature has: the window and the hop of its STFT, in samples.
 
-class Stft(Section):
-    """What every feature has: the window and the hop of its STFT.
+    Frames are centred, as `librosa.stft` has them by default. A subclass is computed only once each backend has a
+    recipe for that very class; recipes are not inherited.
 
     Attributes
     ----------
@@ -37,14 +36,40 @@ class Stft(Section):
     n_fft: int = Field(2048, ge=16)
     hop_length: int = Field(512, ge=1)
 
+    is_mel_spectrogram: ClassVar[bool] = False
+    """Whether the bins are mel bands, so that a change of pitch shifts values from bin to bin."""
+
+    is_level_db: ClassVar[bool] = False
+    """Whether the values are levels in dB at the bins' frequencies, so that gain adds to them."""
+
     @property
     def bins(self) -> int:
-        """How many values a frame has."""
+        """How many values a frame has.
+
+        >>> LogMel(n_mels=96).bins, Mfcc(n_mfcc=13).bins, SpectralCentroid().bins
+        (96, 13, 1)
+        """
         return 1
 
+    def frames(self, samples: int) -> int:
+        """How many frames a recording of so many samples has.
 
-class StftDb(Stft):
-    """`amplitude_to_db(abs(stft(y)))`: 1 + n_fft / 2 bins.
+        >>> LogMel(hop_length=512).frames(22_050)
+        44
+        """
+        return 1 + (samples - self.n_fft % 2) // self.hop_length
+
+    def frame_rate_hz(self, sample_rate_hz: int) -> float:
+        """How many frames a second has.
+
+        >>> LogMel(hop_length=441).frame_rate_hz(22_050)
+        50.0
+        """
+        return sample_rate_hz / self.hop_length
+
+
+class StftDb(Feature):
+    """`amplitude_to_db(abs(stft(y)))`: 1 + n_fft // 2 bins.
 
     Attributes
     ----------
@@ -54,13 +79,15 @@ class StftDb(Stft):
 
     top_db: float | None = Field(80.0, gt=0)
 
+    is_level_db: ClassVar[bool] = True
+
     @property
     def bins(self) -> int:
         return 1 + self.n_fft // 2
 
 
-class Mel(Stft):
-    """What the features over mel bands share.
+class Mel(Feature):
+    """What features of mel bands share.
 
     Attributes
     ----------
@@ -79,12 +106,19 @@ class Mel(Stft):
 
     @property
     def bands(self) -> "Mel":
-        """These bands alone, by which features of different kinds share one mel spectrum."""
+        """The bands alone. Features of several classes that have the same ones share one mel spectrogram.
+
+        >>> LogMel(n_mels=40).bands == Mfcc(n_mels=40, n_mfcc=13).bands
+        True
+        """
         return Mel(**{name: getattr(self, name) for name in Mel.model_fields})
 
 
 class LogMel(Mel):
     """`power_to_db(melspectrogram(y))`: n_mels bins."""
+
+    is_mel_spectrogram: ClassVar[bool] = True
+    is_level_db: ClassVar[bool] = True
 
     @property
     def bins(self) -> int:
@@ -92,9 +126,9 @@ class LogMel(Mel):
 
 
 class MusicnnMel(LogMel):
-    """The log-mel that the network musicnn knows: frames of 32 ms, every 16 ms, 96 bins up to 8 kHz.
+    """The log-mel spectrogram that the network musicnn was trained on: 96 bins up to 8 kHz.
 
-    The defaults are that at 22,050 Hz; at 16,000 Hz it has n_fft 512, hop_length 256.
+    Windows have 32 ms, one every 16 ms. The defaults are for 22,050 Hz; for 16,000 Hz set n_fft 512, hop_length 256.
     """
 
     n_fft: int = Field(704, ge=16)
@@ -105,9 +139,9 @@ class MusicnnMel(LogMel):
 
 
 class HarmonicMel(LogMel):
-    """The log-mel of `decompose.hpss(abs(stft(y)))[0]`: n_mels bins.
+    """The log-mel spectrogram of the harmonic part, `decompose.hpss(abs(stft(y)))[0]`: n_mels bins.
 
-    The harmonic part is taken from the magnitudes, not from audio resynthesised by `effects.hpss(y)`.
+    The part is taken of the magnitudes, not of audio resynthesised by `effects.hpss(y)`.
 
     Attributes
     ----------
@@ -119,7 +153,7 @@ class HarmonicMel(LogMel):
 
 
 class PercussiveMel(HarmonicMel):
-    """The log-mel of `decompose.hpss(abs(stft(y)))[1]`: n_mels bins."""
+    """The log-mel spectrogram of the percussive part, `decompose.hpss(abs(stft(y)))[1]`: n_mels bins."""
 
 
 class Mfcc(Mel):
@@ -144,8 +178,8 @@ class Mfcc(Mel):
         return self.n_mfcc
 
 
-class Chroma(Stft):
-    """`chroma_stft(y)`: n_chroma bins, tuned to the song.
+class Chroma(Feature):
+    """`chroma_stft(y)`, adjusted to the song's tuning: n_chroma bins.
 
     Attributes
     ----------
@@ -160,17 +194,17 @@ class Chroma(Stft):
         return self.n_chroma
 
 
-class SpectralCentroid(Stft):
-    """`spectral_centroid(y)`, Hz: one bin."""
+class SpectralCentroid(Feature):
+    """`spectral_centroid(y)`, in Hz: one bin."""
 
 
-class SpectralRolloff(Stft):
-    """`spectral_rolloff(y)`, Hz: one bin.
+class SpectralRolloff(Feature):
+    """`spectral_rolloff(y)`, in Hz: one bin.
 
     Attributes
     ----------
     roll_percent : float
-        The share of a frame's energy that lies below the rolloff frequency.
+        The share of a frame's magnitude that lies at or below the rolloff frequency.
     """
 
     roll_percent: float = Field(0.85, gt=0, lt=1)
@@ -181,7 +215,7 @@ class OnsetStrength(Mel):
 
 
 class Tempogram(Mel):
-    """`tempogram(y)`, the onset envelope's local autocorrelation: win_length bins.
+    """`tempogram(y)`, the local autocorrelation of the onset envelope: win_length bins.
 
     Attributes
     ----------
@@ -197,14 +231,14 @@ class Tempogram(Mel):
 
 
 class Features(Section):
-    """The features of a dataset by name; those that are set are computed, in the order below.
+    """The features of a dataset, by name; those that are set are computed, in the order below.
 
     Attributes
     ----------
     backend : 'fast' or 'librosa'
-        Whose code computes them.
+        Which implementation computes them.
     precision : 'single' or 'double'
-        Whether they are computed in float32 or in float64. They are given in float32 either way.
+        Whether they are computed in float32 or float64. The result is float32 either way.
     """
 
     stft_db: StftDb | None = None
@@ -229,15 +263,27 @@ class Features(Section):
 
     @classmethod
     def names(cls) -> list[str]:
-        """The names of all features that there are."""
+        """The names of all features.
+
+        >>> Features.names()[:3]
+        ['stft_db', 'log_mel', 'musicnn_mel']
+        """
         return [name for name in cls.model_fields if name not in ("backend", "precision")]
 
     @property
-    def chosen(self) -> dict[str, Stft]:
-        """The features that are set, by name."""
+    def chosen(self) -> dict[str, Feature]:
+        """The features that are set, by name.
+
+        >>> Features(mfcc=Mfcc(n_mfcc=13), chroma=Chroma()).chosen.keys()
+        dict_keys(['mfcc', 'chroma'])
+        """
         every = {name: getattr(self, name) for name in self.names()}
         return {name: feature for name, feature in every.items() if feature is not None}
 
     def only(self, names: Collection[str]) -> Self:
-        """Those of the features that are named."""
+        """The same, with the named features alone.
+
+        >>> Features(mfcc=Mfcc(), chroma=Chroma()).only(["chroma"]).chosen.keys()
+        dict_keys(['chroma'])
+        """
         return self.model_copy(update={name: None for name in self.names() if name not in names})

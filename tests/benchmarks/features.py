@@ -19,10 +19,10 @@ from scipy import ndimage
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.features.compute import compute
-from pipelines.features.hpss import Separation
+from pipelines.features.hpss import HpssReader
 from pipelines.features.kernels import FRAMES
-from pipelines.features.schema import Features, Stft
-from pipelines.features.spectra import Block, Spectra
+from pipelines.features.schema import Features, StftDb
+from pipelines.features.spectra import BlockStft, FrameBlock
 from tests.benchmarks.changes import Change, convert
 from tests.benchmarks.clips import RATE_HZ, Clips
 from tests.benchmarks.contests import Difference, Row, faster, in_turn, timed
@@ -97,23 +97,23 @@ def naive_nine(y: Array, sr: int) -> Arrays:
     return {name: array.T for name, array in features.items()}
 
 
-class Medians(Separation):
+class Medians(HpssReader):
     """The medians alone, written into `out`, shape (blocks, 2, bins, FRAMES)."""
 
-    def __init__(self, spectra: Spectra, out: Array):
-        super().__init__(spectra, _WINDOW)
+    def __init__(self, stft: BlockStft, out: Array):
+        super().__init__(stft, _WINDOW)
         self._out = out
 
-    def pass_on(self, block: Block, medians: Array) -> None:
+    def pass_on(self, block: FrameBlock, medians: Array) -> None:
         self._out[block.first // FRAMES] = medians
 
 
-def magnitudes(samples: Array, rate_hz: int) -> tuple[Array, Array, Spectra, list[Block]]:
+def magnitudes(samples: Array, rate_hz: int) -> tuple[Array, Array, BlockStft, list[FrameBlock]]:
     """What both medians are of, shape (bins, frames), room for them, and the same by blocks."""
-    spectra = Spectra(samples, rate_hz, Stft(), np.dtype(np.float32))
-    blocks = list(spectra.blocks())
-    magnitude = np.hstack([block.magnitude for block in blocks])[:, : spectra.frames].copy()
-    return magnitude, np.zeros((len(blocks), 2, spectra.bins, FRAMES), np.float32), spectra, blocks
+    stft = BlockStft(samples, rate_hz, StftDb(), np.dtype(np.float32))
+    blocks = list(stft.blocks())
+    magnitude = np.hstack([block.magnitude for block in blocks])[:, : stft.frames].copy()
+    return magnitude, np.zeros((len(blocks), 2, stft.bins, FRAMES), np.float32), stft, blocks
 
 
 def naive_medians(magnitude: Array, *_: Any) -> Arrays:
@@ -122,9 +122,9 @@ def naive_medians(magnitude: Array, *_: Any) -> Arrays:
     return {name: ndimage.median_filter(magnitude, size=size, mode="reflect") for name, size in sizes.items()}
 
 
-def fast_medians(_: Array, out: Array, spectra: Spectra, blocks: Sequence[Block]) -> Arrays:
+def fast_medians(_: Array, out: Array, stft: BlockStft, blocks: Sequence[FrameBlock]) -> Arrays:
     """The same as a build has them: block by block, with all the mirroring and turning that they take."""
-    medians = Medians(spectra, out)
+    medians = Medians(stft, out)
     for block in blocks:
         medians.read(block)
     return {"harmonic": out[:, 0], "percussive": out[:, 1]}

@@ -1,6 +1,7 @@
-"""Rows of values, few in an array or many in a file: what is read off a song fits in memory however long the song is.
+"""Arrays that stay in memory while they are small and lie on disk once they are large.
 
-A file's rows are read, not mapped: pages of a map count as the process's memory.
+So the memory that a recording takes is bounded, however long it is. Files are read and written, not memory-mapped:
+pages of a map count as the process's memory.
 """
 
 import itertools
@@ -12,94 +13,125 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-
-_MOST_BYTES_HELD = 1 << 23  # of one array; 30 s have a quarter of it in their largest feature
-_STRETCH_BYTES = 1 << 21
+_MAX_BYTES_IN_MEMORY = 1 << 23  # of one array; the largest feature of 30 s takes a quarter of it
+_CHUNK_BYTES = 1 << 21
 
 
-class Spilled:
-    """An array in a file without a name, of which slices of rows are read and written.
+class SpooledArray:
+    """An array in an unnamed temporary file; slices of its rows are read and written.
 
     Parameters
     ----------
     shape : tuple of int
-        Its rows, which grow where more are written, and what a row holds.
+        The number of rows, which grows when more are written, and the shape of a row.
     dtype : dtype
+
+    Examples
+    --------
+    >>> array = SpooledArray((2, 3), np.dtype(np.float32))
+    >>> array[0:2] = np.ones((2, 3), np.float32)
+    >>> array[2:] = np.zeros((1, 3), np.float32)
+    >>> array.shape
+    (3, 3)
+    >>> array[1:3]
+    array([[1., 1., 1.],
+           [0., 0., 0.]], dtype=float32)
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]):
         self.shape, self.dtype = shape, dtype
         self._row_bytes = dtype.itemsize * math.prod(shape[1:])
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the array
+        self._stream = tempfile.TemporaryFile()  # noqa: SIM115 - it is closed with the array
 
     def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, rows: slice) -> Array:
+    def __getitem__(self, rows: slice) -> NDArray[Any]:
         first, last, _ = rows.indices(len(self))
         values = np.empty((max(last - first, 0), *self.shape[1:]), self.dtype)
-        self._file.seek(first * self._row_bytes)
-        self._file.readinto(values.data)
+        self._stream.seek(first * self._row_bytes)
+        self._stream.readinto(values.data)
         return values
 
-    def __setitem__(self, rows: slice, values: Array) -> None:
+    def __setitem__(self, rows: slice, values: NDArray[Any]) -> None:
         first, _, _ = rows.indices(len(self))
-        self._file.seek(first * self._row_bytes)
-        self._file.write(np.ascontiguousarray(values, self.dtype).data)
+        self._stream.seek(first * self._row_bytes)
+        self._stream.write(np.ascontiguousarray(values, self.dtype).data)
         self.shape = (max(len(self), first + len(values)), *self.shape[1:])
 
     def __del__(self) -> None:
-        self._file.close()
+        self._stream.close()
 
 
-Rows = Array | Spilled
+FrameArray = NDArray[Any] | SpooledArray
+"""Samples, or frames of a feature, along the first axis: in memory or, of a long recording, on disk."""
 
 
-def room(shape: tuple[int, ...], dtype: Any) -> Rows:
-    """An array to be filled; in a file, where it is large."""
+def empty(shape: tuple[int, ...], dtype: Any) -> FrameArray:
+    """An uninitialised array, as `numpy.empty`; on disk if it takes more than 8 MiB.
+
+    >>> type(empty((1000, 128), np.float32)), type(empty((100_000, 128), np.float32))
+    (<class 'numpy.ndarray'>, <class 'pipelines.common.arrays.spooled.SpooledArray'>)
+    """
     dtype = np.dtype(dtype)
-    is_large = dtype.itemsize * math.prod(shape) > _MOST_BYTES_HELD
-    return Spilled(shape, dtype) if is_large else np.empty(shape, dtype)
+    is_large = dtype.itemsize * math.prod(shape) > _MAX_BYTES_IN_MEMORY
+    return SpooledArray(shape, dtype) if is_large else np.empty(shape, dtype)
 
 
-def gather(pieces: Iterable[NDArray[np.float32]]) -> Rows:
-    """All of some pieces, shape (values,) each, one behind the other; in a file, where they are many."""
-    pieces, held, held_bytes = iter(pieces), [np.zeros(0, np.float32)], 0
-    for piece in pieces:
-        held.append(piece)
-        held_bytes += piece.nbytes
-        if held_bytes > _MOST_BYTES_HELD:
+def concatenate(blocks: Iterable[NDArray[np.float32]]) -> FrameArray:
+    """Joins blocks of float32 samples, shape (samples,) each; on disk if they take more than 8 MiB together.
+
+    >>> concatenate(iter([np.float32([1, 2]), np.float32([3])]))
+    array([1., 2., 3.], dtype=float32)
+    """
+    blocks, held, held_bytes = iter(blocks), [np.zeros(0, np.float32)], 0
+    for block in blocks:
+        held.append(block)
+        held_bytes += block.nbytes
+        if held_bytes > _MAX_BYTES_IN_MEMORY:
             break
     else:
         return np.concatenate(held)
-    spilled = Spilled((0,), np.dtype(np.float32))
-    for piece in itertools.chain(held, pieces):
-        spilled[len(spilled) :] = piece
-    return spilled
+    joined = SpooledArray((0,), np.dtype(np.float32))
+    for block in itertools.chain(held, blocks):
+        joined[len(joined) :] = block
+    return joined
 
 
-def stretches(values: Rows) -> Iterator[slice]:
-    """An array's rows in stretches that fit in memory; the same ones whether it lies in a file or not."""
+def row_chunks(values: FrameArray) -> Iterator[slice]:
+    """Slices that go through an array's rows by about 2 MiB; the same ones wherever the array lies.
+
+    >>> list(row_chunks(np.empty((10_000, 128), np.float32)))
+    [slice(0, 4096, None), slice(4096, 8192, None), slice(8192, 10000, None)]
+    """
     row_bytes = values.dtype.itemsize * math.prod(values.shape[1:])
-    # Of a size at which no row is computed otherwise than in one piece: vector registers hold several.
-    count = max(_STRETCH_BYTES // row_bytes // 64, 1) * 64
+    # Multiples of 64 rows: so vector instructions, which take several rows at once, round no row differently than they
+    # would if all rows were one chunk.
+    count = max(_CHUNK_BYTES // row_bytes // 64, 1) * 64
     for first in range(0, len(values), count):
         yield slice(first, min(first + count, len(values)))
 
 
-def extent(values: Rows) -> tuple[float, float]:
-    """The lowest and the highest value; NaN where one is."""
-    parts = (values[rows] for rows in stretches(values))
-    extents = [(part.min(), part.max()) for part in parts]
-    return float(np.min(extents)), float(np.max(extents))
+def min_max(values: FrameArray) -> tuple[float, float]:
+    """The lowest and the highest value; NaN if any value is.
+
+    >>> min_max(np.array([3.0, -1.0, 2.0]))
+    (-1.0, 3.0)
+    """
+    chunks = (values[rows] for rows in row_chunks(values))
+    extremes = [(chunk.min(), chunk.max()) for chunk in chunks]
+    return float(np.min(extremes)), float(np.max(extremes))
 
 
-def single(values: Rows) -> Rows:
-    """The same values in float32."""
+def to_float32(values: FrameArray) -> FrameArray:
+    """The array converted to float32; the same object if it is float32 already.
+
+    >>> to_float32(np.array([0.1]))
+    array([0.1], dtype=float32)
+    """
     if values.dtype == np.float32:
         return values
-    converted = room(values.shape, np.float32)
-    for rows in stretches(values):
+    converted = empty(values.shape, np.float32)
+    for rows in row_chunks(values):
         converted[rows] = values[rows]
     return converted

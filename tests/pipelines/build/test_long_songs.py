@@ -15,8 +15,9 @@ from pipelines.config import BuildConfig
 from pipelines.dataset import records
 from pipelines.dataset.records import Record
 from pipelines.features import blockwise
-from pipelines.features.schema import Features, Stft
-from pipelines.features.spectra import Peaks, Spectra
+from pipelines.features.chroma import PeaksReader
+from pipelines.features.schema import Features, StftDb
+from pipelines.features.spectra import BlockStft
 from tests.audio_files import write
 
 RATE_HZ = 8_000
@@ -28,9 +29,9 @@ def files(monkeypatch):
     """Lets nearly everything lie in files, and be treated in small stretches."""
 
     def use(held=1 << 16, stretch=1 << 15):
-        monkeypatch.setattr(spooled, "_MOST_BYTES_HELD", held)
-        monkeypatch.setattr(spooled, "_STRETCH_BYTES", stretch)
-        monkeypatch.setattr(blockwise, "_MOST_KEPT_FRAMES", held >> 10)
+        monkeypatch.setattr(spooled, "_MAX_BYTES_IN_MEMORY", held)
+        monkeypatch.setattr(spooled, "_CHUNK_BYTES", stretch)
+        monkeypatch.setattr(blockwise, "_MAX_KEPT_FRAMES", held >> 10)
 
     return use
 
@@ -67,7 +68,7 @@ def test_in_files_and_in_stretches_gives_the_same_bytes(tmp_path, files, dtype, 
     files()
     in_files, found, sums = written(song, config)
     kinds = [{type(values) for values in record.features.values()} for record in (in_memory, in_files)]
-    assert kinds[0] == {np.ndarray} and spooled.Spilled in kinds[1]
+    assert kinds[0] == {np.ndarray} and spooled.SpooledArray in kinds[1]
     assert found == wanted
     for name in NAMES:
         ((one,), (other,)) = sums[name], sums_in_memory[name]
@@ -78,7 +79,7 @@ def test_in_files_and_in_stretches_gives_the_same_bytes(tmp_path, files, dtype, 
 def test_the_message_of_arrays_in_files_is_that_of_the_same_arrays(files):
     files(held=1_000, stretch=1_000)
     values = np.random.default_rng(0).normal(size=(500, 7)).astype(np.float32)
-    spilled = spooled.room(values.shape, np.float32)
+    spilled = spooled.empty(values.shape, np.float32)
     spilled[:] = values
     for dtype in ("float16", "uint8"):
         arrays, in_files = (Record("a", "b", "c", {"x": features}) for features in (values, spilled))
@@ -112,7 +113,7 @@ def test_memory_does_not_grow_with_a_song(tmp_path, files):
 @pytest.mark.parametrize("high", [1e-3, 3.0, 1e30])
 def test_median_of_peaks(files, dtype, count, high):
     files(held=100, stretch=100)
-    peaks = Peaks(Spectra(np.zeros(3 * RATE_HZ, np.float32), RATE_HZ, Stft(), np.dtype(dtype)))
+    peaks = PeaksReader(BlockStft(np.zeros(3 * RATE_HZ, np.float32), RATE_HZ, StftDb(), np.dtype(dtype)))
     heights = np.append(np.random.default_rng(count).uniform(0, 1, count // 2), np.full(count - count // 2, high))
     peaks._heights[:count] = heights.astype(dtype)
     peaks._count = count

@@ -61,7 +61,7 @@ def test_the_level_does_not_matter(music, level):
 
 
 def test_a_song_in_a_file_has_the_same_fingerprint(music):
-    spilled = spooled.Spilled((0,), music.dtype)
+    spilled = spooled.SpooledArray((0,), music.dtype)
     spilled[0:] = music
     assert fingerprint.of_samples(spilled, 22_050) == fingerprint.of_samples(music, 22_050)
 

@@ -10,71 +10,32 @@ import scipy.fft
 
 from pipelines.common.errors import UsageError
 from pipelines.config import BuildConfig, check
+from pipelines.features import blockwise, librosa_backend
 from pipelines.features.compute import compute
-from pipelines.features.schema import Features
-
-SAMPLE_RATE_HZ = 22_050
-
-
-def decomposed(y, index, **mel):
-    part = librosa.decompose.hpss(np.abs(librosa.stft(y)))[index]
-    return librosa.power_to_db(librosa.feature.melspectrogram(S=part**2, sr=SAMPLE_RATE_HZ, **mel))
-
-
-REFERENCES = {
-    "stft_db": ({}, lambda y: librosa.amplitude_to_db(np.abs(librosa.stft(y)))),
-    "log_mel": (
-        {"n_mels": 64, "n_fft": 1024, "hop_length": 256, "fmin": 30.0, "fmax": 8000.0},
-        lambda y: librosa.power_to_db(
-            librosa.feature.melspectrogram(
-                y=y, sr=SAMPLE_RATE_HZ, n_mels=64, n_fft=1024, hop_length=256, fmin=30.0, fmax=8000.0
-            )
-        ),
-    ),
-    "musicnn_mel": (
-        {},
-        lambda y: librosa.power_to_db(
-            librosa.feature.melspectrogram(y=y, sr=SAMPLE_RATE_HZ, n_mels=96, n_fft=704, hop_length=353, fmax=8000.0),
-            top_db=None,
-        ),
-    ),
-    "harmonic_mel": ({"n_mels": 96}, lambda y: decomposed(y, 0, n_mels=96)),
-    "percussive_mel": ({}, lambda y: decomposed(y, 1)),
-    "mfcc": ({"n_mfcc": 13}, lambda y: librosa.feature.mfcc(y=y, sr=SAMPLE_RATE_HZ, n_mfcc=13)),
-    "chroma": ({}, lambda y: librosa.feature.chroma_stft(y=y, sr=SAMPLE_RATE_HZ)),
-    "spectral_centroid": ({}, lambda y: librosa.feature.spectral_centroid(y=y, sr=SAMPLE_RATE_HZ)),
-    "spectral_rolloff": (
-        {"roll_percent": 0.5},
-        lambda y: librosa.feature.spectral_rolloff(y=y, sr=SAMPLE_RATE_HZ, roll_percent=0.5),
-    ),
-    "onset_strength": ({}, lambda y: librosa.onset.onset_strength(y=y, sr=SAMPLE_RATE_HZ)[np.newaxis]),
-    "tempogram": (
-        {"win_length": 192},
-        lambda y: librosa.feature.tempogram(y=y, sr=SAMPLE_RATE_HZ, win_length=192),
-    ),
-}
+from pipelines.features.schema import Features, LogMel, StftDb
+from tests.pipelines.features.cases import CASES, SAMPLE_RATE_HZ
 
 
 @pytest.fixture(scope="module", params=["fast", "librosa"])
 def computed(request, music):
-    chosen = {name: parameters for name, (parameters, _) in REFERENCES.items()}
+    chosen = {name: case.parameters for name, case in CASES.items()}
     return compute(music, SAMPLE_RATE_HZ, Features.model_validate({**chosen, "backend": request.param}))
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", CASES)
 def test_equals_librosa(name, computed, music):
-    reference = REFERENCES[name][1](music)
+    reference = CASES[name].reference(music)
     np.testing.assert_allclose(computed[name].T, reference, rtol=1e-4, atol=1e-3)
 
 
 def test_every_feature_is_tested():
-    assert list(REFERENCES) == Features.names()
+    assert list(CASES) == Features.names()
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", CASES)
 def test_shape_is_what_the_feature_announces(name, computed, music):
-    feature = Features.model_validate({name: REFERENCES[name][0]}).chosen[name]
-    assert computed[name].shape == (1 + len(music) // feature.hop_length, feature.bins)
+    feature = Features.model_validate({name: CASES[name].parameters}).chosen[name]
+    assert computed[name].shape == (feature.frames(len(music)), feature.bins)
     assert computed[name].dtype == np.float32
 
 
@@ -88,7 +49,10 @@ def test_one_stft_serves_all(backend, module, function, music, monkeypatch):
         return transform(samples, *args, **options)
 
     monkeypatch.setattr(module, function, counted)
-    chosen = {name: {} for name in REFERENCES if name not in ("tempogram", "musicnn_mel")}
+    every = Features.model_validate({name: {} for name in Features.names()}).chosen
+    stft = (every["log_mel"].n_fft, every["log_mel"].hop_length)
+    # A tempogram transforms onsets too.
+    chosen = {name: {} for name, f in every.items() if (f.n_fft, f.hop_length) == stft and name != "tempogram"}
     compute(music, SAMPLE_RATE_HZ, Features.model_validate({**chosen, "backend": backend}))
     once = list(lengths)
     lengths.clear()
@@ -135,6 +99,25 @@ def test_those_that_are_named_keep_backend_and_precision():
     }
 
 
+class Contrast(LogMel):
+    """A feature that no backend has a recipe for, of a class that each has one for."""
+
+
+@pytest.mark.parametrize("backend", [blockwise, librosa_backend])
+@pytest.mark.parametrize("feature", [Contrast(), LogMel().bands], ids=["subclass", "parent"])
+def test_a_feature_without_a_recipe_of_its_own_is_refused(backend, feature, music):
+    with pytest.raises(NotImplementedError, match=f"has no recipe for {type(feature).__name__}"):
+        backend.compute(music, SAMPLE_RATE_HZ, {"contrast": feature}, np.dtype(np.float32))
+
+
+@pytest.mark.filterwarnings("ignore:n_fft=:UserWarning")
+@pytest.mark.parametrize("n_fft", [16, 17, 2048])
+@pytest.mark.parametrize("samples", [1, 511, 512, 513, 20_000])
+def test_frames_are_as_many_as_librosas(n_fft, samples):
+    stft = librosa.stft(np.zeros(samples, np.float32), n_fft=n_fft, hop_length=512)
+    assert StftDb(n_fft=n_fft).frames(samples) == stft.shape[1]
+
+
 def test_to_import_the_features_imports_neither_librosa_nor_numba():
     code = "import sys, pipelines.features.schema; print({'librosa', 'numba', 'scipy'} & set(sys.modules))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "set()"
@@ -146,7 +129,7 @@ def test_unknown_feature_names_the_known_ones():
 
 
 def test_no_feature_at_all_is_refused():
-    with pytest.raises(UsageError, match=r"no feature is named; choose among stft_db, .*, tempogram$"):
+    with pytest.raises(UsageError, match=rf"no feature is named; choose among stft_db, .*, {Features.names()[-1]}$"):
         check({"features": {"backend": "librosa"}}, BuildConfig, "c.yaml")
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.common.arrays.float16 import to_half
+from pipelines.common.arrays.float16 import to_float16
 
 
 def test_it_is_astype_bit_for_bit():
@@ -12,7 +12,7 @@ def test_it_is_astype_bit_for_bit():
     values = np.concatenate([patterns, *near_ties]).view(np.float32)
     with np.errstate(all="ignore"):
         expected = values.astype(np.float16)
-    found = to_half(values)
+    found = to_float16(values)
     is_nan = np.isnan(expected)
     np.testing.assert_array_equal(np.isnan(found), is_nan)
     np.testing.assert_array_equal(found[~is_nan].view(np.uint16), expected[~is_nan].view(np.uint16))
@@ -22,11 +22,11 @@ def test_it_is_astype_bit_for_bit():
 def test_edges(value):
     values = np.full((2, 3), value, np.float32)
     with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(to_half(values), values.astype(np.float16))
+        np.testing.assert_array_equal(to_float16(values), values.astype(np.float16))
 
 
 def test_the_shape_stays_whatever_the_layout():
     values = np.arange(12, dtype=np.float32).reshape(3, 4).T
     assert not values.flags.c_contiguous
-    np.testing.assert_array_equal(to_half(values), values)
-    assert to_half(np.zeros((0, 5), np.float32)).shape == (0, 5)
+    np.testing.assert_array_equal(to_float16(values), values)
+    assert to_float16(np.zeros((0, 5), np.float32)).shape == (0, 5)
