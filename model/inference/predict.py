@@ -45,7 +45,7 @@ def _found(url: str) -> dict[str, int | None]:
     if not is_glob and not storage.is_folder(url):
         return {storage.absolute(url): None}
     members = storage.find_glob(url) if is_glob else storage.find(url)
-    songs = [storage.url_of(fs, member) for member in members if listing.is_song(member.rpartition("/")[2])]
+    songs = [storage.url_of(fs, member) for member in members if listing.is_audio(member.rpartition("/")[2])]
     if not songs:
         raise UsageError(f"{url}: no audio there; give audio files, folders of them, globs, or manifests")
     return dict.fromkeys(songs)

@@ -72,7 +72,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
     existing = _existing(output, config)
     folder = storage.join(output, WORK_NAME)
     earlier = history.earlier_files(config.build.previous, config)
-    entries = listing.list_songs(config.corpus, storage.join(folder, "unpacked"))
+    entries = listing.list_files(config.corpus, storage.join(folder, "unpacked"))
     planned = plan(entries, earlier, config, folder, new_pipeline)
     orders = shard_orders(planned.songs, {entry.file.path: entry.location for entry in entries}, config)
     if existing is None:

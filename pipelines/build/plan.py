@@ -9,7 +9,7 @@ from pipelines.common.beam.runners import NewPipeline
 from pipelines.config import BuildConfig
 from pipelines.copies.best_copy import mark_duplicates
 from pipelines.copies.search import find_copies
-from pipelines.corpus.song_names import with_pieces_named
+from pipelines.corpus.song_names import with_songs_of_segments
 from pipelines.dataset.ledger import Copy, Entry, File
 from pipelines.split import history
 from pipelines.split.folds import deal, judge
@@ -80,7 +80,7 @@ def assign(songs: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy
         By content hash, of both.
     config : BuildConfig
     """
-    everything = [*with_pieces_named(songs), *history.without_old_names(earlier, songs)]
+    everything = [*with_songs_of_segments(songs), *history.without_old_names(earlier, songs)]
     grouped = with_groups(everything, config.folds.group_by, copies)
     now, before = grouped[: len(songs)], grouped[len(songs) :]
     judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))

@@ -35,6 +35,15 @@ def normalised(artist: str) -> str:
     -------
     str
         Empty where nobody is named, as by "Various Artists" or "unknown".
+
+    Examples
+    --------
+    >>> normalised("Björk feat. Thom Yorke"), normalised("BJORK")
+    ('bjork', 'bjork')
+    >>> normalised("Simon & Garfunkel"), normalised("R.E.M.")
+    ('simon and garfunkel', 'rem')
+    >>> normalised("Various Artists")
+    ''
     """
     folded = _folded(artist)
     if any(letter.isalnum() for letter in folded):
@@ -57,7 +66,7 @@ def read_tag(path: Path) -> str:
     -------
     str
         As it is written there, the first where there are several; empty where there is none that can be read. A broken
-        tag is no reason to reject a song.
+        tag is no reason to reject a file.
     """
     return next(iter(tags.read(path, _TAGS)), "")
 

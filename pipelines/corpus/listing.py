@@ -1,7 +1,7 @@
-"""A corpus as a list of songs: folder trees, globs, manifests, archives, and GTZAN's lists.
+"""The listing: a corpus as a list of files, from folder trees, globs, manifests, archives, and GTZAN's lists.
 
-Nothing is decoded here. What can be seen to be wrong from the listing alone (a path out of the root, a row that
-repeats another) is rejected here; the files themselves are judged when they are read.
+Nothing is decoded here. What the listing alone shows to be wrong (a path that leads out of the root, a row that
+repeats another) is rejected here; all else when the file is read.
 """
 
 import re
@@ -26,24 +26,24 @@ _GLOB = re.compile(r"[*?\[]")
 _TAR = (".tar", ".tar.gz", ".tgz")
 
 
-def list_songs(config: CorpusConfig, unpack_to: str) -> list[Entry]:
+def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     """Lists a corpus.
 
     Parameters
     ----------
     config : CorpusConfig
     unpack_to : str
-        A folder for the songs of a tar archive, which can only be read from end to end.
+        A folder for the members of a tar archive, which can only be read from end to end.
 
     Returns
     -------
     list of Entry
-        Sorted by song_id, whatever the order of the files.
+        Sorted by path, then genre.
 
     Raises
     ------
     SpectroshardError
-        The input cannot be read, a manifest lacks a column, or there is no song at all.
+        The input cannot be read, a manifest lacks a column, or there is no audio file at all.
     """
     try:
         entries = _list(config, unpack_to)
@@ -55,7 +55,7 @@ def list_songs(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         raise SpectroshardError(f"corpus.input {config.input}: {type(error).__name__}: {error}") from error
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
-        raise SpectroshardError(f"corpus.input {config.input}: no song found; looked for files that end in {suffixes}")
+        raise SpectroshardError(f"corpus.input {config.input}: no audio found; looked for files that end in {suffixes}")
     return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
 
 
@@ -77,8 +77,12 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     raise SpectroshardError(f"corpus.input {url}: no such folder")
 
 
-def is_song(path: str) -> bool:
-    """Whether a path below the root names a song: no part of it hidden, and a suffix of audio."""
+def is_audio(path: str) -> bool:
+    """Whether a path below the root names an audio file, by its suffix, of which no part is hidden.
+
+    >>> is_audio("blues/a.MP3"), is_audio("blues/._a.mp3"), is_audio("blues/cover.jpg")
+    (True, False, False)
+    """
     parts = PurePosixPath(path).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
     return not hidden and PurePosixPath(path).suffix.lower() in decode.SUFFIXES
@@ -88,37 +92,41 @@ def _tree(url: str) -> list[Entry]:
     fs, root = storage.filesystem(url)
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find(url).items()}
     return [
-        _entry(song_id, storage.url_of(fs, path), _first_folder(song_id), version)
-        for song_id, (path, version) in found.items()
-        if is_song(song_id)
+        _entry(below, storage.url_of(fs, path), _first_folder(below), version)
+        for below, (path, version) in found.items()
+        if is_audio(below)
     ]
 
 
 def _glob(url: str) -> list[Entry]:
-    """What a glob matches; a song's genre is the folder that it lies in."""
+    """What a glob matches; a file's genre is the folder that it lies in."""
     fs, pattern = storage.filesystem(url)
     if any("**" in part and part != "**" for part in pattern.split("/")):
         raise SpectroshardError(f"corpus.input {url}: ** stands for folders, and only alone, as in **/*.wav")
     root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [
-        _entry(song_id, storage.url_of(fs, path), PurePosixPath(path).parent.name, version)
-        for song_id, (path, version) in found.items()
-        if is_song(song_id)
+        _entry(below, storage.url_of(fs, path), PurePosixPath(path).parent.name, version)
+        for below, (path, version) in found.items()
+        if is_audio(below)
     ]
 
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
-    song = File(escape_undecodable(path), escape_undecodable(uri), escape_undecodable(genre))
+    file = File(escape_undecodable(path), escape_undecodable(uri), escape_undecodable(genre))
     if _leads_out(path):
-        song = song.rejected(OUTSIDE_ROOT, f"the path {song.path} leads out of the corpus")
+        file = file.rejected(OUTSIDE_ROOT, f"the path {file.path} leads out of the corpus")
     elif not genre:
-        song = song.rejected(NO_GENRE, "the file lies beside the genre folders, expected it in one")
-    return Entry(song, location or uri, version)
+        file = file.rejected(NO_GENRE, "the file lies beside the genre folders, expected it in one")
+    return Entry(file, location or uri, version)
 
 
 def escape_undecodable(path: str) -> str:
-    """A path as text: bytes that are no UTF-8, as in names of old archives, are written as in `caf\\xe9.wav`."""
+    r"""A path as text that can be written: bytes that are no UTF-8, as in names of old archives, are escaped.
+
+    >>> escape_undecodable("caf\udce9.wav")  # as Python reads the byte E9
+    'caf\\xe9.wav'
+    """
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
@@ -140,9 +148,9 @@ class _Member:
 
 
 def _archive(members: Sequence[_Member]) -> list[Entry]:
-    """The songs of an archive of a tree, which may lie in a folder or two of the archive's own."""
+    """The files of an archived tree, which may lie in a folder or two of the archive's own."""
     folders = [PurePosixPath(member.path).parent.parts for member in members if not _leads_out(member.path)]
-    # The genre is the first folder in which songs differ; a song keeps at least its own folder.
+    # The genre is the first folder in which files differ; a file keeps at least its own folder.
     common = 0
     while folders and all(len(f) > common + 1 and f[common] == folders[0][common] for f in folders):
         common += 1
@@ -156,31 +164,31 @@ def _archive(members: Sequence[_Member]) -> list[Entry]:
 
 def _zip_members(url: str) -> list[_Member]:
     members = storage.zip_archive(url).find("", detail=True)
-    uris = {path: f"zip://{path}::{storage.absolute(url)}" for path in members if is_song(path)}
+    uris = {path: f"zip://{path}::{storage.absolute(url)}" for path in members if is_audio(path)}
     return [_Member(path, uri, f"{members[path]['size']}-{members[path]['CRC']}", uri) for path, uri in uris.items()]
 
 
 def _tar_members(url: str, unpack_to: str) -> list[_Member]:
-    """The songs of a tar archive, read once from end to end and laid out as files."""
+    """The members of a tar archive, read once from end to end and unpacked."""
     members: dict[str, _Member] = {}
     fs, path = storage.filesystem(url)
     with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             name = str(PurePosixPath(member.name))
             # A hard link is a file whose content came earlier, under another name.
-            if not (member.isfile() or member.islnk()) or not is_song(name):
+            if not (member.isfile() or member.islnk()) or not is_audio(name):
                 continue
             location = _unpacked(unpack_to, member.linkname if member.islnk() else name)
             content = archive.extractfile(member) if member.isfile() else None
             if content is not None:
-                with storage.writing(location) as local, local.open("wb") as file:
-                    shutil.copyfileobj(content, file)
+                with storage.writing(location) as local, local.open("wb") as sink:
+                    shutil.copyfileobj(content, sink)
             version = f"{member.size}-{member.mtime}"
             members[name] = _Member(name, f"tar://{name}::{storage.absolute(url)}", version, location)
     return list(members.values())
 
 
 def _unpacked(folder: str, name: str) -> str:
-    """Where a member is laid out: by a digest, as a name may be too long, or lead out of the folder."""
+    """Where a member is unpacked: by a digest, as a name may be too long, or lead out of the folder."""
     path = PurePosixPath(name)
     return storage.join(folder, f"{digest(str(path))[:24]}{path.suffix.lower()}")

@@ -39,7 +39,7 @@ def is_manifest(url: str) -> bool:
 
 
 def entries(url: str, root: str) -> list[Entry]:
-    """The songs of a manifest; rows that cannot be right are there too, rejected.
+    """The files of a manifest; rows that cannot be right are among them, rejected.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def entries(url: str, root: str) -> list[Entry]:
     Raises
     ------
     SpectroshardError
-        It is no table, a column is missing, or a split or fold is none.
+        It is no table, a column is missing, or a row names a split or fold that there is not.
     """
     columns, rows = read_table(url)
     if missing := {"path", "genre"} - columns:
@@ -99,8 +99,9 @@ def file_url(path: str, root: str) -> str:
 def metadata(row: Mapping[str, str]) -> dict[str, Any]:
     """What a row says of its file besides the genre, by the names of the fields of `File`; empty where it says nothing.
 
-    >>> metadata({"path": "a.wav", "artist": "Ann"})
-    {'song': '', 'artist': 'Ann'}
+    >>> found = metadata({"path": "a.wav", "genre": "blues", "artist": "Ann"})
+    >>> found["artist"], found["song"]
+    ('Ann', '')
     """
     return {name: row.get(name, "") for name in _METADATA}
 
@@ -110,7 +111,7 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
     uri = file_url(path, root)
     below = uri.removeprefix(storage.join(root, ""))
     outside = not path or below == uri or ".." in PurePosixPath(path).parts
-    song = File(
+    file = File(
         path if outside else below,
         uri,
         row["genre"],
@@ -118,15 +119,19 @@ def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
         fold=own_fold(row, manifest),
     )
     if outside:
-        song = song.rejected(OUTSIDE_ROOT, f"path {path!r} is not below {root}; corpus.root says where songs may lie")
-    elif not song.genre:
-        song = song.rejected(NO_GENRE, "the manifest's genre is empty")
+        file = file.rejected(OUTSIDE_ROOT, f"path {path!r} is not below {root}; corpus.root says where songs may lie")
+    elif not file.genre:
+        file = file.rejected(NO_GENRE, "the manifest's genre is empty")
     # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
-    return Entry(song, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
+    return Entry(file, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
 
 
 def own_fold(row: Mapping[str, str], manifest: str) -> str:
-    """The fold or the split that a row gives its song; empty where it gives none."""
+    """The fold or the split that a row gives its file; empty where it gives none.
+
+    >>> own_fold({"path": "a.wav", "split": "dev"}, "m.csv"), own_fold({"path": "a.wav", "fold": "3"}, "m.csv")
+    ('validation', 'fold-03')
+    """
     if split := row.get("split", ""):
         if split.lower() not in SPLIT_ALIASES:
             raise SpectroshardError(
@@ -143,20 +148,20 @@ def own_fold(row: Mapping[str, str], manifest: str) -> str:
 
 def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
     """Rejects the rows that name a path again, and all rows of a path when they disagree."""
-    by_id: dict[str, list[Entry]] = {}
+    by_path: dict[str, list[Entry]] = {}
     for entry in entries:
-        by_id.setdefault(entry.file.path, []).append(entry)
+        by_path.setdefault(entry.file.path, []).append(entry)
     judged = []
-    for song_id, rows in by_id.items():
+    for path, rows in by_path.items():
         agree = len({row.file for row in rows}) == 1
         for index, row in enumerate(rows):
             if len(rows) == 1 or row.file.reason or (agree and index == 0):
                 judged.append(row)
             elif agree:
-                error = f"the manifest names {song_id} {len(rows)} times; the first row counts"
+                error = f"the manifest names {path} {len(rows)} times; the first row counts"
                 judged.append(replace(row, file=row.file.rejected(REPEATED, error)))
             else:
                 genres = ", ".join(sorted({r.file.genre for r in rows}))
-                error = f"{len(rows)} rows for {song_id} disagree (genres: {genres}); keep one"
+                error = f"{len(rows)} rows for {path} disagree (genres: {genres}); keep one"
                 judged.append(replace(row, file=row.file.rejected(CONTRADICTED, error)))
     return judged

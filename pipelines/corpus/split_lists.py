@@ -1,4 +1,4 @@
-"""Split lists and artist indexes, as GTZAN has them: songs are known by their file names without suffix."""
+"""Split lists and artist indexes, as GTZAN has them: both name files without folder and suffix."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pipelines.dataset.ledger import Entry, File
 
 
 def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[Entry]:
-    """The songs that split lists name, each with its split as its fold; the others are no part of the corpus."""
+    """The files that split lists name, each with its split as its fold; the others are no part of the corpus."""
     split_of: dict[str, str] = {}
     path_of: dict[str, str] = {}
     for split, url in sorted(splits.items()):
@@ -41,19 +41,23 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
 
 
 def without_suffix(path: str) -> str:
-    """A file's name without its suffix of audio, if it has one: `blues.00000` has none."""
+    """A file's name without its suffix of audio, if it has one.
+
+    >>> without_suffix("blues/blues.00000.wav"), without_suffix("blues.00000")
+    ('blues.00000', 'blues.00000')
+    """
     name = PurePosixPath(path)
     return name.stem if name.suffix.lower() in decode.SUFFIXES else name.name
 
 
 def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
-    """Songs by their file names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
+    """Files by their names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
     found: dict[str, Entry] = {}
     for entry in entries:
         stem = without_suffix(entry.file.path)
         if stem in found:
             raise SpectroshardError(
-                f"corpus.splits and corpus.artists go by file name, and two songs are called {stem}:"
+                f"corpus.splits and corpus.artists go by file name, and two files are called {stem}:"
                 f" {found[stem].file.path} and {entry.file.path}"
             )
         found[stem] = entry
@@ -61,7 +65,7 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
 
 
 def with_artists(entries: list[Entry], url: str) -> list[Entry]:
-    """Songs with the artists, and the titles as songs, of an index in the form of Sturm's of GTZAN."""
+    """Files with the artists, and the titles as songs, of an index in the form of Sturm's for GTZAN."""
     index = read_index(url)
     by_stem = _by_stem(entries)
     named = []

@@ -31,7 +31,7 @@ def read(path: Path, names: Sequence[str]) -> list[str]:
     -------
     list of str
         Every text that is there, in the order of the names; none where nothing can be read. A broken tag is no reason
-        to reject a song.
+        to reject a file.
     """
     return _texts(_of_mutagen(path, names)) or _texts(_of_libsndfile(path, names))
 
@@ -43,7 +43,11 @@ def read_year(path: Path) -> int | None:
 
 
 def year_of(text: str) -> int | None:
-    """The year that a text begins with, of four digits from 1000 to 2999, as in `1969-09-26`."""
+    """The year that a text begins with, of four digits from 1000 to 2999.
+
+    >>> year_of("1969-09-26"), year_of("69")
+    (1969, None)
+    """
     found = _YEAR.match(text)
     return int(found[0]) if found else None
 
@@ -63,8 +67,8 @@ def _of_mutagen(path: Path, names: Sequence[str]) -> list[str]:
 
 def _of_libsndfile(path: Path, names: Sequence[str]) -> list[str]:
     try:
-        with soundfile.SoundFile(path) as file:
-            tags = file.copy_metadata()
+        with soundfile.SoundFile(path) as stream:
+            tags = stream.copy_metadata()
     except soundfile.LibsndfileError:
         return []
     return [tags[name] for name in names if name in tags]

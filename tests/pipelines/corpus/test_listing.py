@@ -25,7 +25,7 @@ OTHERS = [
 
 
 def listed(source, tmp_path, **keys):
-    return listing.list_songs(CorpusConfig(input=str(source), **keys), str(tmp_path / "unpacked"))
+    return listing.list_files(CorpusConfig(input=str(source), **keys), str(tmp_path / "unpacked"))
 
 
 def genres_of(entries):
@@ -157,7 +157,7 @@ def test_an_empty_corpus_is_refused(tmp_path, form):
         source.write_text("path,genre\n")
     elif form != "glob":
         (write_zip if form == "zip" else write_tar)(source, ["g/notes.txt"])
-    with pytest.raises(SpectroshardError, match=r"a\.\S+: no song found; looked for files that end in \.aac, .*\.wav"):
+    with pytest.raises(SpectroshardError, match=r"a\.\S+: no audio found; looked for files that end in \.aac, .*\.wav"):
         listed(source if form != "glob" else f"{tmp_path}/a.glob/*.wav", tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_a_truncated_archive_is_an_error_not_a_smaller_corpus(tmp_path):
 
 def test_no_input_at_all_is_told():
     with pytest.raises(SpectroshardError, match=r"corpus\.input is empty; set it"):
-        listing.list_songs(CorpusConfig(), "")
+        listing.list_files(CorpusConfig(), "")
 
 
 def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.corpus.song_names import with_pieces_named, with_song_names
+from pipelines.corpus.song_names import with_song_names, with_songs_of_segments
 from pipelines.dataset.ledger import File
 
 
@@ -124,14 +124,16 @@ def test_the_corpus_own_word_wins():
 
 def test_a_build_names_pieces_alone_and_no_genre():
     pieces = [File(f"{g}/{g}.{n}.{k}.wav", "", g, duration_s=5) for g in ("a", "b") for n in range(4) for k in range(6)]
-    assert {song.song for song in with_pieces_named(pieces)} == {f"{g}/{g}.{n}" for g in ("a", "b") for n in range(4)}
+    assert {song.song for song in with_songs_of_segments(pieces)} == {
+        f"{g}/{g}.{n}" for g in ("a", "b") for n in range(4)
+    }
     songs = [File(f"{g}/{g}.{n:05d}.wav", "", g, duration_s=30) for g in ("game1", "game2") for n in range(20)]
-    assert with_pieces_named(songs) == songs
-    assert with_pieces_named([File("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
+    assert with_songs_of_segments(songs) == songs
+    assert with_songs_of_segments([File("x/a_seg1.wav", "", "x", song="own")])[0].song == "own"
 
 
 def test_short_pieces_are_seen_however_few_their_songs():
     pieces = [File(f"x/{name}_{n}.wav", "", "x", duration_s=5.0) for name in ("adventure", "battle") for n in range(6)]
-    assert {song.song for song in with_pieces_named(pieces)} == {"adventure", "battle"}
+    assert {song.song for song in with_songs_of_segments(pieces)} == {"adventure", "battle"}
     long = [replace(song, duration_s=30.0) for song in pieces]
-    assert with_pieces_named(long) == long
+    assert with_songs_of_segments(long) == long

@@ -28,7 +28,7 @@ def listed(tmp_path):
             splits={split: str(tmp_path / f"{split}.txt") for split in splits},
             artists=str(tmp_path / "index.txt") if artists else "",
         )
-        return {entry.file.path: entry.file for entry in listing.list_songs(config, "")}
+        return {entry.file.path: entry.file for entry in listing.list_files(config, "")}
 
     return list_songs
 
@@ -56,7 +56,7 @@ def test_a_song_listed_twice_in_a_split_counts_once(listed):
 
 @pytest.mark.parametrize("keys", [{"test": "a.wav\n"}, {"artists": "a.wav ::: b\n"}])
 def test_two_songs_of_one_file_name_are_refused(listed, keys):
-    with pytest.raises(SpectroshardError, match=r"two songs are called a: blues/a\.wav and jazz/a\.wav"):
+    with pytest.raises(SpectroshardError, match=r"two files are called a: blues/a\.wav and jazz/a\.wav"):
         listed(["blues/a.wav", "jazz/a.wav"], **keys)
 
 
@@ -85,4 +85,4 @@ def test_a_list_that_is_missing_is_named(tmp_path, listed):
     (tmp_path / "songs/g/a.wav").touch()
     config = CorpusConfig(input=str(tmp_path / "songs"), splits={"test": str(tmp_path / "none.txt")})
     with pytest.raises(SpectroshardError, match=r"FileNotFoundError.*none\.txt"):
-        listing.list_songs(config, "")
+        listing.list_files(config, "")
