@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo test test-browser lint bench bench-growth bench-copies bench-scaling lock clean
+.PHONY: demo docs test test-browser lint bench bench-growth bench-copies bench-scaling lock clean
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -20,6 +20,10 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# What the documentation takes from the code: every key, feature, network, reject reason and column.
+docs: .venv/installed
+	$(BIN)/python -m docs.generate
 
 # Every figure of speed and memory, side by side in one run, in bench.md and bench.json; on recordings of your own with
 # CLIPS=folder-or-manifest, some alone with ONLY='nine memory', into another folder with OUTPUT=DIR.
