@@ -1,7 +1,7 @@
 """Whether two fingerprints share a stretch of one recording, and where.
 
-A stretch is a copy when its bits differ far less than chance would have them differ. Chance is reckoned from the two
-stretches themselves, bit by bit, so silence and drones, which agree with whatever is like them, prove nothing.
+A stretch is a copy where far fewer of its bits differ than by chance. Chance is estimated from the two stretches
+themselves, bit by bit, so that silence and drones, which agree with whatever is like them, prove nothing.
 """
 
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 from pipelines.copies.fingerprint import Values
 
 LEAST_SCORE = 4.0
-"""What a shared stretch must score: see `align`."""
+"""The score that makes a shared stretch a copy: see `align`."""
 
 TEMPOS = (1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
-"""The tempos that are tried: how many values of the first fingerprint one of the second stands for."""
+"""The tempos that are tried: how many values of the first fingerprint correspond to one of the second."""
 
 _CHANCE_SHARE = 0.55
 _STRETCH_ERROR_RATE = 0.25
 _CLOSE_VALUES, _FAR_APART = 3, 1e6
 _MOST_STARTS = 3
-_PREFERENCE = 1.2  # for the song's own tempo
+_PREFERENCE = 1.2  # for an unchanged tempo
 
 Positions = NDArray[np.int64]
 
@@ -34,15 +34,15 @@ class Alignment:
     Attributes
     ----------
     first, second : int
-        The value with which it begins in each.
+        The index of the value with which it begins in each.
     length : int
         How many values of the second it has.
     tempo : float
-        How many values of the first one of the second stands for.
+        How many values of the first correspond to one of the second.
     error_rate : float
         The share of bits that differ.
     score : float
-        How much better than chance that is, over the whole stretch.
+        How far that is below chance, summed over the stretch: see `align`.
     """
 
     first: int
@@ -59,14 +59,20 @@ def promising(pairs: Positions, first_hits: Positions, second_hits: Positions) -
     Parameters
     ----------
     pairs : array, shape (hits,)
-        Each hit's pair; they count from 0, and are sorted.
+        The number of each hit's pair, from 0, sorted.
     first_hits, second_hits : array, shape (hits,)
         Where both fingerprints have values that are alike: hit by hit, the position in each.
 
     Returns
     -------
     array, shape (pairs, tempos)
-        As `TEMPOS` has them. Where there is no tempo, `align` need not be asked.
+        In the order of `TEMPOS`. A pair without any promising tempo need not be aligned.
+
+    Examples
+    --------
+    >>> pairs, positions = np.array([0, 0, 1]), np.array([10, 20, 10])
+    >>> promising(pairs, positions, positions)[:, 0]  # two hits agree at the unchanged tempo, one proves nothing
+    array([ True, False])
     """
     begins = np.flatnonzero(np.diff(pairs, prepend=-1))
     if not len(begins):
@@ -98,9 +104,18 @@ def align(
     Returns
     -------
     Alignment or None
-        A stretch scores, value by value, how far its error rate lies below 0.55 of that of chance; one of at least
-        `LEAST_SCORE` counts. Measured on 1,367 real excerpts of 30 s: the weakest of 1,100 copies (10 s, shifted by
-        half a value) scores 5.4, the best pair of unrelated ones 2.9.
+        The score of a stretch is the sum, over its values, of how far its error rate lies below 0.55 of the error rate
+        of chance; a stretch of at least `LEAST_SCORE` is a copy. Measured on 1,367 real excerpts of 30 s: the weakest
+        of 1,100 copies (10 s, shifted by half a value) scores 5.4, the best pair of unrelated ones 2.9.
+
+    Examples
+    --------
+    >>> song = np.random.default_rng(0).integers(0, 1 << 32, 200, dtype=np.uint32)
+    >>> crop = song[50:150]
+    >>> hits = np.arange(50, 150), np.arange(100)
+    >>> alignment = align(song, crop, *hits)
+    >>> (alignment.first, alignment.second, alignment.length, alignment.tempo)
+    (50, 0, 100, 1.0)
     """
     found = [
         _stretch(first, second, tempo, start + shift)
@@ -118,7 +133,7 @@ def _least_votes(tempo: float) -> int:
 
 
 def _votes(starts: NDArray[np.float64]) -> Positions:
-    """How many of sorted starts are close behind each."""
+    """How many of the sorted starts lie within `_CLOSE_VALUES` above each, itself included."""
     return np.searchsorted(starts, starts + _CLOSE_VALUES) - np.arange(len(starts))
 
 
@@ -138,7 +153,7 @@ def _likely_starts(starts: NDArray[np.float64], least_votes: int) -> list[int]:
 
 
 def _stretch(first: Values, second: Values, tempo: float, start: int) -> Alignment | None:
-    """The best stretch where the second fingerprint begins at a given value of the first, if it scores enough."""
+    """The best stretch where the second fingerprint begins at a given value of the first, if its score suffices."""
     at_second = np.arange(len(second))
     at_first = np.round(tempo * at_second).astype(np.int64) + start
     begin, end = np.searchsorted(at_first, [0, len(first)])
@@ -158,14 +173,18 @@ def _stretch(first: Values, second: Values, tempo: float, start: int) -> Alignme
 
 
 def _best_run(gains: NDArray[np.float64]) -> tuple[int, int]:
-    """The run of the largest sum, from its first to behind its last."""
+    """The run of the largest sum: its first index, and the one after its last.
+
+    >>> _best_run(np.array([-1.0, 2.0, 3.0, -9.0, 4.0]))
+    (1, 3)
+    """
     sums = np.concatenate([[0.0], np.cumsum(gains)])
     end = int(np.argmax(sums - np.minimum.accumulate(sums)))
     return int(np.argmin(sums[: end + 1])), end
 
 
 def _chance(ours: Values, theirs: Values) -> float:
-    """The error rate of two stretches if the values of one were in any other order."""
+    """The error rate to expect of two stretches if their values were in random order."""
     here, there = (_bit_shares(values) for values in (ours, theirs))
     return float((here + there - 2 * here * there).mean())
 

@@ -1,8 +1,8 @@
 """Acoustic fingerprints: Chromaprint's algorithm 2, its default.
 
 Sources: L. Lalinsky, "How does Chromaprint work?", 2011, https://oxygene.sk/2011/01/how-does-chromaprint-work/; of the
-constants, https://github.com/acoustid/chromaprint, `src/fingerprinter_configuration.cpp`. A value tells, by 16 filters
-of two bits each, how the energy of the twelve pitch classes changes over 2.7 s of music.
+constants, https://github.com/acoustid/chromaprint, `src/fingerprinter_configuration.cpp`. A value describes, by 16
+filters of two bits each, how the energy of the twelve pitch classes changes over 2.7 s of music.
 """
 
 import itertools
@@ -20,22 +20,22 @@ from pipelines.features import kernels
 _RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3_520, 27.5
 _SMOOTHING = (0.25, 0.75, 1.0, 0.75, 0.25)  # of pitch classes, over frames
-_LEAST_ENERGY = 0.01  # of a frame, where the song's peak is 1
+_LEAST_ENERGY = 0.01  # of a frame, of samples scaled to a peak of 1
 _WIDTH = 16  # frames, of the widest filter
 
 _SPAN_HOPS = len(_SMOOTHING) - 1 + _WIDTH - 1
 
 VALUE_S = _HOP / _RATE_HZ
-"""The seconds from one value of a fingerprint to the next."""
+"""Seconds from one value of a fingerprint to the next."""
 
 SPAN_S = (_FRAME + _SPAN_HOPS * _HOP) / _RATE_HZ
-"""The seconds of music that one value tells of."""
+"""Seconds of music that one value describes."""
 
 LEAST_S = SPAN_S + 15 * VALUE_S
-"""The seconds of music that are enough to be compared: shorter stretches agree by chance too often."""
+"""Seconds of music that suffice to be compared: shorter stretches agree by chance too often."""
 
-# A filter looks at some pitch classes during some frames. It divides them into parts, frames (rows) by pitch classes
-# (columns), and tells how much more energy is in those of + than in those of -.
+# A filter covers some pitch classes during some frames. It divides them into parts, frames (rows) by pitch classes
+# (columns), and measures how much more energy is in those of + than in those of -.
 _WHOLE, _HIGHER, _LATER = ("+",), ("-+",), ("-", "+")
 _CROSSED, _MIDDLE_CLASSES, _MIDDLE_FRAMES = ("-+", "+-"), ("-+-",), ("-", "+", "-")
 # Each filter's parts, first pitch class, pitch classes and frames, and the limits between its four steps.
@@ -82,6 +82,12 @@ def of_samples(samples: FrameArray, sample_rate_hz: int) -> bytes:
     -------
     bytes
         Values of 32 bits, little-endian, one every `VALUE_S`; none where there is less than `LEAST_S` of music.
+
+    Examples
+    --------
+    >>> noise = np.random.default_rng(0).normal(size=10 * 22_050).astype(np.float32)
+    >>> len(of_samples(noise, 22_050)) // 4  # in 10 s
+    59
     """
     if len(samples) < LEAST_S * sample_rate_hz:
         return b""
@@ -89,12 +95,16 @@ def of_samples(samples: FrameArray, sample_rate_hz: int) -> bytes:
 
 
 def values(fingerprint: bytes) -> Values:
-    """The values of a fingerprint, shape (values,)."""
+    """The values of a fingerprint, shape (values,).
+
+    >>> values(bytes([1, 0, 0, 0, 0, 1, 0, 0]))
+    array([  1, 256], dtype=uint32)
+    """
     return np.frombuffer(fingerprint, "<u4")
 
 
 def _energies(samples: FrameArray, sample_rate_hz: int) -> NDArray[np.float64]:
-    """Each frame's energy in each pitch class, shape (frames, 12), where the song's peak is brought to 1."""
+    """Each frame's energy in each pitch class, shape (frames, 12), of samples scaled to a peak of 1."""
     import soxr
 
     begins = range(0, len(samples), _BLOCK)
@@ -124,7 +134,7 @@ def _add_up(spectra: Any, lowest: int, class_of_bin: Any, out: Any) -> None:
 
 
 def _image(energies: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The energies smoothed over frames, and each frame's brought to length 1, or to 0 where there are hardly any."""
+    """The energies smoothed over frames, each frame scaled to unit length, or to 0 where it has hardly any energy."""
     frames = len(energies) - len(_SMOOTHING) + 1
     image = sum(weight * energies[first : first + frames] for first, weight in enumerate(_SMOOTHING))
     norm = np.linalg.norm(image, axis=1, keepdims=True)
@@ -132,7 +142,7 @@ def _image(energies: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _values(image: NDArray[np.float64]) -> Values:
-    """Two bits of each filter, at each frame that all have room at."""
+    """Two bits of each filter, at each frame at which all of them fit."""
     count = len(image) - _WIDTH + 1
     sums = np.pad(image.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))).T.copy()
     found = np.zeros(count, np.uint32)
@@ -149,5 +159,5 @@ def _values(image: NDArray[np.float64]) -> Values:
 
 
 def _divided(length: int, parts: int) -> Iterator[tuple[int, int]]:
-    """Where each of some equal parts begins and ends; what is left over is the last one's."""
+    """Where each of some equal parts begins and ends; the remainder belongs to the last."""
     return itertools.pairwise([*range(0, length // parts * parts, length // parts), length])

@@ -1,6 +1,7 @@
-"""An inverted index of fingerprints: which songs have values that are alike, and where.
+"""An inverted index of fingerprints: which recordings have similar values, and where.
 
-Songs are numbered, and lie in blocks. All is arrays; Beam comes in `pipelines.copies.search`.
+Recordings are numbered, and their fingerprints lie in blocks. All is arrays; the Beam pipeline around it is
+`pipelines.copies.search`.
 """
 
 import functools
@@ -16,14 +17,14 @@ from pipelines.common import storage
 from pipelines.copies import fingerprint
 from pipelines.copies.fingerprint import Values
 
-POSTING = np.dtype([("key", "<u4"), ("song", "<u4"), ("position", "<u4"), ("value", "<u4")])
-"""A song that has a key, where it first has it, and the value there."""
+POSTING = np.dtype([("key", "<u4"), ("recording", "<u4"), ("position", "<u4"), ("value", "<u4")])
+"""A recording that has a key, the position where it first has it, and the value there."""
 
 HIT = np.dtype([("first", "<u4"), ("second", "<u4"), ("first_position", "<u4"), ("second_position", "<u4")])
-"""Two songs that have a key in common, and where."""
+"""Two recordings that have a key in common, and the position in each."""
 
-_LEAST_SONGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
-_POSTINGS_PER_SHELF = 2_000_000
+_LEAST_RECORDINGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
+_POSTINGS_PER_PARTITION = 2_000_000
 _MOST_POSTINGS = 150_000_000
 _NEIGHBOURS = 5
 _MOST_OTHER_BITS = 5
@@ -34,63 +35,70 @@ _NEARBY = range(-16, 17, 2)
 _MASKS = tuple(np.uint32(mask) for mask in (0x0000FFFF, 0xFFFF0000, 0x00FFFF00, 0xFF0000FF))
 _APART = 2
 
-Rows = NDArray[np.void]
+Postings = NDArray[np.void]
+Hits = NDArray[np.void]
+"""Structured arrays, of the types `POSTING` and `HIT`."""
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How an index is spread.
+class Partitioning:
+    """How an index is divided among workers.
 
     Attributes
     ----------
-    songs_per_block : int
-        So that a very large corpus has no more blocks than can be compared each with each.
-    shelves : int
-        Postings of a key are on one shelf.
+    recordings_per_block : int
+        Grows with the corpus, so that there are never more blocks than can be compared each with each.
+    partitions : int
+        Into how many parts postings are divided; those of a key are all in one.
     one_in : int
-        A very large corpus keeps a part of all keys, the same in every song, so that its index stays within bounds.
+        A very large corpus keeps one in so many keys, the same in every recording, so that its index stays within
+        bounds.
     """
 
-    songs_per_block: int
-    shelves: int
+    recordings_per_block: int
+    partitions: int
     one_in: int
 
     @classmethod
-    def of(cls, songs: int, values: int) -> "Scale":
-        """The scale for so many songs, whose fingerprints have so many values in all."""
+    def of(cls, recordings: int, values: int) -> "Partitioning":
+        """The partitioning for so many recordings, whose fingerprints have so many values in all.
+
+        >>> Partitioning.of(10_000, 10_000 * 250)  # of half a minute each
+        Partitioning(recordings_per_block=1000, partitions=5, one_in=1)
+        """
         postings = values * len(_MASKS)
         one_in = math.ceil(postings / _MOST_POSTINGS) or 1
-        shelves = math.ceil(postings / one_in / _POSTINGS_PER_SHELF) or 1
-        return cls(max(_LEAST_SONGS_PER_BLOCK, math.ceil(songs / _MOST_BLOCKS)), shelves, one_in)
+        partitions = math.ceil(postings / one_in / _POSTINGS_PER_PARTITION) or 1
+        return cls(max(_LEAST_RECORDINGS_PER_BLOCK, math.ceil(recordings / _MOST_BLOCKS)), partitions, one_in)
 
 
 @dataclass(frozen=True)
-class Block:
-    """The fingerprints of some songs, one behind the other.
+class FingerprintBlock:
+    """The fingerprints of some recordings, concatenated.
 
     Attributes
     ----------
     values : array, shape (values,)
-    ends : array, shape (songs,)
-        Behind the last value of each.
+    ends : array, shape (recordings,)
+        The index after the last value of each.
     """
 
     values: Values
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, fingerprints: Sequence[bytes]) -> "Block":
-        """The block of some songs."""
+    def of(cls, fingerprints: Sequence[bytes]) -> "FingerprintBlock":
+        """The block of some recordings."""
         lengths = [len(one) // 4 for one in fingerprints]
         return cls(fingerprint.values(b"".join(fingerprints)), np.cumsum(lengths, dtype=np.int64))
 
     @functools.cached_property
     def begins(self) -> NDArray[np.int64]:
-        """The first value of each song."""
+        """The index of the first value of each recording, shape (recordings,)."""
         return np.concatenate([[0], self.ends[:-1]]).astype(np.int64)
 
-    def song(self, number: int) -> Values:
-        """The values of a song."""
+    def recording(self, number: int) -> Values:
+        """The values of a recording."""
         return self.values[self.begins[number] : self.ends[number]]
 
     def save(self, url: str) -> None:
@@ -100,57 +108,58 @@ class Block:
         storage.write_bytes(url, sink.getvalue())
 
     @classmethod
-    def load(cls, url: str) -> "Block":
+    def load(cls, url: str) -> "FingerprintBlock":
         """Reads a block from a file."""
         with np.load(io.BytesIO(storage.read_bytes(url))) as arrays:
             return cls(arrays["values"], arrays["ends"])
 
 
-def index_values(block: Block, first_song: int, scale: Scale) -> list[Rows]:
-    """A block's postings, shelf by shelf; its songs are numbered from the first on."""
-    songs = np.repeat(np.arange(len(block.ends)), block.ends - block.begins)
-    within = np.flatnonzero(songs[_APART:] == songs[:-_APART])
+def postings_of(block: FingerprintBlock, first_number: int, partitioning: Partitioning) -> list[Postings]:
+    """A block's postings, partition by partition; its recordings are numbered from the first number on."""
+    recordings = np.repeat(np.arange(len(block.ends)), block.ends - block.begins)
+    within = np.flatnonzero(recordings[_APART:] == recordings[:-_APART])
     keys = np.concatenate([_keys(block.values, mask, within) for mask in _MASKS])
     at = np.tile(within, len(_MASKS))
-    kept = np.flatnonzero(keys % np.uint64(scale.one_in) == 0)
-    keys, at = keys[kept] // np.uint64(scale.one_in), at[kept]
-    # A song has a key once, where it first has it; some bits of a key make room for the song.
-    song_bits = np.uint64(len(block.ends).bit_length())
-    _, fresh = np.unique((keys << song_bits) | songs[at].astype(np.uint64), return_index=True)
+    kept = np.flatnonzero(keys % np.uint64(partitioning.one_in) == 0)
+    keys, at = keys[kept] // np.uint64(partitioning.one_in), at[kept]
+    # A recording has a key once, where it first has it; some bits of a key make room for the recording's number.
+    number_bits = np.uint64(len(block.ends).bit_length())
+    _, fresh = np.unique((keys << number_bits) | recordings[at].astype(np.uint64), return_index=True)
     keys, at = keys[fresh], at[fresh]
-    shelves = (keys % np.uint64(scale.shelves)).astype(np.uint32)
-    order = np.argsort(shelves, kind="stable")
+    partitions = (keys % np.uint64(partitioning.partitions)).astype(np.uint32)
+    order = np.argsort(partitions, kind="stable")
     keys, at = keys[order], at[order]
     postings = np.zeros(len(keys), POSTING)
     postings["key"] = keys >> np.uint64(32)
-    postings["song"] = songs[at] + first_song
-    postings["position"] = at - block.begins[songs[at]]
+    postings["recording"] = recordings[at] + first_number
+    postings["position"] = at - block.begins[recordings[at]]
     postings["value"] = block.values[at]
-    return np.split(postings, np.searchsorted(shelves[order], np.arange(1, scale.shelves)))
+    return np.split(postings, np.searchsorted(partitions[order], np.arange(1, partitioning.partitions)))
 
 
-def meet_songs(postings: Rows) -> Rows:
-    """The hits of songs that have a key in common.
+def find_hits(postings: Postings) -> Hits:
+    """The hits between recordings that have a key in common.
 
-    A song meets the next few songs that have the key, in the order of their numbers, and not all of them: so no key is
-    hot, however common, and a row of copies is still linked one to the next.
+    A recording is matched with the next few that have the key, in the order of their numbers, and not with all of them:
+    so the cost of a key grows no faster than its postings, however common it is, and a chain of copies is still linked
+    one to the next.
     """
-    postings = postings[np.argsort((postings["key"].astype(np.uint64) << np.uint64(32)) | postings["song"])]
+    postings = postings[np.argsort((postings["key"].astype(np.uint64) << np.uint64(32)) | postings["recording"])]
     hits = []
     for distance in range(1, _NEIGHBOURS + 1):
         first, second = postings[:-distance], postings[distance:]
-        meeting = first["key"] == second["key"]
+        alike = first["key"] == second["key"]
         # Half of the bits are the key's; where too many of the others differ, it is by chance.
-        meeting &= np.bitwise_count(first["value"] ^ second["value"]) <= _MOST_OTHER_BITS
-        found = np.zeros(np.count_nonzero(meeting), HIT)
-        for side, rows in (("first", first), ("second", second)):
-            found[side], found[f"{side}_position"] = rows["song"][meeting], rows["position"][meeting]
+        alike &= np.bitwise_count(first["value"] ^ second["value"]) <= _MOST_OTHER_BITS
+        found = np.zeros(np.count_nonzero(alike), HIT)
+        for side, own in (("first", first), ("second", second)):
+            found[side], found[f"{side}_position"] = own["recording"][alike], own["position"][alike]
         hits.append(found)
     return np.concatenate(hits)
 
 
-def nearby_error_rates(first: Block, second: Block, hits: Rows) -> NDArray[np.float64]:
-    """How many of the bits around each hit differ, shape (hits,); songs are numbered within their blocks."""
+def nearby_error_rates(first: FingerprintBlock, second: FingerprintBlock, hits: Hits) -> NDArray[np.float64]:
+    """The share of the bits around each hit that differ, shape (hits,); recordings are numbered within their blocks."""
     sides = []
     for block, side in ((first, "first"), (second, "second")):
         begin, end = block.begins[hits[side]], block.ends[hits[side]]

@@ -1,5 +1,7 @@
 """Near copies, of synthetic songs that were really encoded, cut and filtered, and of made-up fingerprints."""
 
+import contextlib
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +9,7 @@ import soundfile
 from pipelines.audio.decode import load
 from pipelines.audio.schema import AudioConfig
 from pipelines.copies import fingerprint
-from pipelines.copies.index import _NEIGHBOURS, POSTING, Block, Scale, index_values, meet_songs
+from pipelines.copies.index import _NEIGHBOURS, POSTING, FingerprintBlock, Partitioning, find_hits, postings_of
 from pipelines.copies.search import find_copies
 from pipelines.corpus.synthetic import synth
 from pipelines.dataset.ledger import Copy
@@ -81,8 +83,8 @@ def test_a_copy_is_told_in_seconds(tmp_path):
 def test_workers_and_blocks_change_nothing(tmp_path, monkeypatch):
     songs = {f"{n:03d}": music(80, n // 2).tobytes() for n in range(40)}
     one = find_copies(songs, str(tmp_path / "w"), in_process())
-    monkeypatch.setattr("pipelines.copies.index._LEAST_SONGS_PER_BLOCK", 7)
-    monkeypatch.setattr("pipelines.copies.index._POSTINGS_PER_SHELF", 1_000)
+    monkeypatch.setattr("pipelines.copies.index._LEAST_RECORDINGS_PER_BLOCK", 7)
+    monkeypatch.setattr("pipelines.copies.index._POSTINGS_PER_PARTITION", 1_000)
     threads = in_process("--direct_running_mode=multi_threading", "--direct_num_workers=3")
     assert find_copies(dict(reversed(songs.items())), str(tmp_path / "w"), threads) == one
     assert [(c.first, c.second) for c in one] == [(f"{n:03d}", f"{n + 1:03d}") for n in range(0, 40, 2)]
@@ -91,7 +93,7 @@ def test_workers_and_blocks_change_nothing(tmp_path, monkeypatch):
 def test_a_very_large_corpus_keeps_a_part_of_its_keys(tmp_path, monkeypatch):
     songs = {f"{n}": music(200, n // 2).tobytes() for n in range(8)}
     monkeypatch.setattr("pipelines.copies.index._MOST_POSTINGS", 1_700)
-    assert Scale.of(8, 8 * 200) == Scale(1_000, 1, 4)
+    assert Partitioning.of(8, 8 * 200) == Partitioning(1_000, 1, 4)
     found = find_copies(songs, str(tmp_path / "w"), in_process())
     assert [(c.first, c.second) for c in found] == [("0", "1"), ("2", "3"), ("4", "5"), ("6", "7")]
 
@@ -117,14 +119,35 @@ def test_what_a_killed_run_left_does_not_count(tmp_path):
 
 def test_a_song_names_a_key_once_where_it_first_has_it():
     values = np.full(30, 7, np.uint32)
-    (postings,) = index_values(Block.of([values.tobytes(), music(30, 1).tobytes()]), 0, Scale(1_000, 1, 1))
-    own = postings[postings["song"] == 0]
+    (postings,) = postings_of(
+        FingerprintBlock.of([values.tobytes(), music(30, 1).tobytes()]), 0, Partitioning(1_000, 1, 1)
+    )
+    own = postings[postings["recording"] == 0]
     assert len(own) == 4
     assert set(own["position"]) == {0}
 
 
 def test_a_key_that_all_songs_have_is_not_hot():
     postings = np.zeros(10_000, POSTING)
-    postings["song"] = np.arange(10_000)
-    assert len(meet_songs(postings)) < 10_000 * _NEIGHBOURS
-    assert set(map(tuple, meet_songs(postings[:3])[["first", "second"]].tolist())) == {(0, 1), (1, 2), (0, 2)}
+    postings["recording"] = np.arange(10_000)
+    assert len(find_hits(postings)) < 10_000 * _NEIGHBOURS
+    assert set(map(tuple, find_hits(postings[:3])[["first", "second"]].tolist())) == {(0, 1), (1, 2), (0, 2)}
+
+
+def test_progress_moves_from_nothing_to_all(tmp_path, monkeypatch):
+    seen = []
+
+    class Watched(contextlib.AbstractContextManager):
+        def __init__(self, verb, total, count):
+            self.total, self.count = total, count
+
+        def __enter__(self):
+            seen.append((self.count(), self.total))
+
+        def __exit__(self, *_):
+            seen.append((self.count(), self.total))
+
+    monkeypatch.setattr("pipelines.copies.search.Progress", Watched)
+    songs = {f"{n}": music(80, n // 2).tobytes() for n in range(8)}
+    find_copies(songs, str(tmp_path / "w"), in_process())
+    assert seen == [(0, 8), (8, 8)]
