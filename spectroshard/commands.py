@@ -63,12 +63,12 @@ def evaluate(options: Options) -> int:
     from pipelines.dataset.dataset import Dataset
 
     bundle, dataset = Bundle.load(options.bundle), Dataset.load(options.dataset)
-    from model.evaluation.evaluate import describe, evaluate
+    from model.evaluation.evaluate import evaluate, summarise_metrics
     from model.reports.report import write_report
     from pipelines.common.beam.runners import new_pipelines
 
     metrics, scores = evaluate(bundle, dataset, new_pipelines(options.beam) if options.tempo else None)
-    print(describe(metrics))
+    print(summarise_metrics(metrics))
     report = write_report(bundle.url, f"{bundle.training.network} on unseen songs", metrics, scores, dataset)
     _print_written(options.bundle, "metrics.json")
     print(f"report: {report}")
@@ -80,7 +80,7 @@ def crossval(options: Options) -> int:
     config, dataset = _training_config(options)
     from model.evaluation import leak_gap
     from model.evaluation.crossval import crossval
-    from model.evaluation.evaluate import describe
+    from model.evaluation.evaluate import summarise_metrics
     from model.reports.report import write_report
     from pipelines.common.beam.runners import new_pipelines
 
@@ -90,9 +90,9 @@ def crossval(options: Options) -> int:
     )
     for row in metrics["rounds"]:
         print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
-    print(describe(metrics))
+    print(summarise_metrics(metrics))
     if options.leak_gap:
-        print(f"\n{leak_gap.describe(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
+        print(f"\n{leak_gap.summarise_gap(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
     title = f"{config.training.network}, cross-validated by song"
     report = write_report(options.output, title, metrics, scores, dataset)
     _print_written(options.output, "metrics.json", f"{len(metrics['rounds'])} bundles")
@@ -103,7 +103,7 @@ def crossval(options: Options) -> int:
 def predict(options: Options) -> int:
     """The genres of audio files."""
     from model.inference.bundle import Bundle
-    from model.reports.predictions import check_output, show, write_predictions
+    from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
     from pipelines.common import storage
 
     for output in options.output:
@@ -122,7 +122,7 @@ def predict(options: Options) -> int:
         print(f"{len(predictions) - len(rejected)} songs predicted, {len(rejected)} rejected")
         print(f"wrote {', '.join(options.output)}")
     else:
-        print("\n\n".join(show(prediction) for prediction in predictions))
+        print("\n\n".join(summarise_prediction(prediction) for prediction in predictions))
     for prediction in rejected:
         print(f"cannot use {prediction.path}: {prediction.reason} ({prediction.error})", file=sys.stderr)
     return 1 if rejected else 0

@@ -7,7 +7,7 @@ from pathlib import Path
 from model.config import Config
 from model.evaluation.evaluate import evaluate
 from model.inference.predict import predict
-from model.reports.predictions import show
+from model.reports.prediction_tables import summarise_prediction
 from model.reports.report import write_report
 from model.training.train import train
 from pipelines import config
@@ -57,7 +57,7 @@ def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) ->
     say("6 of 6: predict three of them from their audio files")
     some = sorted(scores, key=lambda score: score.path)[:: len(scores) // 3 + 1]
     for prediction in predict(bundle, [str(corpus / score.path) for score in some], None, new_pipeline):
-        say(show(prediction))
+        say(summarise_prediction(prediction))
     return report
 
 

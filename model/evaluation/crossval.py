@@ -90,7 +90,7 @@ def crossval(
     _refuse_other_files(output, folds)
     unseen: dict[str, list[FileScore]] = {}
     trained: dict[str, list[FileScore]] = {}
-    heard: list[robustness.Heard] = []
+    tempo_scores: list[robustness.TempoScores] = []
     each: list[dict[str, Any]] = []
     for splits in each_splits:
         fold = splits["test"][0]
@@ -101,15 +101,15 @@ def crossval(
         if with_leak_gap:
             trained[fold] = evaluate.score_held_out(bundle, dataset)
         if new_pipeline:
-            heard.append(robustness.hear(bundle, dataset, new_pipeline))
+            tempo_scores.append(robustness.score_at_tempos(bundle, dataset, new_pipeline))
     scores = [score for some in unseen.values() for score in some]
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": each}
     metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
-    if heard:
-        metrics["tempo"] = robustness.measure_tempi(robustness.pool(heard), dataset.genres)
+    if tempo_scores:
+        metrics["tempo"] = robustness.measure_tempos(robustness.pool(tempo_scores), dataset.genres)
     if with_leak_gap:
         metrics["leak_gap"] = leak_gap.measure_gap(trained, scores, dataset.genres)
-        storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw(metrics["leak_gap"]))
+        storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw_gap(metrics["leak_gap"]))
     evaluate.write_metrics(output, metrics)
     return metrics, scores
 

@@ -1,7 +1,7 @@
-"""Evaluation: a bundle's figures over songs that it never saw."""
+"""Evaluation: the metrics of a bundle on its test songs."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from model.evaluation import robustness
@@ -14,6 +14,7 @@ from model.networks.windows import FrameSlice
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
+from pipelines.common.output.progress import Progress
 from pipelines.dataset.dataset import Dataset
 
 METRICS_NAME = "metrics.json"
@@ -29,36 +30,37 @@ def evaluate(
     bundle : Bundle
     dataset : Dataset
     new_pipeline : callable, optional
-        Gives an empty pipeline, in which the songs are played at other tempos too; without it they are not.
+        Returns an empty pipeline, in which the songs are scored at other tempos too. Default: they are not.
 
     Returns
     -------
     metrics : dict
-        As `model.evaluation.metrics.measure` gives them, and the dataset's digest and the test folds;
-        `calibration`, as `model.inference.calibration.reliability` gives it, with the `temperature`; `selective`, as
-        `model.inference.calibration.selective_risk` does, where the bundle is calibrated; `tempo`, as
-        `model.evaluation.robustness.measure_tempi` does.
+        As `model.evaluation.metrics.measure` returns them, with the dataset's digest and the test folds;
+        `calibration`, as `model.inference.calibration.reliability` returns it, with the `temperature`; `selective`, as
+        `model.inference.calibration.selective_risk` returns it, where the bundle is calibrated; `tempo`, as
+        `model.evaluation.robustness.measure_tempos` returns it.
     scores : list of FileScore
 
     Raises
     ------
     UsageError
-        The bundle was trained on another dataset, whose train songs may be among these.
+        The bundle was trained on another dataset, whose train songs may be among this one's test songs.
     SpectroshardError
-        Songs are to be played at other tempos and cannot be read.
+        Songs are to be scored at other tempos, and their audio files cannot be read.
     """
     if bundle.dataset != dataset.digest:
         raise UsageError(
-            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (digest"
-            f" {dataset.digest[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
+            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (digest {dataset.digest[:12]},"
+            f" expected {bundle.dataset[:12]}): its test songs may have been trained on"
         )
-    scores = list(score_bundle(bundle, dataset, "test"))
+    scores = score_bundle(bundle, dataset, "test")
     metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
     metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
     if bundle.calibration:
         metrics["selective"] = calibration.selective_risk(scores, bundle.genres, bundle.calibration.threshold)
     if new_pipeline:
-        metrics["tempo"] = robustness.measure_tempi(robustness.hear(bundle, dataset, new_pipeline), bundle.genres)
+        tempo_scores = robustness.score_at_tempos(bundle, dataset, new_pipeline)
+        metrics["tempo"] = robustness.measure_tempos(tempo_scores, bundle.genres)
     write_metrics(bundle.url, metrics)
     return metrics, scores
 
@@ -68,8 +70,8 @@ def write_metrics(url: str, metrics: dict[str, Any]) -> None:
     storage.write_bytes(storage.join(url, METRICS_NAME), json.dumps(metrics, indent=1).encode())
 
 
-def describe(metrics: Mapping[str, Any]) -> str:
-    """Figures for a terminal."""
+def summarise_metrics(metrics: Mapping[str, Any]) -> str:
+    """Metrics for a terminal."""
     low, high = metrics["song_accuracy_interval"]
     line = (
         f"song accuracy {metrics['song_accuracy']:.1%} of {metrics['songs']} unseen songs"
@@ -78,16 +80,21 @@ def describe(metrics: Mapping[str, Any]) -> str:
         f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']},"
         f" calibration error {metrics['calibration']['expected_calibration_error']:.1%}"
     )
-    return f"{line}\n\n{robustness.describe(metrics['tempo'])}\n" if "tempo" in metrics else line
+    return f"{line}\n\n{robustness.summarise_tempos(metrics['tempo'])}\n" if "tempo" in metrics else line
 
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
-    """Scores a bundle on its train songs: on the end of each, which `training.held_out_share` held out."""
+    """Scores a bundle on the ends of its train songs, which `training.held_out_share` held out of the training."""
     rows = bundle.cutting().held_out(bundle.training.held_out_share)
-    return list(score_bundle(bundle, dataset, "train", rows))
+    return score_bundle(bundle, dataset, "train", rows)
 
 
-def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: FrameSlice | None = None) -> Iterator[FileScore]:
-    """Scores every file of one of a bundle's splits, at its temperature."""
-    folds, windows = bundle.splits[split], bundle.cutting()
-    return score_files(bundle.network(), dataset, folds, windows, rows, bundle.temperature)
+def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: FrameSlice | None = None) -> list[FileScore]:
+    """Scores the files of one of a bundle's splits, at its temperature, and shows the progress."""
+    scores: list[FileScore] = []
+    folds = bundle.splits[split]
+    songs = sum(dataset.songs_of(folds).values())
+    with Progress(f"Score {split} songs", songs, lambda: len(scores)):
+        for score in score_files(bundle.network(), dataset, folds, bundle.cutting(), rows, bundle.temperature):
+            scores.append(score)  # one by one, as the progress counts them
+    return scores

@@ -1,6 +1,5 @@
-"""The leak gap: one training scored on other seconds of the songs it was trained on, and on songs it never saw."""
+"""The leak gap: one training run evaluated on held-out ends of its training songs, and on unseen songs."""
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,16 +7,18 @@ from typing import Any
 from model.config import Config
 from model.evaluation.metrics import measure
 from model.inference.scores import FileScore
+from pipelines.common.output import svg
+from pipelines.common.output.svg import Axis
 from pipelines.common.output.text_table import table
 
 PICTURE_NAME = "leak-gap.svg"
 HELD_OUT_SHARE = 1 / 6
-"""5 s of 30 s: what those leave for test who cut songs into segments of 5 s before they split them."""
+"""5 s of 30 s: the share that is left for test where songs are cut into segments of 5 s and the segments are split."""
 
-SENTENCE = "The first number is what a split by segment reports. The second is what to expect of new songs."
+SENTENCE = "A split by segment would report the first number. The second is what to expect on new songs."
 
-_SIDES = {"trained_songs": "other seconds of songs\nit was trained on", "unseen_songs": "songs it never saw"}
-_COLOURS = {"trained_songs": "#b0b0b0", "unseen_songs": "#1f77b4"}
+_SIDES = {"trained_songs": "held-out ends of\ntraining songs", "unseen_songs": "unseen songs"}
+_COLOURS = {"trained_songs": "muted", "unseen_songs": "right"}
 _FIGURES = (
     "segments",
     "song_accuracy",
@@ -36,11 +37,11 @@ def holding_out(config: Config) -> Config:
 def measure_gap(
     trained: Mapping[str, Sequence[FileScore]], unseen: Sequence[FileScore], genres: Sequence[str]
 ) -> dict[str, Any]:
-    """The figures of both sides.
+    """The metrics of both sides.
 
-    A song is scored in each round that trained on it, and each round's verdict counts by itself: distributions are
-    not averaged over rounds, which would make a better model than any that was trained. The bootstrap draws all
-    verdicts on a song, and on its group, together.
+    A song is scored in every round that trained on it, and each of these predictions counts by itself: averaging the
+    distributions over rounds would make an ensemble, better than any model that was trained. The bootstrap resamples
+    all predictions of a song, and of its group, together.
 
     Parameters
     ----------
@@ -53,8 +54,8 @@ def measure_gap(
     Returns
     -------
     dict
-        `trained_songs` and `unseen_songs`, each with `songs`, `verdicts` (a song in a round) and `segments`;
-        `song_accuracy`, of verdicts, and `segment_accuracy`; and their 95 % intervals, as
+        `trained_songs` and `unseen_songs`, each with `songs`, `verdicts` (predictions: a song in a round) and
+        `segments`; `song_accuracy`, over predictions, and `segment_accuracy`; and their 95 % intervals, as
         `model.evaluation.metrics.measure` gives them.
     """
     by_round = [replace(score, song=f"{name}/{score.song}") for name, scores in trained.items() for score in scores]
@@ -67,13 +68,13 @@ def measure_gap(
     }
 
 
-def describe(gap: Mapping[str, Any]) -> str:
+def summarise_gap(gap: Mapping[str, Any]) -> str:
     """Both sides beside each other, for a terminal."""
     sides = [gap[name] for name in _SIDES]
     rows = [[f"{unit} accuracy", *(_share(side, f"{unit}_accuracy") for side in sides)] for unit in ("song", "segment")]
     rows.append(["songs", *(side["songs"] for side in sides)])
-    rows.append(["verdicts on them", *(side["verdicts"] for side in sides)])
-    return table(["", *(label.replace("\n", " ") for label in _SIDES.values())], rows)
+    rows.append(["predictions", *(side["verdicts"] for side in sides)])
+    return table(["", *map(_label, _SIDES)], rows)
 
 
 def _share(side: Mapping[str, Any], figure: str) -> str:
@@ -81,29 +82,41 @@ def _share(side: Mapping[str, Any], figure: str) -> str:
     return f"{side[figure]:.1%} ({low:.1%} to {high:.1%})"
 
 
-def draw(gap: Mapping[str, Any]) -> bytes:
-    """The picture of both song accuracies, with their 95 % intervals, as SVG; equal figures give equal bytes."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
+def draw_gap(gap: Mapping[str, Any]) -> bytes:
+    """The picture of both song accuracies, with their 95 % intervals, as an SVG file."""
+    x = Axis(0, 1, 190, 590)
+    title = "One training run, evaluated twice: song accuracy"
+    parts = [
+        f'<text x="370" y="30" text-anchor="middle" {_text(18, "bold")}>{title}</text>',
+        *(_bar(name, gap[name], 55 + 100 * place, x) for place, name in enumerate(_SIDES)),
+        f'<path d="M{x.begin:.0f} 45V225" style="stroke:var(--text);stroke-width:1.2"/>',
+        f'<text x="370" y="258" text-anchor="middle" {_text(14)}>{SENTENCE}</text>',
+    ]
+    described = "; ".join(f"{_label(name)} {_share(gap[name], 'song_accuracy')}" for name in _SIDES)
+    return svg.standalone(svg.svg(title, described, 275, parts, width=740))
 
-    with mpl.rc_context({"svg.hashsalt": PICTURE_NAME}):
-        figure = Figure((8, 3), layout=ConstrainedLayoutEngine(w_pad=0.15, h_pad=0.12), facecolor="white")
-        axis = figure.subplots()
-        for place, name in enumerate(_SIDES):
-            share, (low, high) = gap[name]["song_accuracy"], gap[name]["song_accuracy_interval"]
-            axis.barh(place, share, height=0.6, color=_COLOURS[name])
-            axis.plot([low, high], [place, place], color="black", linewidth=1.2, marker="|", markersize=10)
-            axis.text(max(share, high) + 0.02, place, f"{share:.0%}", va="center", fontsize=26, fontweight="bold")
-        axis.set_yticks(range(len(_SIDES)), _SIDES.values(), fontsize=13)
-        axis.tick_params("y", length=0)
-        axis.set_xticks([])
-        axis.spines[["top", "right", "bottom"]].set_visible(False)
-        axis.invert_yaxis()
-        axis.set_xlim(0, 1.28)  # with room for 100 %
-        figure.suptitle("One training, scored twice: songs given the right genre", fontsize=15, fontweight="bold")
-        figure.supxlabel(SENTENCE, fontsize=11)
-        sink = io.BytesIO()
-        # Without the date and matplotlib's version in it.
-        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
-    return sink.getvalue()
+
+def _bar(name: str, side: Mapping[str, Any], top: float, x: Axis) -> str:
+    """A side's label, its accuracy as a bar with the interval on it, and the accuracy in words."""
+    accuracy, (low, high) = side["song_accuracy"], side["song_accuracy_interval"]
+    middle, lines = top + 30, _SIDES[name].split("\n")
+    labels = (
+        f'<text x="{x.begin - 8:.0f}" y="{middle + 5 + 18 * (row - (len(lines) - 1) / 2):.0f}"'
+        f' text-anchor="end" {_text(15)}>{line}</text>'
+        for row, line in enumerate(lines)
+    )
+    return (
+        f'{"".join(labels)}<rect x="{x.begin:.0f}" y="{top:.0f}" width="{x(accuracy) - x.begin:.1f}" height="60"'
+        f' style="fill:var(--{_COLOURS[name]});fill-opacity:.6"/>'
+        f'<path d="M{x(low):.1f} {middle - 7:.0f}v14m0 -7H{x(high):.1f}m0 -7v14"'
+        ' style="stroke:var(--text);stroke-width:1.5;fill:none"/>'
+        f'<text x="{x(max(accuracy, high)) + 12:.1f}" y="{middle + 12:.0f}" {_text(34, "bold")}>{accuracy:.0%}</text>'
+    )
+
+
+def _label(name: str) -> str:
+    return _SIDES[name].replace("\n", " ")
+
+
+def _text(size: int, weight: str = "normal") -> str:
+    return f'style="font-size:{size}px;font-weight:{weight};fill:var(--text)"'

@@ -1,4 +1,4 @@
-"""Deafness to tempo: test songs played slower and faster, at the same pitch, and what the model then calls them."""
+"""Robustness to tempo: the accuracy on test songs that are time-stretched, slower and faster at the same pitch."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from model.inference.bundle import Bundle
-from model.inference.predict import predict_at
+from model.inference.predict import predict_at_tempos
 from model.inference.prediction import REJECTED, Prediction
 from model.inference.scores import FileScore, by_song, predicted_genre
 from pipelines.common import storage
@@ -20,21 +20,21 @@ from pipelines.dataset.ledger import File
 TEMPOS = (0.8, 0.9, 1.0, 1.1, 1.25)
 WORK_NAME = "tempo.work"
 
-Heard = dict[float, list[FileScore]]
-"""Scores of the same files by tempo."""
+TempoScores = dict[float, list[FileScore]]
+"""By tempo, the scores of the same files."""
 
 
-def hear(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline) -> Heard:
-    """Scores a bundle's test songs, from their audio, at each of `TEMPOS`.
+def score_at_tempos(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline) -> TempoScores:
+    """Scores a bundle's test songs, from their audio files, at each of `TEMPOS`.
 
     Parameters
     ----------
     bundle : Bundle
-        Orders and receipts lie in its folder until all is heard, so that what was stopped goes on.
+        Tasks and results are kept in its folder until all files are scored, so that a run that was stopped is resumed.
     dataset : Dataset
-        Whose ledger says where the audio is.
+        Its ledger says where the audio is.
     new_pipeline : callable
-        Gives an empty pipeline.
+        Returns an empty pipeline.
 
     Raises
     ------
@@ -42,70 +42,68 @@ def hear(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline) -> Heard:
         Files cannot be read where the build read them.
     """
     written = ledger.written(dataset.ledger())
-    songs = {song.uri: song for song in written if song.fold in bundle.splits["test"]}
+    files = {file.uri: file for file in written if file.fold in bundle.splits["test"]}
     folder = storage.join(bundle.url, WORK_NAME)
-    predictions = predict_at(bundle, sorted(songs), TEMPOS, folder, new_pipeline)
-    _refuse_unheard(predictions, dataset)
-    heard = {
-        tempo: [_score(each, songs[each.path], bundle.genres) for each in some] for tempo, some in predictions.items()
-    }
+    predictions = predict_at_tempos(bundle, sorted(files), TEMPOS, folder, new_pipeline)
+    _refuse_rejected(predictions, dataset)
+    scores = {tempo: [_score(p, files[p.path], bundle.genres) for p in some] for tempo, some in predictions.items()}
     storage.remove(folder)
-    return heard
+    return scores
 
 
-def _refuse_unheard(predictions: Mapping[float, Sequence[Prediction]], dataset: Dataset) -> None:
-    unheard = {each.path: each for some in predictions.values() for each in some if each.status == REJECTED}
-    if unheard:
-        first = unheard[min(unheard)]
+def _refuse_rejected(predictions: Mapping[float, Sequence[Prediction]], dataset: Dataset) -> None:
+    rejected = {each.path: each for some in predictions.values() for each in some if each.status == REJECTED}
+    if rejected:
+        first = rejected[min(rejected)]
         raise SpectroshardError(
-            f"{dataset.url}: {len(unheard)} of {len(predictions[1.0])} test songs cannot be read where the build read"
+            f"{dataset.url}: {len(rejected)} of {len(predictions[1.0])} test songs cannot be read where the build read"
             f" them, the first {first.path}: {first.reason} ({first.error}); put the corpus back there, or build again"
         )
 
 
-def _score(prediction: Prediction, song: File, genres: Sequence[str]) -> FileScore:
-    windows = [[moment.probabilities[genre] for genre in genres] for moment in prediction.course]
-    name = song.song or song.path
-    return FileScore(song.path, song.genre, song.group, name, np.array(windows, np.float32))
+def _score(prediction: Prediction, file: File, genres: Sequence[str]) -> FileScore:
+    windows = [[point.probabilities[genre] for genre in genres] for point in prediction.timeline]
+    name = file.song or file.path
+    return FileScore(file.path, file.genre, file.group, name, np.array(windows, np.float32))
 
 
-def pool(rounds: Sequence[Heard]) -> Heard:
-    """All rounds' songs together."""
-    return {tempo: [score for heard in rounds for score in heard[tempo]] for tempo in TEMPOS}
+def pool(rounds: Sequence[TempoScores]) -> TempoScores:
+    """The scores of several rounds' test songs as one."""
+    return {tempo: [score for scores in rounds for score in scores[tempo]] for tempo in TEMPOS}
 
 
-def measure_tempi(heard: Mapping[float, Sequence[FileScore]], genres: Sequence[str]) -> list[dict[str, Any]]:
-    """What each tempo does to songs.
+def measure_tempos(scores: Mapping[float, Sequence[FileScore]], genres: Sequence[str]) -> list[dict[str, Any]]:
+    """The accuracy at each tempo, and how many songs' predicted genre it changes.
 
     Parameters
     ----------
-    heard : dict
-        By tempo, the scores of the same files; of 1 among them.
+    scores : dict
+        By tempo, 1 among them, the scores of the same files.
     genres : sequence of str
 
     Returns
     -------
     list of dict
-        Of each tempo, slowest first: `tempo`, `song_accuracy`, and `changed`, the share of songs that are called
-        another genre than at tempo 1.
+        For each tempo, slowest first: `tempo`, `song_accuracy`, and `changed`, the share of songs whose predicted genre
+        differs from that at tempo 1.
     """
-    said = {tempo: _said(scores, genres) for tempo, scores in sorted(heard.items())}
+    predicted = {tempo: _predicted(files, genres) for tempo, files in sorted(scores.items())}
     return [
         {
             "tempo": tempo,
             "song_accuracy": float(np.mean([genre == own for (_, own), genre in of_song.items()])),
-            "changed": float(np.mean([genre != said[1.0][song] for song, genre in of_song.items()])),
+            "changed": float(np.mean([genre != predicted[1.0][song] for song, genre in of_song.items()])),
         }
-        for tempo, of_song in said.items()
+        for tempo, of_song in predicted.items()
     ]
 
 
-def _said(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[tuple[str, str], str]:
-    """What each song, known by its name and its own genre, is called."""
+def _predicted(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[tuple[str, str], str]:
+    """The predicted genre of each song, by its name and its true genre."""
     return {(song.song, song.genre): predicted_genre(song.probabilities, genres) for song in by_song(scores)}
 
 
-def describe(rows: Sequence[Mapping[str, Any]]) -> str:
-    """What `measure_tempi` gave, for a terminal."""
+def summarise_tempos(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The rows of `measure_tempos`, for a terminal."""
     cells = [[f"{row['tempo']:g}", f"{row['song_accuracy']:.1%}", f"{row['changed']:.1%}"] for row in rows]
-    return table(["tempo", "song accuracy", "songs called otherwise"], cells)
+    return table(["tempo", "song accuracy", "changed predictions"], cells)

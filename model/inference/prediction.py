@@ -1,69 +1,108 @@
-"""A prediction: what a bundle says of a file."""
+"""A prediction: what a bundle says about the genres of a file.
 
-from collections.abc import Sequence
+The fields of `Prediction` are the columns of each output. CSV, Parquet, JSON, the page and their documentation are made
+from this class (`model.reports.prediction_tables`, `model.reports.prediction_page`), so a new column is a new field
+here, set in `model.inference.predictor`.
+"""
 
-import pydantic
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from pipelines.common.section import Section
 
 PREDICTED, REJECTED = "predicted", "rejected"
 
 
-class Moment(Section):
-    """A window of a song: when it begins, and its distribution over genres."""
+def format_time(seconds: float) -> str:
+    """Minutes and seconds.
 
-    start_s: float
-    probabilities: dict[str, float]
+    Examples
+    --------
+    >>> format_time(125.8)
+    '2:05'
+    """
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
-    @property
-    def genre(self) -> str:
-        """The likeliest genre."""
-        return max(self.probabilities, key=lambda genre: self.probabilities[genre])
+
+def format_percent(share: float) -> str:
+    """A share in whole percent, with a no-break space."""
+    return f"{100 * share:.0f}\u00a0%"
 
 
-class Prediction(Section):
-    """What a bundle says of a file.
+@dataclass(frozen=True)
+class OnPage:
+    """Metadata of a field that has a column in the page's table of songs.
 
     Attributes
     ----------
-    path : str
-    status : 'predicted' or 'rejected'
-    genre : str
-        The likeliest, and its `probability`.
-    is_confident : bool
-        Whether it is so probable that it is to be said, see `model.inference.calibration.Calibration`.
-    probabilities : dict
-        The song's distribution over genres: the mean of its windows', at the bundle's temperature.
-    course : tuple of Moment
-        The song from its beginning to its end; of each window the network's own probabilities.
-    duration_s : float
-    year : int
-        As a manifest or the file's tags say; None where neither does.
-    reason, error : str
-        Of a rejected file, as in a dataset's ledger.
+    heading : str
+    show : callable
+        The value as text; a column of None is left blank.
     """
 
-    path: str
-    status: str = PREDICTED
-    genre: str = ""
-    probability: float = 0.0
-    is_confident: bool = False
-    probabilities: dict[str, float] = pydantic.Field(default_factory=dict)
-    course: tuple[Moment, ...] = ()
-    duration_s: float = 0.0
-    year: int | None = None
-    reason: str = ""
-    error: str = ""
+    heading: str
+    show: Callable[[Any], str] = str
 
 
-def turns(course: Sequence[Moment]) -> str:
-    """A song's course in words: when its likeliest genre changes, and to which."""
+class TimelinePoint(Section):
+    """A window of a song, with its distribution over genres."""
+
+    start_s: float = Field(description="Where the window begins, in seconds.")
+    probabilities: dict[str, float] = Field(description="The network's softmax output for the window, by genre.")
+
+    @property
+    def genre(self) -> str:
+        """The most probable genre."""
+        return max(self.probabilities, key=lambda genre: self.probabilities[genre])
+
+    def __str__(self) -> str:
+        """The point as a cell of a CSV file shows it."""
+        return f"{self.start_s:g} {self.genre}"
+
+
+class Prediction(Section):
+    """What a bundle says about the genres of a file; one row of every output."""
+
+    path: Annotated[str, OnPage("song")] = Field(description="The file, as a path or URL.")
+    status: str = Field(PREDICTED, description="`predicted`, or `rejected` where the file could not be classified.")
+    genre: Annotated[str, OnPage("genre")] = Field("", description="The most probable genre.")
+    probability: Annotated[float, OnPage("probability", format_percent)] = Field(
+        0.0, description="The probability of that genre, calibrated."
+    )
+    is_confident: bool = Field(
+        False, description="Whether the probability reaches the bundle's confidence threshold; if not, trust no genre."
+    )
+    duration_s: Annotated[float, OnPage("duration", format_time)] = Field(
+        0.0, description="The decoded audio's duration in seconds."
+    )
+    year: Annotated[int | None, OnPage("year")] = Field(
+        None, description="The year from the manifest, else from the file's tags; empty where neither has one."
+    )
+    reason: str = Field("", description="Of a rejected file: why, as one of the reject reasons of a dataset's ledger.")
+    error: str = Field("", description="Of a rejected file: what was found, and what was expected.")
+    probabilities: Annotated[dict[str, float], OnPage("mixture")] = Field(
+        default_factory=dict,
+        description="The song's distribution over genres: the mean of its windows', at the bundle's temperature.",
+    )
+    timeline: tuple[TimelinePoint, ...] = Field(
+        (), description="The song's windows from its beginning to its end, with uncalibrated probabilities."
+    )
+
+
+def genre_changes(timeline: Sequence[TimelinePoint]) -> str:
+    """Where along a song the most probable genre changes, and to which.
+
+    Examples
+    --------
+    >>> jazz, rock = {"jazz": 0.8, "rock": 0.2}, {"jazz": 0.4, "rock": 0.6}
+    >>> points = [TimelinePoint(start_s=30 * n, probabilities=p) for n, p in enumerate([jazz, jazz, rock])]
+    >>> genre_changes(points)
+    '0:00 jazz, 1:00 rock'
+    """
     changes = [
-        now for before, now in zip([None, *course], course, strict=False) if not before or before.genre != now.genre
+        now for before, now in zip([None, *timeline], timeline, strict=False) if not before or before.genre != now.genre
     ]
-    return ", ".join(f"{clock(moment.start_s)} {moment.genre}" for moment in changes)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return ", ".join(f"{format_time(point.start_s)} {point.genre}" for point in changes)

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from model.inference.bundle import Bundle
 from model.inference.scores import FileScore, predicted_genre
 from model.networks.windows import Windows
-from model.reports import excerpts, svg
+from model.reports import excerpts
 from model.reports.saliency import saliency
-from model.reports.svg import Axis, Line
+from pipelines.common.output import svg
+from pipelines.common.output.svg import Axis, Line
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.records import Record
 
@@ -125,7 +126,7 @@ def _chart(
 ) -> Markup:
     said = int(score.probabilities.argmax())
     colour = "right" if genres[said] == score.genre else "wrong"
-    x, y = svg.time_axis(0.0, length_s), Axis(0, 100, 290, 232, (0, 50, 100))
+    x, y = svg.x_axis(0.0, length_s), Axis(0, 100, 290, 232, (0, 50, 100))
     lines = [_course(score, said, length_s, colour, genres)]
     if colour == "wrong":
         lines.append(_course(score, genres.index(score.genre), length_s, "right", genres))
@@ -136,7 +137,7 @@ def _chart(
         _weights(excerpts.columns(curve), x, colour),
         svg.grid(x, y, " %"),
         *(svg.draw_line(line, x, y) for line in reversed(lines)),
-        svg.below(x, y.begin + 4, "seconds"),
+        svg.ticks_below(x, y.begin + 4, "seconds"),
     ]
     return svg.svg(
         f"Where {genres[said]} was heard in {score.path}",

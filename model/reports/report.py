@@ -15,11 +15,11 @@ from markupsafe import Markup
 from model.evaluation import leak_gap
 from model.inference.bundle import HISTORY_NAME, REPORT_NAME, Bundle
 from model.inference.scores import FileScore, by_song, predicted_genre
-from model.reports import attributions, confusions, svg
-from model.reports.svg import Axis, Line
+from model.reports import attributions, confusions
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.common.output import html
+from pipelines.common.output import html, svg
+from pipelines.common.output.svg import Axis, Line
 from pipelines.dataset.dataset import Dataset
 
 MOST_SONGS = 1000
@@ -59,7 +59,7 @@ def write_report(
         note=note,
         metrics=metrics,
         dataset=dataset,
-        gap=html.embedded(leak_gap.draw(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
+        gap=html.embedded(leak_gap.draw_gap(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         commonest=max(metrics["per_genre"], key=lambda row: row["songs"]),
         training=_training(bundles),
         reliability=_reliability(metrics["calibration"]["bins"]),
@@ -126,7 +126,7 @@ def _learning_curves(histories: Sequence[History], name: str) -> Markup:
         if curves:
             lines.append(Line(_mean(curves), colour, label + (", mean of rounds" if len(curves) > 1 else "")))
     values = [value for line in lines for _, value in line.points if np.isfinite(value)]
-    x = svg.time_axis(1, max(2, *map(len, histories)))
+    x = svg.x_axis(1, max(2, *map(len, histories)))
     y = Axis.of(0.0, 100.0 if unit else max(values, default=1.0), 210, 30)
     described = f"By epoch, {' and '.join(line.label for line in lines if line.label)}."
     return svg.line_chart(name.capitalize(), described, lines, x, y, "epoch", unit)
@@ -145,7 +145,7 @@ def _reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
     """How often songs are right, by how sure the model is of them, beside where both are the same."""
     points = [(100 * each["confidence"], 100 * each["accuracy"]) for each in bins]
     lines = [Line([(0, 0), (100, 100)], "muted", "as often as it says"), Line(points, "right", "songs that are right")]
-    x, y = svg.time_axis(0, 100), Axis.of(0.0, 100.0, 235, 45)
+    x, y = svg.x_axis(0, 100), Axis.of(0.0, 100.0, 235, 45)
     marks = [
         f'<circle cx="{x(across):.1f}" cy="{y(up):.1f}" r="4" style="fill:var(--right)"/>'
         f'<text x="{x(across):.1f}" y="{y(up) - 9:.1f}" text-anchor="middle">{each["songs"]}</text>'
@@ -156,7 +156,7 @@ def _reliability(bins: Sequence[Mapping[str, Any]]) -> Markup:
     )
     drawn = (svg.draw_line(line, x, y) for line in lines)
     parts = [svg.legend(lines), svg.grid(x, y, " %"), *drawn, *marks]
-    return svg.svg("Reliability", described, 275, [*parts, svg.below(x, y.begin, "confidence in %")])
+    return svg.svg("Reliability", described, 275, [*parts, svg.ticks_below(x, y.begin, "confidence in %")])
 
 
 def _songs(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str, Any]:

@@ -83,9 +83,9 @@ def test_both_scores_of_made_up_songs():
     assert told == {"trained_songs": (3, 4, 5), "unseen_songs": (3, 3, 5)}
     assert (gap["trained_songs"]["song_accuracy"], gap["trained_songs"]["segment_accuracy"]) == (3 / 4, 4 / 5)
     assert (gap["unseen_songs"]["song_accuracy"], gap["unseen_songs"]["segment_accuracy"]) == (1 / 3, 2 / 5)
-    assert "75.0% (" in leak_gap.describe(gap)
-    assert "33.3% (" in leak_gap.describe(gap)
-    assert leak_gap.draw(gap) == leak_gap.draw(gap)
+    assert "75.0% (" in leak_gap.summarise_gap(gap)
+    assert "33.3% (" in leak_gap.summarise_gap(gap)
+    assert leak_gap.draw_gap(gap) == leak_gap.draw_gap(gap)
 
 
 def test_crossval_with_the_gap(config, dataset, tmp_path):

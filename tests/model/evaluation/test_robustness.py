@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.evaluation.evaluate import describe, evaluate, score_bundle
-from model.evaluation.robustness import TEMPOS, WORK_NAME, hear, measure_tempi
-from model.inference.predict import predict_at
+from model.evaluation.evaluate import evaluate, score_bundle, summarise_metrics
+from model.evaluation.robustness import TEMPOS, WORK_NAME, measure_tempos, score_at_tempos
+from model.inference.predict import predict_at_tempos
 from model.inference.scores import FileScore
 from pipelines.common.errors import SpectroshardError
 from tests.model.conftest import new_pipeline
@@ -18,34 +18,34 @@ GENRES = ("jazz", "rock")
 @pytest.fixture(scope="module")
 def own(bundle, tmp_path_factory):
     """The bundle in a folder of its own."""
-    url = str(tmp_path_factory.mktemp("heard") / "bundle")
+    url = str(tmp_path_factory.mktemp("tempos") / "bundle")
     shutil.copytree(bundle.url, url)
     return bundle.model_copy(update={"url": url})
 
 
 @pytest.fixture(scope="module")
-def heard(own, dataset):
-    return hear(own, dataset, new_pipeline)
+def tempo_scores(own, dataset):
+    return score_at_tempos(own, dataset, new_pipeline)
 
 
-def test_the_test_songs_are_heard_at_every_tempo(heard, own, dataset):
+def test_the_test_songs_are_scored_at_every_tempo(tempo_scores, own, dataset):
     ids = sorted(score.path for score in score_bundle(own, dataset, "test"))
-    assert tuple(heard) == TEMPOS
-    assert all(sorted(score.path for score in scores) == ids for scores in heard.values())
+    assert tuple(tempo_scores) == TEMPOS
+    assert all(sorted(score.path for score in scores) == ids for scores in tempo_scores.values())
     assert not Path(own.url, WORK_NAME).exists()
 
 
-def test_as_they_are_songs_are_heard_as_from_the_shards(heard, own, dataset):
+def test_at_tempo_1_songs_are_scored_as_from_the_shards(tempo_scores, own, dataset):
     expected = {score.path: score for score in score_bundle(own, dataset, "test")}
-    for score in heard[1.0]:
+    for score in tempo_scores[1.0]:
         shard = expected[score.path]
         assert (score.genre, score.group, score.song) == (shard.genre, shard.group, shard.song)
         np.testing.assert_allclose(score.window_probabilities, shard.window_probabilities, atol=0.05)
 
 
-def test_another_tempo_is_another_length_and_another_sound(heard, own, dataset):
-    song = next(song for song in dataset.ledger() if song.path == heard[1.0][0].path)
-    at = predict_at(own, [song.uri], TEMPOS, f"{own.url}/work", new_pipeline)
+def test_another_tempo_is_another_length_and_another_sound(tempo_scores, own, dataset):
+    song = next(song for song in dataset.ledger() if song.path == tempo_scores[1.0][0].path)
+    at = predict_at_tempos(own, [song.uri], TEMPOS, f"{own.url}/work", new_pipeline)
     for tempo, (prediction,) in at.items():
         assert prediction.duration_s == pytest.approx(6.0 / tempo, abs=0.1)
     assert at[0.8][0].probabilities != at[1.0][0].probabilities != at[1.25][0].probabilities
@@ -56,11 +56,11 @@ def said(song_id, genre, jazz, song=None):
 
 
 def test_songs_that_change_are_counted_whether_they_are_right_or_not():
-    heard = {
+    tempo_scores = {
         1.25: [said("a", "jazz", 0.4), said("b", "jazz", 0.9), said("c", "rock", 0.2), said("d", "rock", 0.9)],
         1.0: [said("a", "jazz", 0.9), said("b", "jazz", 0.2), said("c", "rock", 0.2), said("d", "rock", 0.9)],
     }
-    assert measure_tempi(heard, GENRES) == [
+    assert measure_tempos(tempo_scores, GENRES) == [
         {"tempo": 1.0, "song_accuracy": 0.5, "changed": 0.0},
         {"tempo": 1.25, "song_accuracy": 0.5, "changed": 0.5},
     ]
@@ -69,16 +69,16 @@ def test_songs_that_change_are_counted_whether_they_are_right_or_not():
 def test_files_of_one_song_change_together():
     files = [said("a1", "jazz", 0.9, "a"), said("a2", "jazz", 0.4, "a")]
     slower = [said("a1", "jazz", 0.45, "a"), said("a2", "jazz", 0.7, "a")]
-    assert measure_tempi({0.8: slower, 1.0: files}, GENRES)[0] == {"tempo": 0.8, "song_accuracy": 1.0, "changed": 0.0}
+    assert measure_tempos({0.8: slower, 1.0: files}, GENRES)[0] == {"tempo": 0.8, "song_accuracy": 1.0, "changed": 0.0}
 
 
-def test_evaluate_keeps_the_tempi_where_they_are_asked_for(own, dataset, heard):
+def test_evaluate_keeps_the_tempos_where_they_are_asked_for(own, dataset, tempo_scores):
     metrics, _ = evaluate(own, dataset, new_pipeline)
     assert [row["tempo"] for row in metrics["tempo"]] == list(TEMPOS)
-    assert metrics["tempo"] == measure_tempi(heard, own.genres)
+    assert metrics["tempo"] == measure_tempos(tempo_scores, own.genres)
     assert json.loads(Path(own.url, "metrics.json").read_text())["tempo"] == metrics["tempo"]
-    assert describe(metrics).splitlines()[2].split() == ["tempo", "song", "accuracy", "songs", "called", "otherwise"]
-    assert len(describe(metrics).splitlines()) == 3 + len(TEMPOS)
+    assert summarise_metrics(metrics).splitlines()[2].split() == ["tempo", "song", "accuracy", "changed", "predictions"]
+    assert len(summarise_metrics(metrics).splitlines()) == 3 + len(TEMPOS)
     assert "tempo" not in evaluate(own, dataset)[0]
 
 
@@ -88,8 +88,8 @@ def test_audio_that_is_gone_is_counted_and_the_first_is_named(own, dataset):
         Path(song.uri).rename(f"{song.uri}.away")
     try:
         with pytest.raises(SpectroshardError, match=rf"2 of 6 test songs cannot be read .* the first {moved[1].uri}"):
-            hear(own, dataset, new_pipeline)
+            score_at_tempos(own, dataset, new_pipeline)
     finally:
         for song in moved[1:3]:
             Path(f"{song.uri}.away").rename(song.uri)
-    assert set(hear(own, dataset, new_pipeline)) == set(TEMPOS)
+    assert set(score_at_tempos(own, dataset, new_pipeline)) == set(TEMPOS)

@@ -6,9 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.evaluation.evaluate import score_bundle
-from model.inference.predict import find_files, predict
+from model.inference.input_files import find_files
+from model.inference.predict import predict
 from model.inference.scores import temper
-from model.reports.predictions import show, write_predictions
+from model.reports.prediction_tables import summarise_prediction, write_predictions
 from model.training.train import train
 from pipelines.common.errors import UsageError
 from tests.audio_files import BAD, ffmpeg, tone, write
@@ -43,17 +44,17 @@ def test_every_file_is_told_of(predictions):
     assert (predictions["gone.mp3"].reason, predictions["text.wav"].reason) == ("unreadable", "not_audio")
 
 
-def test_a_prediction_is_a_distribution_with_a_course(predictions, bundle):
+def test_a_prediction_is_a_distribution_with_a_timeline(predictions, bundle):
     song = predictions["a song.mp3"]
     assert set(song.probabilities) == set(bundle.genres)
     assert sum(song.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert song.probability == max(song.probabilities.values()) == song.probabilities[song.genre]
-    starts = [moment.start_s for moment in song.course]
+    starts = [point.start_s for point in song.timeline]
     assert starts[0] == 0 and starts == sorted(starts) and starts[-1] == pytest.approx(song.duration_s - 2, abs=0.01)
-    mean = np.mean([[m.probabilities[genre] for genre in bundle.genres] for m in song.course], axis=0)
+    mean = np.mean([[m.probabilities[genre] for genre in bundle.genres] for m in song.timeline], axis=0)
     expected = temper(mean, bundle.temperature)
     np.testing.assert_allclose([song.probabilities[genre] for genre in bundle.genres], expected, atol=1e-4)
-    assert len(predictions["deeper/short.wav"].course) == 1
+    assert len(predictions["deeper/short.wav"].timeline) == 1
 
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
@@ -81,7 +82,7 @@ def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, 
     assert flatter.genre == sharper.genre and flatter.probability < sharper.probability - 0.01
     assert sum(flatter.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert not flatter.is_confident
-    lines = show(flatter).splitlines()
+    lines = summarise_prediction(flatter).splitlines()
     assert lines[1] == "  none of these with confidence" and "█" in lines[2]
     write_predictions(str(tmp_path / "p.csv"), [flatter], unsure.genres)
     write_predictions(str(tmp_path / "p.parquet"), [flatter], unsure.genres)
@@ -92,7 +93,7 @@ def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, 
 def test_a_song_that_is_sure_enough_is_said(bundle, predictions):
     for prediction in list(predictions.values())[:3]:
         assert prediction.is_confident == (prediction.probability >= bundle.calibration.threshold)
-        assert ("none of these" in show(prediction)) != prediction.is_confident
+        assert ("none of these" in summarise_prediction(prediction)) != prediction.is_confident
     assert not predictions["text.wav"].is_confident
 
 

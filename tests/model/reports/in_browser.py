@@ -12,7 +12,7 @@ import pytest
 
 from model.evaluation.evaluate import evaluate
 from model.evaluation.metrics import measure
-from model.reports.mixtures import write_mixtures
+from model.reports.prediction_page import write_page
 from model.reports.report import write_report
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 
@@ -148,7 +148,7 @@ def mixtures(tmp_path_factory):
         song("/music/wrong amber.mp3", [0.4, 0.5, 0.1], 1990, duration_s=605.0),
     ]
     url = str(tmp_path_factory.mktemp("mixtures") / "songs.html")
-    return Path(write_mixtures(url, [*songs, rejected("/music/text.wav")], GENRES)).read_text()
+    return Path(write_page(url, [*songs, rejected("/music/text.wav")], GENRES)).read_text()
 
 
 MIXTURES_PROBE = f"""
@@ -175,7 +175,7 @@ def test_mixtures_open_sort_and_filter_in_light_and_dark(mixtures, tmp_path):
     for column in light["sorts"]:
         assert column["focused"] and column["marked"] == 1
         assert column["second"] == ["descending", column["first"][1][::-1]]
-    durations = light["sorts"][2 + len(GENRES) + 5]
+    durations = light["sorts"][2 + len(GENRES) + 3]
     assert durations["first"] == ["ascending", ["1:05", "2:05", "10:05"]]
     assert (len(light["shown"]), light["told"]) == (1, "1 of 3")
 

@@ -12,10 +12,11 @@ from PIL import Image
 from model.evaluation.evaluate import evaluate
 from model.evaluation.metrics import measure
 from model.inference.scores import FileScore
-from model.reports import attributions, confusions, excerpts, report, svg
-from model.reports.svg import Axis, Line
+from model.reports import attributions, confusions, excerpts, report
 from pipelines.common.errors import SpectroshardError
+from pipelines.common.output import svg
 from pipelines.common.output.plots import bare, draw_features
+from pipelines.common.output.svg import Axis, Line
 from tests.model.reports.page_checks import Page
 
 GENRES = ("blues", "rock")

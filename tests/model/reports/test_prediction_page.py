@@ -5,16 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.reports.mixtures import (
-    DARK,
-    LIGHT,
-    MOST_COURSES,
-    MOST_REJECTED,
-    MOST_SONGS,
-    by_year,
-    draw_course,
-    write_mixtures,
-)
+from model.reports.mixture_charts import DARK, LIGHT, by_year, draw_timeline
+from model.reports.prediction_page import MOST_REJECTED, MOST_SONGS, MOST_TIMELINES, write_page
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 from tests.model.reports.page_checks import Page
 
@@ -28,7 +20,7 @@ BAD = rejected("/music/<text>.wav")
 
 
 def page_of(tmp_path, predictions, genres=GENRES):
-    text = Path(write_mixtures(str(tmp_path / "p.html"), predictions, genres)).read_text()
+    text = Path(write_page(str(tmp_path / "p.html"), predictions, genres)).read_text()
     page = Page(text)
     assert page.faults == []
     return text, page
@@ -37,7 +29,7 @@ def page_of(tmp_path, predictions, genres=GENRES):
 def test_a_year_is_the_mean_of_its_songs():
     years = by_year([*SONGS, BAD], GENRES)
     assert [(year.year, year.songs) for year in years] == [(1970, 2), (1973, 1)]
-    np.testing.assert_allclose(years[0].shares, [0.4, 0.3, 0.3])
+    np.testing.assert_allclose(years[0].mixture, [0.4, 0.3, 0.3])
 
 
 def test_the_page_tells_of_every_file(tmp_path):
@@ -46,7 +38,9 @@ def test_the_page_tells_of_every_file(tmp_path):
     assert "old/<wbr>a &amp; b.mp3" in text and "/music" not in text
     assert "&lt;text&gt;.wav" in text and "not_audio" in text
     assert page.count("svg") == 1 + len(SONGS)
-    assert text.count(">unsure</span>") == 1 and "Of 1 song none of them is said" in text.replace("\n", " ")
+    assert text.count(">unsure</span>") == 1 and "For 1 song no genre is predicted with confidence" in re.sub(
+        r"\s+", " ", text
+    )
     assert 'aria-label="techno 70 %, metal 20 %, ambient 10 %"' in text
 
 
@@ -68,13 +62,13 @@ def test_one_year_makes_no_chart(tmp_path):
 
 def test_only_files_that_cannot_be_used(tmp_path):
     text, page = page_of(tmp_path, [BAD])
-    assert "1 file could not be used" in text and page.count("svg") == 0
+    assert "1 file rejected" in text and page.count("svg") == 0
 
 
-def test_a_course_has_its_clock_and_its_turns():
-    drawn = draw_course(song("a.mp3", [0.7, 0.2, 0.1], duration_s=200.0), "a.mp3", GENRES)
+def test_a_timeline_has_its_times_and_the_changes_of_genre():
+    drawn = draw_timeline(song("a.mp3", [0.7, 0.2, 0.1], duration_s=200.0).timeline, 200.0, "a.mp3", GENRES)
     assert re.findall(r">(\d+:\d\d)</text>", drawn) == ["0:00", "1:00", "2:00", "3:00"]
-    assert "the likeliest: 0:00 techno, 1:37 metal, 2:26 techno." in drawn
+    assert "the most probable: 0:00 techno, 1:37 metal, 2:26 techno." in drawn
     assert re.findall(r'class="g(\d)"', drawn) == ["2", "1", "0"]
     techno = re.search(r'd="M6 80([VH\d]*)V80Z" class="g0"', drawn)[1]
     assert [int(height) for height in re.findall(r"V(\d+)", techno)] == [27, 27, 65, 27]
@@ -97,10 +91,10 @@ def test_very_many_long_songs_of_many_genres_make_no_heavy_page(tmp_path):
     bad = [rejected(f"/music/the name of an artist/{number}.mp3") for number in range(MOST_REJECTED + 1)]
     text, page = page_of(tmp_path, [*songs, *bad], genres)
     assert len(text.encode()) < 4.5e6  # with some room for longer names
-    assert page.count("svg") == 1 + MOST_COURSES
-    assert f"Of {len(songs)} songs the first {MOST_COURSES} by name." in text
-    assert f"Of {len(songs)} songs the first {MOST_SONGS} by name;" in text
-    assert f"Of {len(bad)} files the first {MOST_REJECTED} by name." in text
+    assert page.count("svg") == 1 + MOST_TIMELINES
+    assert f"The first {MOST_TIMELINES} of {len(songs)} songs by name." in text
+    assert f"The first {MOST_SONGS} of {len(songs)} songs by name;" in text
+    assert f"The first {MOST_REJECTED} of {len(bad)} files by name." in text
 
 
 def linear(colour):

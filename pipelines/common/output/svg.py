@@ -1,4 +1,4 @@
-"""Charts as inline SVG whose colours are the page's, so that they can be read in light and dark."""
+"""SVG charts: inline ones in the page's colours, readable in light and dark, and files that stand alone."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -8,29 +8,39 @@ import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-_WIDTH, _LEFT, _RIGHT = 460.0, 50.0, 12.0
+WIDTH = 460.0
+_LEFT, _RIGHT = 50.0, 12.0
+_LETTER = 6.2  # a letter's mean width
 
 Points = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear scale from values to a picture's units, with its ticks.
+    """A linear scale from data to a picture's coordinates, with its ticks.
 
     Attributes
     ----------
     low, high : float
-        The values at its ends.
+        The data's limits.
     begin, end : float
-        Where the ends lie.
+        The limits' coordinates; `begin` is larger than `end` on an axis that points upwards.
     ticks : tuple of float
+
+    Examples
+    --------
+    >>> axis = Axis.of(0, 30, 100, 400)
+    >>> axis.ticks
+    (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0)
+    >>> axis(15)
+    250.0
     """
 
     low: float
     high: float
     begin: float
     end: float
-    ticks: tuple[float, ...]
+    ticks: tuple[float, ...] = ()
 
     @classmethod
     def of(cls, low: float, high: float, begin: float, end: float, most_ticks: int = 6) -> "Axis":
@@ -41,7 +51,7 @@ class Axis:
         return cls(low, high, begin, end, tuple(float(tick) for tick in ticks if low <= tick <= high))
 
     def __call__(self, value: float) -> float:
-        """Where a value lies."""
+        """The coordinate of a value."""
         share = (value - self.low) / ((self.high - self.low) or 1.0)
         return self.begin + share * (self.end - self.begin)
 
@@ -53,11 +63,11 @@ class Line:
     Attributes
     ----------
     points : sequence of (x, y)
-        Those that are no numbers are left out.
+        Points that are not finite are left out.
     colour : 'right', 'wrong' or 'muted'
-        The page's.
+        One of the page's colours.
     label : str
-        Of the legend; without one it has no entry, and is drawn faintly.
+        For the legend; a line without a label has no entry there and is drawn faintly.
     """
 
     points: Points
@@ -65,8 +75,8 @@ class Line:
     label: str = ""
 
 
-def time_axis(low: float, high: float, begin: float = _LEFT, end: float = _WIDTH - _RIGHT) -> Axis:
-    """An axis from left to right."""
+def x_axis(low: float, high: float, begin: float = _LEFT, end: float = WIDTH - _RIGHT) -> Axis:
+    """A horizontal axis, by default over the width of a chart."""
     return Axis.of(low, high, begin, end)
 
 
@@ -78,14 +88,14 @@ def line_chart(
     Parameters
     ----------
     title, description : str
-        For who cannot see it.
+        The text alternative.
     lines : sequence of Line
-        Where two have labels, what lies between them is shaded.
+        Where two have labels, the area between them is shaded.
     x, y : Axis
     x_label, y_unit : str
     """
     named = [line for line in lines if line.label]
-    parts = [grid(x, y, y_unit), below(x, y.begin, x_label), *(draw_line(line, x, y) for line in lines)]
+    parts = [grid(x, y, y_unit), ticks_below(x, y.begin, x_label), *(draw_line(line, x, y) for line in lines)]
     if len(named) == 2:
         around = [*_finite(named[0].points), *reversed(_finite(named[1].points))]
         parts.insert(0, f'<path d="{path(around, x, y)}Z" style="fill:var(--{named[1].colour});opacity:.1"/>')
@@ -93,12 +103,12 @@ def line_chart(
 
 
 def legend(lines: Sequence[Line]) -> str:
-    """The labels of lines beside samples of them, in a row at the top."""
+    """A row of the lines' labels at the top, each beside a sample of its line."""
     place, entries = _LEFT, []
     for line in lines:
         entries.append(f'<path d="M{place:.0f} 10h18" style="stroke:var(--{line.colour});stroke-width:2.5"/>')
         entries.append(f'<text x="{place + 24:.0f}" y="14">{escape(line.label)}</text>')
-        place += 48 + 6.2 * len(line.label)
+        place += 48 + _LETTER * len(line.label)
     return "".join(entries)
 
 
@@ -110,14 +120,14 @@ def draw_line(line: Line, x: Axis, y: Axis) -> str:
 
 
 def area(values: NDArray[np.float32], x: Axis, y: Axis, colour: str) -> str:
-    """What lies between zero and values that are spread evenly over an axis."""
+    """The area between zero and values that are evenly spaced along an axis."""
     places = np.linspace(x.low, x.high, len(values))
     points = [(x.low, 0.0), *zip(places.tolist(), values.tolist(), strict=True), (x.high, 0.0)]
     return f'<path d="{path(points, x, y)}Z" style="fill:var(--{colour})"/>'
 
 
 def grid(x: Axis, y: Axis, unit: str = "") -> str:
-    """Level lines at the ticks of the upright axis, with their values to the left."""
+    """Horizontal lines at the ticks of the y axis, labelled on the left."""
     return "".join(
         f'<path d="M{x.begin:.1f} {y(tick):.1f}H{x.end:.1f}" style="stroke:var(--grid)"/>'
         f'<text x="{x.begin - 6:.1f}" y="{y(tick) + 4:.1f}" text-anchor="end">{tick:g}{escape(unit)}</text>'
@@ -125,8 +135,8 @@ def grid(x: Axis, y: Axis, unit: str = "") -> str:
     )
 
 
-def below(x: Axis, height: float, label: str) -> str:
-    """The level axis with its values and its label, at a height."""
+def ticks_below(x: Axis, height: float, label: str) -> str:
+    """The x axis at a height, with its ticks and its label below."""
     ticks = "".join(
         f'<path d="M{x(tick):.1f} {height:.1f}v4" style="stroke:var(--muted)"/>'
         f'<text x="{x(tick):.1f}" y="{height + 17:.1f}" text-anchor="middle">{tick:g}</text>'
@@ -140,14 +150,30 @@ def below(x: Axis, height: float, label: str) -> str:
 
 
 def path(points: Points, x: Axis, y: Axis) -> str:
-    """The path through some points."""
+    """The path through some points.
+
+    Examples
+    --------
+    >>> path([(0, 0), (1, 0.5)], Axis(0, 1, 0, 100), Axis(0, 1, 80, 0))
+    'M0.0 80.0L100.0 40.0'
+    """
     return "M" + "L".join(f"{x(across):.1f} {y(up):.1f}" for across, up in points) if points else ""
 
 
-def svg(title: str, description: str, height: float, parts: Iterable[str]) -> Markup:
-    """A picture of the width that all have, with its text alternative."""
-    head = f'<svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" role="img"><title>{escape(title)}</title>'
+def svg(title: str, description: str, height: float, parts: Iterable[str], width: float = WIDTH) -> Markup:
+    """An inline picture with its text alternative; a page may read its natural width as `--width`."""
+    box = f"0 0 {width:.0f} {height:.0f}"
+    head = f'<svg viewBox="{box}" style="--width:{width:.0f}px" role="img"><title>{escape(title)}</title>'
     return Markup(f"{head}<desc>{escape(description)}</desc>{''.join(parts)}</svg>")
+
+
+def standalone(picture: Markup) -> bytes:
+    """A picture as a file of its own: dark on white, at whatever size it is shown."""
+    colours = "--text:#1d1f27;--muted:#626674;--grid:#eceded;--right:#1f66ad;--wrong:#c2500e"
+    style = f"<style>svg{{background:#fff;font:12px system-ui,sans-serif;fill:var(--muted);{colours}}}</style>"
+    element = str(picture).replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    element = element.replace("</desc>", f"</desc>{style}", 1)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{element}\n'.encode()
 
 
 def _finite(points: Points) -> list[tuple[float, float]]:

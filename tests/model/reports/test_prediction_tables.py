@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.inference.prediction import Prediction
-from model.reports.predictions import check_output, show, write_predictions
+from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
 from pipelines.common.errors import UsageError
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 
@@ -26,10 +26,10 @@ def written(tmp_path):
 
 
 def test_terminal():
-    text = show(PREDICTIONS[0])
+    text = summarise_prediction(PREDICTIONS[0])
     assert text.splitlines()[0] == "/music/a.mp3  1971  1:05"
-    assert "█" in text and text.endswith("course: 0:00 techno, 0:30 metal, 0:45 techno")
-    assert show(PREDICTIONS[2]) == "/music/text.wav\n  rejected: not_audio (a text)"
+    assert "█" in text and text.endswith("timeline: 0:00 techno, 0:30 metal, 0:45 techno")
+    assert summarise_prediction(PREDICTIONS[2]) == "/music/text.wav\n  rejected: not_audio (a text)"
 
 
 def test_json(written):
@@ -39,16 +39,16 @@ def test_json(written):
 def test_csv(written):
     rows = list(csv.DictReader(written(".csv").open()))
     assert (rows[0]["year"], rows[1]["year"], float(rows[1]["p_metal"])) == ("1971", "", 0.3)
-    assert rows[0]["course"] == "0 techno; 15 techno; 30 metal; 45 techno"
+    assert rows[0]["timeline"] == "0 techno; 15 techno; 30 metal; 45 techno"
     assert rows[2]["reason"] == "not_audio" and rows[2]["p_metal"] == ""
 
 
 def test_parquet(written):
     rows = pq.read_table(written(".parquet")).to_pylist()
     assert set(rows[0]) == set(Prediction.model_fields) - {"probabilities"} | {f"p_{genre}" for genre in GENRES}
-    assert rows[1]["p_techno"] == 0.1 and len(rows[1]["course"]) == 4
+    assert rows[1]["p_techno"] == 0.1 and len(rows[1]["timeline"]) == 4
     assert [row["year"] for row in rows] == [1971, None, None]
-    assert rows[2]["p_techno"] is None and rows[2]["course"] == []
+    assert rows[2]["p_techno"] is None and rows[2]["timeline"] == []
 
 
 def test_page(written):
@@ -63,7 +63,7 @@ def test_other_suffixes_are_refused():
 def test_what_is_to_be_read_is_never_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_output("out.csv", ["songs.csv", str(tmp_path)])
-    with pytest.raises(UsageError, match=r"--output \./songs\.csv: is what is to be read"):
+    with pytest.raises(UsageError, match=r"--output \./songs\.csv: is one of the inputs"):
         check_output("./songs.csv", [str(tmp_path / "songs.csv")])
 
 

@@ -1,0 +1,117 @@
+"""Predictions in this process: a loaded bundle that decodes and classifies files."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.inference.bundle import Bundle
+from model.inference.classify import classify
+from model.inference.prediction import REJECTED, Prediction, TimelinePoint
+from model.inference.scores import temper
+from pipelines.audio import decode, quality, time_stretch
+from pipelines.common import storage
+from pipelines.common.errors import FileError, of_unforeseen
+from pipelines.corpus import tags
+from pipelines.features import compute
+
+Inputs = dict[str, NDArray[np.float32]]
+"""A song's windows by feature, normalised, shape (windows, frames, bins) each."""
+
+
+class Predictor:
+    """A bundle, loaded and ready to classify.
+
+    Parameters
+    ----------
+    bundle : Bundle
+
+    Raises
+    ------
+    SpectroshardError
+        The bundle's network cannot be loaded.
+    """
+
+    def __init__(self, bundle: Bundle):
+        self.bundle = bundle
+        self.network = bundle.network()
+        self.windows = bundle.cutting()
+        self._tile = self.windows.compiled_tile()
+
+    def predict(self, paths: Sequence[str], tempo: float = 1.0) -> list[Prediction]:
+        """Classifies files; several files' windows share a batch.
+
+        Parameters
+        ----------
+        paths : sequence of str
+        tempo : float
+            The files are played so many times as fast, at the same pitch. Default: 1, as they are.
+
+        Returns
+        -------
+        list of Prediction
+            In the order of the paths; of files that cannot be used with status 'rejected'.
+        """
+        predictions: dict[str, Prediction] = {}
+
+        def readable() -> Iterator[tuple[Prediction, Inputs]]:
+            for path in paths:
+                read, inputs = self._read(path, tempo)
+                predictions[path] = read
+                if inputs is not None:
+                    yield read, inputs
+
+        for read, window_probabilities in classify(self.network, readable()):
+            predictions[read.path] = self.prediction(read, window_probabilities)
+        return [predictions[path] for path in paths]
+
+    def _read(self, path: str, tempo: float) -> tuple[Prediction, Inputs | None]:
+        """What is known of a file before it is classified, and the network's inputs, none of a rejected file."""
+        config = self.bundle.audio
+        try:
+            recording = decode.load(path, config)
+            quality.check(recording, config)
+            samples = recording.samples
+            with storage.local_copy(path) as local:
+                year = tags.read_year(local)
+            if tempo != 1:
+                samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
+            inputs = self.inputs(samples)
+        except Exception as error:
+            fault = error if isinstance(error, FileError) else of_unforeseen(error)
+            return Prediction(path=path, status=REJECTED, reason=fault.reason.name, error=fault.detail), None
+        return Prediction(path=path, duration_s=len(samples) / config.sample_rate_hz, year=year), inputs
+
+    def inputs(self, samples: Any) -> Inputs:
+        """The network's inputs for mono samples at the bundle's sample rate, shape (samples,)."""
+        features = compute.compute(samples, self.bundle.audio.sample_rate_hz, self.bundle.features)
+        return self._tile(self.windows.normalise(features))
+
+    def prediction(self, read: Prediction, window_probabilities: NDArray[np.float32]) -> Prediction:
+        """A prediction with the fields that come from the network.
+
+        Parameters
+        ----------
+        read : Prediction
+            With its path and duration.
+        window_probabilities : array, shape (windows, genres)
+        """
+        starts_s = self.windows.starts_s(len(window_probabilities), read.duration_s)
+        timeline = tuple(
+            TimelinePoint(start_s=round(start_s, 3), probabilities=self._by_genre(row))
+            for start_s, row in zip(starts_s, window_probabilities, strict=True)
+        )
+        probabilities = self._by_genre(temper(window_probabilities.mean(axis=0), self.bundle.temperature))
+        genre = max(probabilities, key=lambda name: probabilities[name])
+        classified: Mapping[str, Any] = {
+            "genre": genre,
+            "probability": probabilities[genre],
+            "is_confident": self.bundle.is_confident(probabilities[genre]),
+            "probabilities": probabilities,
+            "timeline": timeline,
+        }
+        return read.model_copy(update=classified)
+
+    def _by_genre(self, row: NDArray[np.float32]) -> dict[str, float]:
+        return {genre: round(float(value), 6) for genre, value in zip(self.bundle.genres, row, strict=True)}
