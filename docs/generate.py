@@ -184,11 +184,11 @@ def _networks_table() -> str:
 
 
 def _parameters(name: str, network: Network) -> str:
-    rate_hz = AudioConfig().sample_rate_hz
+    sample_rate_hz = AudioConfig().sample_rate_hz
     shapes = {}
     for feature in network.features:
         settings = _section(Features.model_fields[feature])()
-        shapes[feature] = (round(_WINDOW_S * rate_hz / settings.hop_length), settings.bins)
+        shapes[feature] = (round(_WINDOW_S * settings.frame_rate_hz(sample_rate_hz)), settings.bins)
     count = f"{of_shapes(name, shapes, _GENRES).count_params():,}"
     return f"{count}, and a head on a pretrained network" if network.pretrained else count
 
