@@ -19,6 +19,9 @@ SplitName = Literal["train", "validation", "test"]
 SPLITS: tuple[SplitName, ...] = get_args(SplitName)
 """The splits, the least protected first; they are also the folds of a corpus that has splits of its own."""
 
+StorageType = Literal["float16", "uint8"]
+"""How features are stored on disk; `pipelines.dataset.quantisation` says what each takes."""
+
 
 class CorpusConfig(Section):
     """Where the songs are and who says what they are.
@@ -91,7 +94,7 @@ class ShardsConfig(Section):
         About how large a shard file may grow.
     """
 
-    dtype: Literal["float16", "uint8"] = "float16"
+    dtype: StorageType = "float16"
     size_mb: float = Field(128.0, gt=0)
 
 

@@ -148,14 +148,15 @@ def inspect(options: Options) -> int:
     from pipelines.build import summary
     from pipelines.common import storage
     from pipelines.dataset.dataset import Dataset
+    from pipelines.dataset.reading import find_file, read_record
 
     dataset = Dataset.load(options.dataset)
     if not options.song:
-        print(summary.describe(dataset))
+        print(summary.summarise_dataset(dataset))
         return 0
-    song = summary.find_song(dataset, options.song)
-    print(summary.describe_song(song))
-    record = summary.read_song(dataset, song)
+    song = find_file(dataset, options.song)
+    print(summary.summarise_file(song))
+    record = read_record(dataset, song)
     if record is not None:
         from pipelines.common.output.plots import draw_features
 

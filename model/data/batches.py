@@ -15,8 +15,9 @@ from model.data import augment
 from model.networks.windows import FrameSlice, Windows
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import ledger, records
+from pipelines.dataset import ledger, tensors
 from pipelines.dataset.dataset import Dataset, Shard
+from pipelines.dataset.records import GENRE, TEXT_KEYS
 
 _SHUFFLED_SONGS = 256
 _SHARDS_AT_ONCE = 4
@@ -109,14 +110,15 @@ def training_batches(
     import tensorflow as tf
 
     shards, song_spec = _shards(dataset, folds, windows, _fits(dataset, folds, training))
-    weights = tf.constant(list(genre_weights(dataset.songs_of(folds), training).values()), tf.float32)
+    weight_of = genre_weights(dataset.songs_of(folds), training)
+    weights = tf.constant([weight_of[genre] for genre in dataset.genres], tf.float32)
     each = passes(dataset, folds, training)
     cut = replace(windows, frames={name: augment.longest(count, training) for name, count in windows.frames.items()})
 
     def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
         share = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        stretch = records.restore_tensors(song, tuple(cut.frames), cut.at(share, training.held_out_share))
-        return cut.normalise(cut.fill(stretch)), _label(song["genre"], dataset)
+        stretch = tensors.restore(song, tuple(cut.frames), cut.at(share, training.held_out_share))
+        return cut.normalise(cut.fill(stretch)), tensors.one_hot(song[GENRE], dataset.genres)
 
     def one_pass(number: Any) -> Any:
         songs = shards.shuffle(shards.cardinality(), seed=training.seed + number).interleave(
@@ -162,8 +164,8 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
     import tensorflow as tf
 
     def tiled(song: Any) -> dict[str, Any]:
-        features = records.restore_tensors(song, tuple(windows.frames), rows)
-        names = {key: song[key] for key in ("song_id", "genre", "group")}
+        features = tensors.restore(song, tuple(windows.frames), rows)
+        names = {key: song[key] for key in TEXT_KEYS}
         return names | {"windows": windows.tile(windows.normalise(features))}
 
     songs = _songs(local_paths(dataset, folds), dataset, windows)
@@ -198,7 +200,7 @@ def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows,
 
     def labelled(song: Any) -> Any:
         count = tf.shape(next(iter(song["windows"].values())))[0]
-        labels = tf.repeat(_label(song["genre"], dataset)[None, :], count, axis=0)
+        labels = tf.repeat(tensors.one_hot(song[GENRE], dataset.genres)[None, :], count, axis=0)
         # 1 in the mean, so that the loss is comparable with that of training.
         weight = mean_count / tf.cast(count, tf.float32)
         return song["windows"], labels, tf.fill([count], weight)
@@ -228,15 +230,9 @@ def _songs(paths: Any, dataset: Dataset, windows: Windows) -> Any:
     import tensorflow as tf
 
     def parse(serialized: Any) -> Any:
-        return records.parse_tensors(serialized, tuple(windows.frames), dataset.config.shards.dtype)
+        return tensors.parse(serialized, tuple(windows.frames), dataset.config.shards.dtype)
 
     return tf.data.TFRecordDataset(paths, buffer_size=_BUFFER_BYTES).map(parse, tf.data.AUTOTUNE, deterministic=True)
-
-
-def _label(genre: Any, dataset: Dataset) -> Any:
-    import tensorflow as tf
-
-    return tf.cast(tf.equal(tf.constant(dataset.genres), genre), tf.float32)
 
 
 def _seed(training: Training, epoch: Any, place: Any) -> Any:

@@ -11,7 +11,7 @@ from model.inference import calibration
 from model.inference.bundle import REPORT_NAME
 from model.inference.scores import FileScore
 from model.training.train import train
-from pipelines.common import storage
+from pipelines.common import output_folder, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
 from pipelines.config import SPLITS
@@ -87,7 +87,8 @@ def crossval(
         config = leak_gap.holding_out(config)
     folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
     each_splits = list(rounds(folds, config.training))
-    _refuse_other_files(output, folds)
+    own = (*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME)
+    output_folder.refuse_other_files(output, "crossval", own=own)
     unseen: dict[str, list[FileScore]] = {}
     trained: dict[str, list[FileScore]] = {}
     tempo_scores: list[robustness.TempoScores] = []
@@ -112,9 +113,3 @@ def crossval(
         storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw_gap(metrics["leak_gap"]))
     evaluate.write_metrics(output, metrics)
     return metrics, scores
-
-
-def _refuse_other_files(output: str, folds: Sequence[str]) -> None:
-    own = {*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME}
-    if others := [name for name in storage.names(output) if name not in own and not storage.is_unfinished(name)]:
-        raise UsageError(f"{output}: holds files that no crossval wrote ({others[0]}, ...); give a folder of its own")

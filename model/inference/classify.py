@@ -10,6 +10,7 @@ from model.data import batches
 from model.inference.scores import FileScore
 from model.networks.windows import FrameSlice, Windows
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.records import TEXT_KEYS
 
 _WINDOWS_AT_ONCE = 64
 
@@ -28,7 +29,7 @@ def score_files(
     """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
     song_of = {row.path: row.song or row.path for row in dataset.ledger()}
     songs = (
-        ((song["song_id"].decode(), song["genre"].decode(), song["group"].decode()), song["windows"])
+        (tuple(song[key].decode() for key in TEXT_KEYS), song["windows"])
         for song in batches.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
     )
     for (song_id, genre, group), probabilities in classify(model, songs):

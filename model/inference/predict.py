@@ -2,13 +2,13 @@
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.inference.bundle import Bundle
 from model.inference.input_files import find_files
 from model.inference.prediction import REJECTED, Prediction
-from pipelines.common.beam import jobs
-from pipelines.common.beam.jobs import Json
+from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
 
 if TYPE_CHECKING:
@@ -51,16 +51,32 @@ def predict_at_tempos(
 ) -> dict[float, list[Prediction]]:
     """Classifies files that are time-stretched to some tempos; by tempo, in the order of the paths."""
     bundle.network()  # so that a damaged bundle is reported here, and not by every worker
-    parts = [(tempo, part) for tempo in tempos for part in jobs.parts(paths)]
-    orders = [{"bundle": bundle.digest, "tempo": tempo, "songs": part} for tempo, part in parts]
-    receipts = jobs.run(new_pipeline, PredictFiles(folder, bundle.url), orders)
+    work = [PredictTask(bundle.digest, tempo, tuple(part)) for tempo in tempos for part in tasks.parts(paths)]
+    results = tasks.run(new_pipeline, PredictFiles(folder, bundle.url), work)
     predictions: dict[float, list[Prediction]] = {tempo: [] for tempo in tempos}
-    for (tempo, _), receipt in zip(parts, receipts, strict=True):
-        predictions[tempo] += map(Prediction.model_validate, receipt["songs"])
+    for task, result in zip(work, results, strict=True):
+        predictions[task.tempo] += result.predictions
     return predictions
 
 
-class PredictFiles(jobs.Fulfil):
+@dataclass(frozen=True)
+class PredictTask:
+    """Some files to be classified at a tempo, by the bundle of this digest."""
+
+    bundle: str
+    tempo: float
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """What was predicted, and of how many files nothing could be."""
+
+    predictions: tuple[Prediction, ...]
+    rejected: int
+
+
+class PredictFiles(tasks.TaskDoFn[PredictTask, PredictResult]):
     """Predicts the files of a task.
 
     Parameters
@@ -71,6 +87,7 @@ class PredictFiles(jobs.Fulfil):
     """
 
     kind, verb = "predict", "Predict"
+    task_type, result_type = PredictTask, PredictResult
     predictor: "Predictor"
 
     def __init__(self, folder: str, bundle_url: str):
@@ -83,9 +100,6 @@ class PredictFiles(jobs.Fulfil):
         super().setup()
         self.predictor = Predictor(Bundle.load(self.bundle_url))
 
-    def fulfil(self, order: Json) -> Json:
-        predictions = self.predictor.predict(order["songs"], order["tempo"])
-        return {
-            "songs": [prediction.model_dump(mode="json") for prediction in predictions],
-            "rejected": sum(prediction.status == REJECTED for prediction in predictions),
-        }
+    def run(self, task: PredictTask) -> PredictResult:
+        predictions = tuple(self.predictor.predict(task.files, task.tempo))
+        return PredictResult(predictions, sum(prediction.status == REJECTED for prediction in predictions))

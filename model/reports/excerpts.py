@@ -1,7 +1,6 @@
 """Excerpts: stretches of scored songs, read from a dataset and drawn."""
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +9,8 @@ from model.data import batches
 from model.networks.windows import Windows
 from pipelines.common.output import html
 from pipelines.common.output.plots import bare
-from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.reading import read_shard
 from pipelines.dataset.records import Record
 
 _MOST_COLUMNS, _MOST_ROWS = 640, 128
@@ -23,10 +22,7 @@ def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
     """Some songs' records, in the order of the shards, each shard read once."""
     folds = {song.fold for song in dataset.ledger() if song.path in song_ids}
     for path in batches.local_paths(dataset, sorted(folds)) if folds else ():
-        with Path(path).open("rb") as file:
-            for record in map(records.decode, tfrecord.read_records(file)):
-                if record.id in song_ids:
-                    yield record
+        yield from (record for record in read_shard(path) if record.id in song_ids)
 
 
 def drawn_feature(windows: Windows) -> str:

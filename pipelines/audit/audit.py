@@ -15,7 +15,7 @@ from pipelines.audit.page import READ_WITH
 from pipelines.audit.result import AuditResult
 from pipelines.audit.shard_check import shard_faults
 from pipelines.build.plan import compare
-from pipelines.build.read_songs import read
+from pipelines.build.read_files import read
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError

@@ -10,7 +10,6 @@ from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.audit.overlaps import Overlap, describe_pair, most_telling
 from pipelines.audit.result import AuditResult
-from pipelines.build import summary
 from pipelines.common import storage
 from pipelines.common.errors import FileError
 from pipelines.common.output import html
@@ -18,6 +17,7 @@ from pipelines.common.output.plots import draw_feature, png
 from pipelines.config import BuildConfig
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, File
+from pipelines.dataset.reading import read_record
 from pipelines.features import compute
 from pipelines.features.schema import Features, LogMel
 from pipelines.split.evidence import BY_NAME, EVIDENCE
@@ -70,7 +70,7 @@ def of_records(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
     name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
 
     def spectrogram(file: File) -> Spectrogram | None:
-        record = summary.read_song(dataset, file)
+        record = read_record(dataset, file)
         return (record.features[name], info.frame_rate_hz) if record else None
 
     return spectrogram

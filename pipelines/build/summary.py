@@ -1,15 +1,11 @@
-"""What `inspect` and the end of a build show of a dataset: tables for a terminal."""
+"""Summaries of a dataset for a terminal, as `inspect` and the end of a build print them."""
 
 from collections.abc import Sequence
 
-from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
-from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import WRITTEN, File
-from pipelines.dataset.records import Record
+from pipelines.dataset.ledger import File
 from pipelines.split import balance
 from pipelines.split.folds import WITHDRAWN
 
@@ -53,7 +49,7 @@ def findings(dataset: Dataset) -> str:
     return "\n".join([*lines[:_MOST_FINDINGS], *more])
 
 
-def describe(dataset: Dataset) -> str:
+def summarise_dataset(dataset: Dataset) -> str:
     """A whole dataset: genres by folds, rejects, shards, and each feature's statistics over the train folds."""
     train = dataset.splits()["train"]
     rows = []
@@ -68,47 +64,8 @@ def describe(dataset: Dataset) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def find_song(dataset: Dataset, name: str) -> File:
-    """A song's row of the ledger, by its id or its unmistakable end.
-
-    Raises
-    ------
-    UsageError
-        No song, or more than one, is called so.
-    """
-    rows = dataset.ledger()
-    found = [song for song in rows if song.path == name] or [song for song in rows if song.path.endswith(name)]
-    if len(found) != 1:
-        few = ", ".join(song.path for song in found[:3])
-        raise UsageError(f"{dataset.url}: {len(found)} songs end in {name!r} ({few or 'see its songs.parquet'})")
-    return found[0]
-
-
-def read_song(dataset: Dataset, song: File) -> Record | None:
-    """A song's record, or None of a song that is in no shard.
-
-    Raises
-    ------
-    SpectroshardError
-        Its shard is missing or damaged.
-    """
-    if song.status != WRITTEN:
-        return None
-    url = storage.join(dataset.url, song.shard)
-    try:
-        with storage.local_copy(url) as path, path.open("rb") as file:
-            for record in map(records.decode, tfrecord.read_records(file)):
-                if record.id == song.path:
-                    return record
-    except FileNotFoundError as error:
-        raise SpectroshardError(f"{url}: is missing; build the dataset again") from error
-    except SpectroshardError as error:
-        raise SpectroshardError(f"{url}: {error}") from error
-    raise SpectroshardError(f"{url}: does not hold {song.path}; build the dataset again")
-
-
-def describe_song(song: File) -> str:
-    """A song's row of the ledger, a line each column."""
-    width = max(map(len, vars(song)))
-    plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(song).items()}
+def summarise_file(file: File) -> str:
+    """A file's row of the ledger, a line each column."""
+    width = max(map(len, vars(file)))
+    plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(file).items()}
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in plain.items())

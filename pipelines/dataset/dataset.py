@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.common import parquet, storage
 from pipelines.common.manifest_file import FolderManifest
 from pipelines.common.section import Section
-from pipelines.config import SPLITS, BuildConfig, FoldsConfig
+from pipelines.config import SPLITS, BuildConfig, FoldsConfig, StorageType
 from pipelines.dataset import ledger, splits
 from pipelines.dataset.ledger import Copy, File
 
@@ -23,7 +23,7 @@ class FeatureInfo(Section):
 
     bins: int
     frame_rate_hz: float
-    dtype: Literal["float16", "uint8"]
+    dtype: StorageType
 
 
 class Sums(Section):

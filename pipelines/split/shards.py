@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from pipelines.config import BuildConfig
 from pipelines.dataset.ledger import WRITTEN, File, written
+from pipelines.dataset.quantisation import item_bytes
 from pipelines.split.shard_arithmetic import shard_count, shard_indices
 
 SUFFIX = ".tfrecord"
-_ITEM_BYTES = {"float16": 2, "uint8": 1}
 
 
 def shard_name(fold: str, index: int, count: int) -> str:
@@ -32,7 +32,7 @@ def bytes_per_second(config: BuildConfig) -> float:
     values = sum(
         config.audio.sample_rate_hz / feature.hop_length * feature.bins for feature in config.features.chosen.values()
     )
-    return values * _ITEM_BYTES[config.shards.dtype]
+    return values * item_bytes(config.shards.dtype)
 
 
 def in_record_order(files: Sequence[File]) -> list[File]:

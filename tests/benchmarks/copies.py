@@ -23,7 +23,7 @@ from unittest import mock
 import numpy as np
 
 from pipelines.audio.schema import AudioConfig
-from pipelines.build.read_songs import Reading, read_song
+from pipelines.build.read_files import FileToRead, Reading, read_file
 from pipelines.common import storage
 from pipelines.common.output.progress import Progress
 from pipelines.copies.search import find_copies
@@ -241,7 +241,7 @@ def draw(corpus: Mapping[str, Clip], count: int) -> list[str]:
 
 
 def _read(location: str | Path) -> Reading:
-    return read_song({"location": str(location), "reason": "", "error": "", "artist_tag": False}, AudioConfig())
+    return read_file(FileToRead(str(location)), AudioConfig())
 
 
 def _offset_error_s(planted: Planted, pair: Copy) -> float:

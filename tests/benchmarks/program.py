@@ -11,8 +11,8 @@ from unittest import mock
 import numpy as np
 
 from pipelines.build.build import build
-from pipelines.common.beam.jobs import Fulfil
 from pipelines.common.beam.runners import new_pipelines
+from pipelines.common.beam.tasks import TaskDoFn
 from pipelines.config import BuildConfig
 from tests.benchmarks.clips import Clips
 from tests.benchmarks.contests import Row, faster, in_turn, longer, timed
@@ -96,28 +96,28 @@ def _against_script(
 
 
 def build_by_loop(folder: Path, features: Sequence[str]) -> None:
-    """A build whose orders a for loop fulfils, without a pipeline; the comparison of fingerprints, which has none, and
+    """A build whose tasks a for loop runs, without a pipeline; the comparison of fingerprints, which has none, and
     all else are as ever."""
 
-    def loop(_: None, names: Sequence[str], worker: Fulfil) -> None:
+    def loop(_: None, names: Sequence[str], worker: TaskDoFn[Any, Any]) -> None:
         worker.setup()
         for name in names:
             list(worker.process(name))
 
     opened = iter((contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext))
-    with mock.patch("pipelines.common.beam.jobs.fulfil", loop):
+    with mock.patch("pipelines.common.beam.tasks.spread", loop):
         build_anew(folder, features, lambda _: next(opened)())
 
 
 def beam_against_a_loop(clips: Clips) -> list[Row]:
-    """One worker's pipelines against the same orders in a for loop."""
+    """One worker's pipelines against the same tasks in a for loop."""
     folder = clips.many(_LOOPED)
     sides = {
         "ours": timed(partial(build_anew, folder, ["log_mel"], new_pipelines([], 1)), _LOOPED),
         "reference": timed(partial(build_by_loop, folder, ["log_mel"]), _LOOPED),
     }
     measured = f"Beam, one worker, {_LOOPED} clips to log-mel, a clip"
-    return [longer(measured, "a for loop over the same orders", in_turn(sides), at_most=1.07)]
+    return [longer(measured, "a for loop over the same tasks", in_turn(sides), at_most=1.07)]
 
 
 def two_workers(clips: Clips) -> list[Row]:

@@ -27,9 +27,9 @@ class Clock(Windows):
 @pytest.fixture
 def timed(dataset, monkeypatch):
     """A dataset each of whose frames tells its own number, and that of the song's last frame."""
-    from pipelines.dataset import records
+    from pipelines.dataset import tensors
 
-    restore = records.restore_tensors
+    restore = tensors.restore
 
     def of_times(song, names, rows=None):
         import tensorflow as tf
@@ -37,7 +37,7 @@ def timed(dataset, monkeypatch):
         times = tf.range(tf.shape(song["chroma"])[0])[:, None] + tf.zeros([1, 12], tf.int32)
         return restore({"chroma": times}, names, rows)
 
-    monkeypatch.setattr(records, "restore_tensors", of_times)
+    monkeypatch.setattr(tensors, "restore", of_times)
     return dataset, Clock.of(dataset, ["chroma"], 2.0, ["fold-02", "fold-03"])
 
 

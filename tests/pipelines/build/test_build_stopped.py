@@ -11,7 +11,7 @@ import pytest
 
 from pipelines.build import build as building
 from pipelines.build.build import build
-from pipelines.build.read_songs import ReadSongs
+from pipelines.build.read_files import ReadFiles
 from pipelines.build.write_shards import WriteShards
 from pipelines.common import storage
 from pipelines.dataset import ledger, tfrecord
@@ -38,9 +38,9 @@ def stop(monkeypatch):
 
 
 def done_songs(output):
-    """How many songs are in shards that have a receipt."""
-    receipts = (Path(output) / "_build").glob("shard-*.receipt.json")
-    return sum(json.loads(path.read_bytes())["songs"] for path in receipts)
+    """How many songs are in shards that have a result."""
+    results = (Path(output) / "_build").glob("shard-*.result.json")
+    return sum(json.loads(path.read_bytes())["records"] for path in results)
 
 
 def finish(config, output, undisturbed):
@@ -55,14 +55,14 @@ def finish(config, output, undisturbed):
 @pytest.mark.parametrize(
     ("owner", "name", "k"),
     [
-        (ReadSongs, "fulfil", 0),
-        (ReadSongs, "fulfil", 1),
+        (ReadFiles, "run", 0),
+        (ReadFiles, "run", 1),
         (ledger, "write", 0),
-        (WriteShards, "fulfil", 0),
-        (WriteShards, "fulfil", 3),
+        (WriteShards, "run", 0),
+        (WriteShards, "run", 3),
         (tfrecord, "write_record", 5),
         (ledger, "write", 1),
-        (building, "describe", 0),
+        (building, "describe_dataset", 0),
         (Dataset, "save", 0),
     ],
 )
@@ -102,7 +102,7 @@ def test_stopped_builds_of_other_configurations_leave_nothing(built, songs_folde
         with pytest.raises(RuntimeError, match="stopped"):
             build(config_of(songs_folder, **sections), output, in_process())
         monkeypatch.undo()
-    # Its shards were there once, with receipts, and were written over since.
+    # Its shards were there once, with results, and were written over since.
     assert build(config, output, in_process()).is_new
     assert content_of(tmp_path / "out") == content_of(Path(built.dataset.url))
 

@@ -12,7 +12,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.build.build import build
-from pipelines.build.read_songs import ReadSongs
+from pipelines.build.read_files import ReadFiles
 from pipelines.common.beam import runners
 from pipelines.common.beam.runners import FEW_SONGS, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError
@@ -71,10 +71,10 @@ def test_threads_change_no_byte(workers, built, songs_folder, tmp_path):
     assert content_of(tmp_path / "out") == content_of(Path(built.dataset.url))
 
 
-class NeverDone(ReadSongs):
+class NeverDone(ReadFiles):
     """Leaves a file named by its process, and is at work for longer than any test."""
 
-    def fulfil(self, order):
+    def run(self, task):
         Path(self.folder, f"at-work-{os.getpid()}").touch()
         time.sleep(3600)
 
@@ -82,10 +82,10 @@ class NeverDone(ReadSongs):
 SCRIPT = """
 import signal, sys
 from spectroshard import cli
-from pipelines.build import read_songs
+from pipelines.build import read_files
 from tests.pipelines.common.beam.test_runners import NeverDone
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests deaf to it
-read_songs.ReadSongs = NeverDone
+read_files.ReadFiles = NeverDone
 sys.exit(cli.main(sys.argv[1:]))
 """
 

@@ -2,9 +2,8 @@ import shutil
 
 import pytest
 
-from pipelines.build import summary
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.common.output import text_table
+from pipelines.dataset.reading import find_file, read_record
 
 
 @pytest.fixture
@@ -12,15 +11,11 @@ def dataset(built):
     return built.dataset
 
 
-def test_table_aligns_the_first_column_left_and_the_others_right():
-    assert text_table.table(["genre", "n"], [["a", 10], ["metal", 2]]) == "genre   n\na      10\nmetal   2"
-
-
 def test_a_song_is_found_by_its_unmistakable_end(dataset):
     song = dataset.ledger()[0]
-    assert summary.find_song(dataset, song.path) == summary.find_song(dataset, song.path[1:]) == song
+    assert find_file(dataset, song.path) == find_file(dataset, song.path[1:]) == song
     with pytest.raises(UsageError, match=f"{len(dataset.ledger())} songs end in ''"):
-        summary.find_song(dataset, "")
+        find_file(dataset, "")
 
 
 def cut(path):
@@ -39,7 +34,7 @@ def test_a_damaged_shard_is_named(dataset, tmp_path, harm, message):
     shutil.copytree(dataset.url, tmp_path / "d")
     copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
     song = dataset.ledger()[0]
-    assert summary.read_song(copied, song).path == song.path
+    assert read_record(copied, song).id == song.path
     harm(tmp_path / "d" / song.shard)
     with pytest.raises(SpectroshardError, match=f"^{tmp_path}/d/{song.shard}: .*{message}"):
-        summary.read_song(copied, song)
+        read_record(copied, song)
