@@ -47,7 +47,7 @@ def test_overrides_are_yaml_and_win(tmp_path):
         ("fold: {}", r"unknown key fold; allowed: corpus, audio, features, folds, shards, build"),
         ("features: {log_mel: {mels: 3}}", r"unknown key features\.log_mel\.mels; allowed: .*n_mels"),
         ("folds: {count: 1}", r"folds\.count: .*greater than or equal to 2, found 1"),
-        ("folds: {group_by: album}", r"folds\.group_by: .*'song' or 'artist', found 'album'"),
+        ("folds: {group_by: label}", r"folds\.group_by: .*'song'.* 'artist'.*, found 'label'"),
         ("folds: {copies: all}", r"folds\.copies: .*'keep' or 'drop', found 'all'"),
         ("folds: {unbalanced: ok}", r"folds\.unbalanced: .*'warn' or 'fail', found 'ok'"),
         ("corpus: {artist_tags: 3}", r"corpus\.artist_tags: .*valid boolean.*found 3"),

@@ -28,6 +28,15 @@ def test_names_and_ties_are_distinct():
     assert len(set(prefixes)) == len(prefixes) and "file" not in prefixes
 
 
+FACTS = {"audio": {"content_hash": "x", "fingerprint": b"1234"}, "groups": {"group": "g"}}
+
+
+@pytest.mark.parametrize("kind", EVIDENCE, ids=lambda kind: kind.name)
+def test_evidence_comes_from_where_the_table_says(kind):
+    assert kind.key(File("", "", **FACTS.get(kind.source, {kind.name: "Xy"})))
+    assert not kind.key(File("a.wav", "/a.wav", "blues"))
+
+
 @pytest.mark.parametrize("name", METADATA)
 def test_metadata_is_a_column_of_manifests(tmp_path, name):
     (tmp_path / "m.csv").write_text(f"path,genre,split,{name}\na.wav,blues,train,Xy\nb.wav,blues,test,Xy\n")
