@@ -13,7 +13,7 @@ import shtab
 
 import spectroshard
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.common.output.quiet import quiet
+from pipelines.common.output.library_warnings import suppressed
 from spectroshard import commands, former
 from spectroshard.commands import Options
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options.beam = arguments[len(own) + 1 :]
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
-        with contextlib.nullcontext() if options.verbose else quiet():
+        with contextlib.nullcontext() if options.verbose else suppressed():
             code: int = options.run(options)
         return code
     except KeyboardInterrupt:

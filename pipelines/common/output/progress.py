@@ -1,13 +1,16 @@
-"""How far long work is: a line that is renewed on a terminal, a line now and then in a log."""
+"""How far long work is: a bar on a terminal, a line now and then in a log."""
 
+import io
 import sys
 import threading
-import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
+from tqdm import tqdm
+
 _TERMINAL_EVERY_S, _LOG_EVERY_S = 0.5, 30.0
+_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} in {elapsed}, {rate_fmt}, {remaining} left"
 
 
 class Progress:
@@ -16,20 +19,30 @@ class Progress:
     Parameters
     ----------
     verb : str
-        What is done, as in 'Read songs'.
+        What is done, as in 'Read files'.
     total : int
     count : callable
-        Gives how much is done; called every now and then.
+        Returns how much is done; called every now and then, in a thread of its own.
+    unit : str
+        What is counted.
     """
 
-    def __init__(self, verb: str, total: int, count: Callable[[], int]):
-        self.verb, self.total, self.count = verb, total, count
+    def __init__(self, verb: str, total: int, count: Callable[[], int], unit: str = "file"):
+        self.verb, self.total, self.count, self.unit = verb, total, count, unit
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> Self:
-        self._started_s = time.monotonic()
-        self._before = self.count()
+        self._stream, self._is_terminal = sys.stderr, sys.stderr.isatty()
+        self._bar = tqdm(
+            desc=self.verb,
+            total=self.total,
+            initial=self.count(),  # what an earlier run has done says nothing of this one's rate
+            unit=f" {self.unit}",
+            bar_format=None if self._is_terminal else _LOG_LINE,
+            dynamic_ncols=self._is_terminal,
+            file=self._stream if self._is_terminal else io.StringIO(),  # a log has lines, and no bar that is renewed
+        )
         self._thread.start()
         return self
 
@@ -39,21 +52,16 @@ class Progress:
         self._stopped.set()
         self._thread.join()
         if kind is None:
-            self._show(self.total, "\n")
+            self._show(self.total)
+        self._bar.close()
 
     def _watch(self) -> None:
-        terminal = sys.stderr.isatty()
-        while not self._stopped.wait(_TERMINAL_EVERY_S if terminal else _LOG_EVERY_S):
-            self._show(self.count(), "" if terminal else "\n")
+        while not self._stopped.wait(_TERMINAL_EVERY_S if self._is_terminal else _LOG_EVERY_S):
+            self._show(self.count())
 
-    def _show(self, done: int, end: str) -> None:
-        elapsed_s = time.monotonic() - self._started_s
-        rate = (done - self._before) / elapsed_s if elapsed_s > 0 else 0
-        left = f", {(self.total - done) / rate:.0f} s left" if rate and done < self.total else ""
-        start = "\r\x1b[K" if sys.stderr.isatty() else ""
-        print(
-            f"{start}{self.verb}: {done} of {self.total} in {elapsed_s:.0f} s{left}",
-            end=end,
-            file=sys.stderr,
-            flush=True,
-        )
+    def _show(self, done: int) -> None:
+        self._bar.n = done
+        if self._is_terminal:
+            self._bar.refresh()
+        else:
+            print(self._bar, file=self._stream, flush=True)

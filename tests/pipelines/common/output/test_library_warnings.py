@@ -3,8 +3,8 @@ import sys
 
 PROGRAM = """
 import os, sys, warnings
-from pipelines.common.output.quiet import quiet
-with quiet():
+from pipelines.common.output.library_warnings import suppressed
+with suppressed():
     os.write(2, b"native\\n")
     warnings.warn("python's")
     print("ours", file=sys.stderr)

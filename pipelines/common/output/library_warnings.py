@@ -1,4 +1,4 @@
-"""Keeping the libraries' own chatter from the terminal."""
+"""Keeping libraries' warnings from the terminal."""
 
 import contextlib
 import os
@@ -9,10 +9,10 @@ from typing import TextIO
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps chatter from the terminal while a block runs: warnings, and what native code writes past Python.
+def suppressed() -> Iterator[None]:
+    """Suppresses, while a block runs, Python's warnings and what native code writes to standard error.
 
-    What Python itself writes to standard error still gets there.
+    What Python code writes to standard error still gets there.
     """
     warnings.simplefilter("ignore")
     terminal, kept = sys.stderr, os.dup(2)
