@@ -11,8 +11,7 @@ from model.inference.classify import classify
 from model.inference.prediction import REJECTED, Prediction, TimelinePoint
 from model.inference.scores import temper
 from pipelines.audio import decode, quality, time_stretch
-from pipelines.common import storage
-from pipelines.common.errors import FileError, of_unforeseen
+from pipelines.common.errors import FileError
 from pipelines.corpus import tags
 from pipelines.features import compute
 
@@ -72,15 +71,14 @@ class Predictor:
         try:
             recording = decode.load(path, config)
             quality.check(recording, config)
-            samples = recording.samples
-            with storage.local_copy(path) as local:
+            with decode.local_copy(path) as local:
                 year = tags.read_year(local)
-            if tempo != 1:
-                samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
-            inputs = self.inputs(samples)
-        except Exception as error:
-            fault = error if isinstance(error, FileError) else of_unforeseen(error)
-            return Prediction(path=path, status=REJECTED, reason=fault.reason.name, error=fault.detail), None
+        except FileError as error:
+            return Prediction(path=path, status=REJECTED, reason=error.reason.name, error=error.detail), None
+        samples = recording.samples
+        if tempo != 1:
+            samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
+        inputs = self.inputs(samples)
         return Prediction(path=path, duration_s=len(samples) / config.sample_rate_hz, year=year), inputs
 
     def inputs(self, samples: Any) -> Inputs:

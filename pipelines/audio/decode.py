@@ -1,17 +1,21 @@
 """Audio files to mono samples, block by block: libsndfile where it knows the format, ffmpeg for the rest."""
 
 import contextlib
+import os
 import re
 import stat
 import struct
 import subprocess
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import soundfile
 import xxhash
 from numpy.typing import NDArray
 
@@ -24,6 +28,7 @@ from pipelines.common.reasons import Reason
 
 ABSURD_HEADER = Reason("absurd_header", "the header's rate, channels or size cannot be true")
 EMPTY = Reason("empty", "the file has no bytes")
+FAILED = Reason("failed", "a decoder, or the archive that the file is in, failed; the error is its own")
 NO_CHANNELS = Reason("no_channels", "the header says zero channels")
 NOT_AUDIO = Reason("not_audio", "no decoder knows the format")
 TRUNCATED = Reason("truncated", "the file ends early, and less than audio.min_duration_s can be decoded")
@@ -35,31 +40,31 @@ SUFFIXES = frozenset({
     ".mp3", ".mp4", ".mpc", ".oga", ".ogg", ".opus", ".snd", ".tta", ".w64", ".wav", ".wave", ".webm", ".wma", ".wv",
 })
 # fmt: on
-"""The file names' endings that are songs, in lower case."""
+"""The suffixes of audio files, in lower case."""
 
 _RATES_HZ = (1_000, 768_000)
 _BLOCK_FRAMES = 1 << 16  # what a decoder that loses its way takes with it
-# libsndfile's own error numbers, of files whose format it knows.
+# By libsndfile's error numbers, where it knows the format of a file.
 _REASON_OF_ERROR = {24: ABSURD_HEADER, 32: NO_CHANNELS, 33: ABSURD_HEADER, 71: TRUNCATED}
 _SHORTENED = re.compile(r"^\s*(?:data|SSND|Data Size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 
-Block = NDArray[np.float32] | NDArray[np.int16]
+SampleBlock = NDArray[np.float32] | NDArray[np.int16]
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A decoded song.
+    """A decoded audio file.
 
     Attributes
     ----------
     samples : array or SpooledArray, shape (samples,)
-        Mono, float32, at the configured rate; those of a long song lie in a file.
+        Mono, float32, at the configured sample rate; those of a long recording lie on disk.
     sample_rate_hz, channels : int
-        The file's own.
+        Those of the file.
     content_hash : str
-        XXH3 (128 bits) of the file's rate and its samples, mixed to mono but not resampled.
+        XXH3 (128 bits) of the file's sample rate and its samples, mixed to mono but not resampled.
     truncated : bool
-        The file ends before its header says.
+        Whether the file ends before its header says.
     """
 
     samples: spooled.FrameArray
@@ -73,30 +78,65 @@ class Recording:
 class _Source:
     sample_rate_hz: int
     channels: int
-    blocks: Iterator[Block]  # shape (frames, channels)
+    blocks: Iterator[SampleBlock]  # shape (frames, channels)
     truncated: bool = False
 
 
 def load(url: str, config: AudioConfig) -> Recording:
-    """Decodes a song.
+    """Decodes an audio file to mono.
 
     Parameters
     ----------
     url : str
-        A file of any suffix; what it holds decides.
+        A file or a URL. Its content decides how it is decoded, not its suffix.
     config : AudioConfig
-        Its rate (resampled with soxr HQ) and longest duration; what lies behind that is not read.
+        The sample rate, to which is resampled by soxr HQ, and the longest duration, behind which nothing is read.
+
+    Returns
+    -------
+    Recording
+        Whatever can be decoded; `pipelines.audio.quality` judges it.
 
     Raises
     ------
     FileError
-        The file cannot be decoded. Whether what can be is good enough is for `pipelines.audio.quality` to say.
+        The file cannot be read or decoded.
+
+    Examples
+    --------
+    >>> import tempfile, soundfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     soundfile.write(file.name, np.full((44_100, 2), 0.5), 44_100)
+    ...     recording = load(file.name, AudioConfig(sample_rate_hz=22_050))
+    >>> recording.samples.shape, recording.sample_rate_hz, recording.channels, recording.truncated
+    ((22050,), 44100, 2, False)
     """
-    try:
-        with storage.local_copy(url) as path:
+    with local_copy(url) as path:
+        try:
             return _load(path, config)
-    except OSError as error:
-        raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
+        except OSError as error:
+            raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
+        except soundfile.SoundFileError as error:
+            raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
+
+
+@contextlib.contextmanager
+def local_copy(url: str) -> Iterator[Path]:
+    """A local path of an audio file, as `storage.local_copy`.
+
+    Raises
+    ------
+    FileError
+        It cannot be read; neither can a damaged or encrypted member of an archive.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            path = stack.enter_context(storage.local_copy(url))
+        except OSError as error:
+            raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
+        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+            raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
+        yield path
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:
@@ -122,9 +162,9 @@ def _hashed(blocks: Iterator[NDArray[np.float32]], content: Any) -> Iterator[NDA
         yield block
 
 
-def _mono(block: Block) -> NDArray[np.float32]:
+def _mono(block: SampleBlock) -> NDArray[np.float32]:
     mono = np.empty(len(block), np.float32)
-    # libsndfile's own way from 16 bits to float32 takes five times as long.
+    # libsndfile's own conversion from 16 bits to float32 takes five times as long.
     scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
     _mix(block, scale, mono)
     return mono
@@ -132,10 +172,10 @@ def _mono(block: Block) -> NDArray[np.float32]:
 
 @compiled
 def _mix(block: Any, scale: Any, out: Any) -> None:
-    """Writes the mean of the channels, times `scale`."""
+    """Writes the mean of the channels times `scale`."""
     channels = block.shape[1]
     if channels == 1:
-        samples = block.reshape(-1)  # which vector registers take as it lies
+        samples = block.reshape(-1)  # contiguous, so that the loop is vectorised
         for n in range(len(out)):
             out[n] = samples[n] * scale
     else:
@@ -146,18 +186,18 @@ def _mix(block: Any, scale: Any, out: Any) -> None:
             out[n] = total / np.float32(channels)
 
 
-def _resampled(pieces: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+def _resampled(blocks: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     import soxr
 
     if rate_hz == new_rate_hz:
-        yield from pieces
+        yield from blocks
         return
     resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
-    yield from map(resampler.resample_chunk, pieces)
+    yield from map(resampler.resample_chunk, blocks)
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
-def _first(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
+def _first(blocks: Iterator[SampleBlock], frames: int) -> Iterator[SampleBlock]:
     for block in blocks:
         yield block[:frames]
         frames -= len(block)
@@ -167,32 +207,37 @@ def _first(blocks: Iterator[Block], frames: int) -> Iterator[Block]:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[_Source]:
-    import soundfile
-
-    try:
-        file = soundfile.SoundFile(path)
-    except soundfile.LibsndfileError as error:
-        reason = _REASON_OF_ERROR.get(error.code)
-        if reason is not None:
-            raise FileError(reason, f"libsndfile: {error.error_string}") from error
+    stream = _sndfile(path)
+    if stream is None:
         with _open_ffmpeg(path) as source:
             yield source
-    else:
-        with file:
-            shortened = _SHORTENED.search(file.extra_info)
-            cut = shortened is not None and int(shortened[1]) > int(shortened[2])
-            source = _Source(file.samplerate, file.channels, iter(()), cut)
-            source.blocks = _sndfile_blocks(file, source)
-            yield source
+        return
+    with stream:
+        shortened = _SHORTENED.search(stream.extra_info)
+        cut = shortened is not None and int(shortened[1]) > int(shortened[2])
+        source = _Source(stream.samplerate, stream.channels, iter(()), cut)
+        source.blocks = _sndfile_blocks(stream, source)
+        yield source
 
 
-def _sndfile_blocks(file: Any, source: _Source) -> Iterator[Block]:
-    import soundfile
+def _sndfile(path: Path) -> Any:
+    """The file opened by libsndfile; None where it does not know the format."""
+    if path.suffix.lower() == ".raw":  # which it takes for samples without a header
+        return None
+    try:
+        return soundfile.SoundFile(os.fsencode(path))  # a str must be UTF-8, which names of old archives are not
+    except soundfile.LibsndfileError as error:
+        reason = _REASON_OF_ERROR.get(error.code)
+        if reason is None:
+            return None
+        raise FileError(reason, f"libsndfile: {error.error_string}") from error
 
-    dtype, decoded = "int16" if file.subtype == "PCM_16" else "float32", 0
+
+def _sndfile_blocks(stream: Any, source: _Source) -> Iterator[SampleBlock]:
+    dtype, decoded = "int16" if stream.subtype == "PCM_16" else "float32", 0
     while True:
         try:
-            block = file.read(_BLOCK_FRAMES, dtype=dtype, always_2d=True)
+            block = stream.read(_BLOCK_FRAMES, dtype=dtype, always_2d=True)
         except soundfile.LibsndfileError:
             source.truncated = True
             return
@@ -200,15 +245,15 @@ def _sndfile_blocks(file: Any, source: _Source) -> Iterator[Block]:
             break
         decoded += len(block)
         yield block
-    source.truncated = source.truncated or decoded < file.frames
+    source.truncated = source.truncated or decoded < stream.frames
 
 
 @contextlib.contextmanager
 def _open_ffmpeg(path: Path) -> Iterator[_Source]:
     import imageio_ffmpeg
 
-    # An AU stream says rate and channels in six numbers, and may be of any length. Only the file itself may be
-    # opened: a playlist must not make a worker fetch what it names.
+    # AU's header is six numbers, among them rate and channels, and its data may be of any length. Only the file itself
+    # may be opened: a playlist must not make a worker fetch what it names.
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
     command += ["-i", f"file:{path}", "-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
     with tempfile.TemporaryFile() as errors:
@@ -230,7 +275,7 @@ def _open_ffmpeg(path: Path) -> Iterator[_Source]:
             process.communicate()
 
 
-def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _Source) -> Iterator[Block]:
+def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], source: _Source) -> Iterator[SampleBlock]:
     frame_bytes = 4 * source.channels
     while data := pipe.read(_BLOCK_FRAMES * frame_bytes):
         whole = len(data) - len(data) % frame_bytes

@@ -9,7 +9,7 @@ from pipelines.common.section import Section
 
 
 class AudioConfig(Section):
-    """How a song is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`.
+    """How a file is decoded: mono at `sample_rate_hz`, from its beginning for at most `max_duration_s`.
 
     Attributes
     ----------

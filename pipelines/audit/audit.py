@@ -6,6 +6,7 @@ Every file goes with the split that it is in; `pipelines.audit.overlap_search` f
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from pipelines.audit import external_splits, page
 from pipelines.audit.external_splits import ExternalSplit, with_index
@@ -15,7 +16,7 @@ from pipelines.audit.page import READ_WITH
 from pipelines.audit.result import AuditResult
 from pipelines.audit.shard_check import shard_faults
 from pipelines.build.plan import compare
-from pipelines.build.read_files import read
+from pipelines.build.read_files import Reading, read_all, with_reading
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -23,7 +24,7 @@ from pipelines.copies.fingerprint import LEAST_S
 from pipelines.corpus.song_names import with_song_names
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Copy
+from pipelines.dataset.ledger import REJECTED, Copy, File
 from pipelines.split.evidence import BY_NAME, EVIDENCE, forbidden
 
 WORK_NAME, JSON_NAME = "_audit", "audit.json"
@@ -144,7 +145,8 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
     files = [entry.file for _, entry in entries]
     copies: list[Copy] = []
     if external.has_audio:
-        files = read([entry for _, entry in entries], READ_WITH, folder, new_pipeline)
+        readings = read_all([entry for _, entry in entries], READ_WITH, folder, new_pipeline)
+        files = list(map(_comparable, files, readings))
         _refuse_unread_splits(list(map(in_split, files, splits)), source)
         copies = compare(files, storage.join(folder, "copies"), new_pipeline)
     named = with_index(with_song_names(files), external.index)
@@ -155,13 +157,19 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
 
 def _refuse_unread_splits(files: Sequence[SplitFile], source: str) -> None:
     """Refuses a split of which nothing could be read: only names would have been compared."""
-    read_splits = {file.split for file in files if file.status != REJECTED}
+    read_splits = {file.split for file in files if file.content_hash}
     for file in files:
         if file.split not in read_splits:
             raise UsageError(
                 f"{source}: no file of {file.split} could be read ({file.path}: {file.error});"
                 " --audio says where listed files lie"
             )
+
+
+def _comparable(file: File, reading: Reading) -> File:
+    """A file with what reading it told; one that is rejected after it was decoded can be compared by its samples."""
+    told = with_reading(file, reading)
+    return replace(told, content_hash=reading.content_hash) if reading.is_rejected else told
 
 
 def _compared(

@@ -1,7 +1,7 @@
 """What an audit found: its conclusion in a sentence, its counts in a table, everything as JSON."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,8 @@ class AuditResult:
     compared : dict
         How many files have evidence of each kind.
     rejected : tuple of SplitFile
-        Files that could not be read, and so were compared by their names alone.
+        Files that could not be read, and so were compared by their names alone; or that no build would take, as they
+        are silent, and so were compared by their names and samples.
     forbidden : tuple of str
         The kinds of evidence that files in different splits may not share.
     overlaps : Overlaps
@@ -68,7 +69,8 @@ class AuditResult:
             shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.overlaps.files.items()]
             found.append(f"{leak} ({', '.join(shares)})")
         elif not self.faults:
-            nothing = "no leak found among what could be read" if self.rejected else "no leak found"
+            unread = any(not file.content_hash for file in self.rejected)
+            nothing = "no leak found among what could be read" if unread else "no leak found"
             sizes = ", ".join(f"{split} {count}" for split, count in self.files.items())
             by = ", ".join(f"{BY_NAME[name].label} ({count})" for name, count in self.compared.items() if count)
             found.append(f"{nothing}: {sum(self.files.values())} files ({sizes}), compared by {by or 'nothing'}")
@@ -78,13 +80,13 @@ class AuditResult:
         found = []
         if not self.compared[HASH.name]:
             found.append("samples and fingerprints were not compared, for want of audio")
-        if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name]:
+        decoded = [file for file in self.rejected if file.content_hash]
+        if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name] - len(decoded):
             found.append(f"{short} too short for a fingerprint")
-        if self.rejected:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(self.rejected).items())
-            few = ", ".join(_in_a_line(file.path) for file in self.rejected[:3])
-            more = f" and {len(self.rejected) - 3} more" if len(self.rejected) > 3 else ""
-            found.append(f"{len(self.rejected)} that could not be read ({reasons}): {few}{more}")
+        if decoded:
+            found.append(f"{len(decoded)} compared by samples alone {_reasons(decoded)}")
+        if unread := [file for file in self.rejected if not file.content_hash]:
+            found.append(f"{len(unread)} that could not be read {_reasons(unread)}")
         if self.without_split:
             found.append(f"{self.without_split} without a split")
         for name, counts in self.overlaps.counts.items():
@@ -154,6 +156,14 @@ class AuditResult:
             merged = {name: _merged(of_kind, self.split_of) for name, of_kind in counts.items()}
             tables.append(_table("by split", merged, _merged(self.overlaps.leaks, self.split_of)))
         return "\n\n".join(tables)
+
+
+def _reasons(rejected: Sequence[SplitFile]) -> str:
+    """Why files were rejected, and which, in a line."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(rejected).items())
+    few = ", ".join(_in_a_line(file.path) for file in rejected[:3])
+    more = f" and {len(rejected) - 3} more" if len(rejected) > 3 else ""
+    return f"({reasons}): {few}{more}"
 
 
 def _in_a_line(text: str) -> str:

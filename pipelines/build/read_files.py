@@ -8,10 +8,9 @@ from apache_beam.metrics.metric import Metrics
 
 from pipelines.audio import decode, quality
 from pipelines.audio.schema import AudioConfig
-from pipelines.common import storage
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.errors import FileError, of_unforeseen
+from pipelines.common.errors import FileError
 from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.corpus import artists
@@ -41,7 +40,10 @@ class FileToRead:
 
 @dataclass(frozen=True)
 class Reading:
-    """What reading a file told: its audio's facts, or the reason and error by which it is rejected."""
+    """What reading a file told: its audio's facts, or the reason and error by which it is rejected.
+
+    A file that can be decoded and is rejected has a content hash, so that an audit can compare it.
+    """
 
     duration_s: float = 0.0
     sample_rate_hz: int = 0
@@ -72,9 +74,14 @@ class ReadResult:
 
 def read(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: NewPipeline) -> list[File]:
     """Files with what reading them tells: their audio's facts, hash and fingerprint, or why they cannot be used."""
+    readings = read_all(entries, config, folder, new_pipeline)
+    return [with_reading(entry.file, reading) for entry, reading in zip(entries, readings, strict=True)]
+
+
+def read_all(entries: Sequence[Entry], config: BuildConfig, folder: str, new_pipeline: NewPipeline) -> list[Reading]:
+    """What reading each of some files told."""
     results = tasks.run(new_pipeline, ReadFiles(folder), read_tasks(entries, config))
-    readings = [reading for result in results for reading in result.readings]
-    return [_with_reading(entry.file, reading) for entry, reading in zip(entries, readings, strict=True)]
+    return [reading for result in results for reading in result.readings]
 
 
 def read_tasks(entries: Sequence[Entry], config: BuildConfig) -> list[ReadTask]:
@@ -112,19 +119,20 @@ def read_file(file: FileToRead, config: AudioConfig) -> Reading:
     """Reads one file; one that the listing rejected stays so, unread."""
     if file.reason:
         return Reading(reason=file.reason, error=file.error, is_rejected=True)
+    content_hash = ""
     try:
         recording = decode.load(file.location, config)
+        content_hash = recording.content_hash if len(recording.samples) else ""
         quality.check(recording, config)
-        values = fingerprint.of_samples(recording.samples, config.sample_rate_hz)
         artist = _artist_tag(file.location) if file.wants_artist_tag else ""
-    except Exception as error:
-        fault = error if isinstance(error, FileError) else of_unforeseen(error)
-        return Reading(reason=fault.reason.name, error=fault.detail, is_rejected=True)
+    except FileError as error:
+        return Reading(content_hash=content_hash, reason=error.reason.name, error=error.detail, is_rejected=True)
+    values = fingerprint.of_samples(recording.samples, config.sample_rate_hz)
     return Reading(
         duration_s=len(recording.samples) / config.sample_rate_hz,
         sample_rate_hz=recording.sample_rate_hz,
         channels=recording.channels,
-        content_hash=recording.content_hash,
+        content_hash=content_hash,
         fingerprint=base64.b64encode(values).decode(),
         artist=artist,
         reason=decode.TRUNCATED.name if recording.truncated else "",
@@ -133,11 +141,12 @@ def read_file(file: FileToRead, config: AudioConfig) -> Reading:
 
 
 def _artist_tag(location: str) -> str:
-    with storage.local_copy(location) as path:
+    with decode.local_copy(location) as path:
         return artists.read_tag(path)
 
 
-def _with_reading(file: File, reading: Reading) -> File:
+def with_reading(file: File, reading: Reading) -> File:
+    """A file with what reading it told; one that is rejected has the reason alone."""
     if reading.is_rejected:
         return file if file.status == REJECTED else file.rejected_by_name(reading.reason, reading.error)
     return replace(

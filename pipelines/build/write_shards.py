@@ -16,7 +16,7 @@ from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.beam import tasks
-from pipelines.common.errors import FileError, of_unforeseen
+from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
 from pipelines.config import BuildConfig, StorageType
 from pipelines.dataset import records, tfrecord
@@ -142,21 +142,16 @@ def compute_record(file: FileToWrite, audio: AudioConfig, features: Features) ->
     FileError
         It cannot be read any more, or it is not what it was.
     """
-    try:
-        recording = decode.load(file.location, audio)
-        quality.check(recording, audio)
-        if recording.content_hash != file.content_hash:
-            raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
-        with np.errstate(over="ignore", invalid="ignore"):  # told below
-            arrays = compute.compute_spooled(recording.samples, audio.sample_rate_hz, features)
-        for name, values in arrays.items():
-            largest = np.abs(spooled.min_max(values)).max()
-            if not largest <= _LARGEST:  # nor is NaN
-                raise FileError(quality.NOT_FINITE, f"{name} reaches {largest}, expected at most {_LARGEST}")
-    except FileError:
-        raise
-    except Exception as error:
-        raise of_unforeseen(error) from error
+    recording = decode.load(file.location, audio)
+    quality.check(recording, audio)
+    if recording.content_hash != file.content_hash:
+        raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
+    with np.errstate(over="ignore", invalid="ignore"):  # told below
+        arrays = compute.compute_spooled(recording.samples, audio.sample_rate_hz, features)
+    for name, values in arrays.items():
+        largest = np.abs(spooled.min_max(values)).max()
+        if not largest <= _LARGEST:  # nor is NaN
+            raise FileError(quality.NOT_FINITE, f"{name} reaches {largest}, expected at most {_LARGEST}")
     duration_s = len(recording.samples) / audio.sample_rate_hz
     return Record(file.path, file.genre, file.group, arrays), duration_s
 

@@ -1,11 +1,6 @@
 """The errors that a user meets; the command line turns each into one line and an exit code."""
 
-import traceback
-from pathlib import Path
-
 from pipelines.common.reasons import Reason
-
-FAILED = Reason("failed", "an error that nobody foresaw; the ledger keeps it")
 
 
 class SpectroshardError(Exception):
@@ -34,9 +29,3 @@ class FileError(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
-
-
-def of_unforeseen(error: Exception) -> FileError:
-    """The rejection of a song by an error that no code foresaw: it names the error and where it rose."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return FileError(FAILED, f"{type(error).__name__}: {error} ({Path(frame.filename).name}, line {frame.lineno})")

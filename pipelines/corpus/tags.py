@@ -1,5 +1,6 @@
 """Tags of files: ID3, Vorbis comments, MP4, APEv2, ASF, and the INFO of a WAV."""
 
+import os
 import re
 import struct
 from collections.abc import Iterable, Sequence
@@ -67,8 +68,8 @@ def _of_mutagen(path: Path, names: Sequence[str]) -> list[str]:
 
 def _of_libsndfile(path: Path, names: Sequence[str]) -> list[str]:
     try:
-        with soundfile.SoundFile(path) as stream:
+        with soundfile.SoundFile(os.fsencode(path)) as stream:
             tags = stream.copy_metadata()
-    except soundfile.LibsndfileError:
+    except (soundfile.LibsndfileError, TypeError):  # a name that ends in .raw is a TypeError
         return []
     return [tags[name] for name in names if name in tags]

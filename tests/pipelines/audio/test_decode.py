@@ -1,13 +1,17 @@
 import os
+import zipfile
+from pathlib import Path
 
 import librosa
 import numpy as np
 import pytest
+import soundfile
 
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import FileError
+from pipelines.corpus import tags
 from tests.audio_files import cut, ffmpeg, patch_wav, tone, write
 from tests.conftest import DATA
 
@@ -128,3 +132,56 @@ def test_a_playlist_opens_nothing_else(tmp_path):
     (tmp_path / "list.m4a").write_text(f"#EXTM3U\n#EXTINF:3,\n{tmp_path}/a.wav\n")
     with pytest.raises(FileError):
         decode.load(str(tmp_path / "list.m4a"), CONFIG)
+
+
+def damaged(content):
+    """A zip archive whose member's compressed bytes are changed."""
+    start = content.index(b"a.wav") + len("a.wav")
+    return content[:start] + bytes(byte ^ 0xFF for byte in content[start : start + 2000]) + content[start + 2000 :]
+
+
+def encrypted(content):
+    """A zip archive whose directory says that its member is encrypted."""
+    flags = content.index(b"PK\x01\x02") + 8
+    return content[:flags] + bytes([content[flags] | 1]) + content[flags + 1 :]
+
+
+@pytest.mark.parametrize("spoil", [damaged, encrypted])
+def test_a_spoilt_member_of_an_archive_is_a_fault_of_the_file(tmp_path, spoil):
+    with zipfile.ZipFile(tmp_path / "whole.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(write(tmp_path / "a.wav"), "a.wav")
+    (tmp_path / "spoilt.zip").write_bytes(spoil((tmp_path / "whole.zip").read_bytes()))
+    assert decode.load(f"zip://a.wav::{tmp_path}/whole.zip", CONFIG).channels == 1
+    with pytest.raises(FileError) as rejected:
+        decode.load(f"zip://a.wav::{tmp_path}/spoilt.zip", CONFIG)
+    assert rejected.value.reason.name == "failed" and rejected.value.detail
+
+
+def test_an_error_of_the_decoder_is_a_fault_of_the_file(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise soundfile.SoundFileRuntimeError("out of tune")
+
+    path = write(tmp_path / "a.wav")
+    monkeypatch.setattr(soundfile.SoundFile, "read", refuse)
+    with pytest.raises(FileError, match="SoundFileRuntimeError: out of tune") as rejected:
+        decode.load(str(path), CONFIG)
+    assert rejected.value.reason.name == "failed"
+
+
+@pytest.mark.parametrize("error", [KeyError, TypeError, AttributeError, ValueError, MemoryError])
+def test_an_error_of_the_program_is_no_fault_of_the_file(tmp_path, monkeypatch, error):
+    def slip(*_):
+        raise error("slip")
+
+    path = write(tmp_path / "a.wav")
+    monkeypatch.setattr(decode, "_mono", slip)
+    with pytest.raises(error, match="slip"):
+        decode.load(str(path), CONFIG)
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"a.raw", b"a.RAW"])
+def test_names_that_libsndfile_would_stumble_over(tmp_path, name):
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/" + name)
+    write(tmp_path / "a.wav").rename(path)
+    assert len(decode.load(path, CONFIG).samples) == pytest.approx(3 * 22_050, abs=2)
+    assert tags.read_year(Path(path)) is None

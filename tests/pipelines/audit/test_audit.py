@@ -88,6 +88,26 @@ def test_a_pair_without_audio_is_listed_without_a_picture(audited, tmp_path):
     assert "data:image/png" not in text and "test/other.mp3" in text
 
 
+def test_what_no_build_would_take_is_compared_by_its_samples(tmp_path):
+    for split in ("train", "test"):
+        write(tmp_path / "s" / split / "song.wav", tone(1.0, frequency_hz=300 + len(split)))
+        BAD["silent"](tmp_path / "s" / split / f"silence of {split}.wav")
+        BAD["not_finite"](tmp_path / "s" / split / f"noise of {split}.wav")
+        write(tmp_path / "s" / split / f"nothing of {split}.wav", tone(0))
+    files = external_splits.load([str(tmp_path / "s")])
+    found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
+    assert sorted((pair.first.path, pair.second.path, pair.evidence) for pair in found.overlaps.listed) == [
+        ("test/noise of test.wav", "train/noise of train.wav", ("hash",)),
+        ("test/silence of test.wav", "train/silence of train.wav", ("hash",)),
+    ]
+    assert found.conclusion == (
+        "2 pairs of files leak (2 of 4 in test, 2 of 4 in train); 2 too short for a fingerprint;"
+        " 4 compared by samples alone (2 not_finite, 2 silent): test/noise of test.wav, test/silence of test.wav,"
+        " train/noise of train.wav and 1 more;"
+        " 2 that could not be read (2 too_short): test/nothing of test.wav, train/nothing of train.wav"
+    )
+
+
 def segments(folder, split_of):
     """Four songs cut into three segments of a second each."""
     for style in synth.STYLES[:4]:

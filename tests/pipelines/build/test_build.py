@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.audio import decode, quality
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.copies import fingerprint
 from pipelines.dataset import records, tfrecord
+from pipelines.features import blockwise
 from tests.audio_files import tone, write, write_bad_corpus, write_songs
 from tests.pipelines.conftest import Pipelines, config_of, content_of, in_process
 
@@ -199,6 +202,19 @@ def test_every_bad_input_has_its_reason_and_harms_nothing_else(tmp_path):
     assert counted == {f"rejected_{reason}": count for reason, count in rejects.items() if reason not in of_the_plan}
     assert pipelines.counters()["songs"] == len(ledger)
     assert pipelines.counters()["written_songs"] == built.dataset.songs
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [(decode, "_mono"), (quality, "check"), (fingerprint, "of_samples"), (blockwise, "_to_db")]
+)
+def test_a_programming_error_stops_the_build(songs_folder, tmp_path, monkeypatch, module, name):
+    def slip(*_):
+        raise KeyError("slip")
+
+    monkeypatch.setattr(module, name, slip)
+    with pytest.raises(KeyError, match="slip"):
+        build(config_of(songs_folder), str(tmp_path / "out"), in_process())
+    assert "dataset.json" not in storage.names(str(tmp_path / "out"))
 
 
 def test_too_many_rejects_publish_nothing_until_they_are_mended(tmp_path):
