@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.audit import external_splits, page
-from pipelines.audit.external_splits import ExternalSplit, with_index
+from pipelines.audit.external_splits import ExternalSplit
 from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
 from pipelines.audit.page import READ_WITH
@@ -22,6 +22,7 @@ from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.copies.fingerprint import LEAST_S
 from pipelines.corpus.song_names import with_song_names
+from pipelines.corpus.split_lists import with_index
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Copy, File
@@ -40,7 +41,7 @@ def audit(
     ----------
     sources : sequence of str
         One dataset; or folders that are named as splits, or one folder of such; lists, or a manifest: see
-        `pipelines.audit.external_splits.load`.
+        `pipelines.audit.external_splits.list_split`.
     output : str
         A folder. An audit that was stopped goes on from what it left there.
     new_pipeline : callable
@@ -64,11 +65,11 @@ def audit(
         dataset = Dataset.load(sources[0])
         # Copies are searched for again: what the build found is not taken on trust.
         result = of_dataset(dataset, copies=compare(dataset.ledger(), folder, new_pipeline))
-        spectrogram = page.of_records(dataset)
+        spectrogram = page.record_spectrograms(dataset)
     else:
-        external = external_splits.load(sources, audio, artists)
+        external = external_splits.list_split(sources, audio, artists)
         result = of_external_split(external, " ".join(sources), folder, new_pipeline)
-        spectrogram = page.of_audio
+        spectrogram = page.audio_spectrogram
     storage.write_bytes(storage.join(output, JSON_NAME), json.dumps(result.to_json(), indent=1).encode())
     page.write_page(output, result, spectrogram)
     storage.remove(folder)
@@ -122,7 +123,7 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
     Parameters
     ----------
     external : ExternalSplit
-        As `pipelines.audit.external_splits.load` gives it.
+        As `pipelines.audit.external_splits.list_split` gives it.
     source : str
         What it is called.
     folder : str

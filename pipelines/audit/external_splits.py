@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from pipelines.audio.decode import UNREADABLE
+from pipelines.audit.listed_files import ListedFiles, accepted
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
-from pipelines.corpus.manifest import NO_GENRE, SPLIT_ALIASES
+from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.song_names import splits_in
-from pipelines.corpus.split_lists import without_suffix
-from pipelines.dataset.ledger import WRITTEN, Entry, File
+from pipelines.dataset.ledger import Entry, File
 
 _FORMS = (
     "a dataset, a folder of folders train, validation and test, their lists (.txt), or a manifest (.csv, .parquet) with"
@@ -47,7 +47,7 @@ class ExternalSplit:
         return sorted(self.entries)
 
 
-def load(sources: Sequence[str], audio: str = "", artists: str = "") -> ExternalSplit:
+def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> ExternalSplit:
     """Lists the files of a split.
 
     Parameters
@@ -70,7 +70,7 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> External
         if not (storage.is_folder(url) or storage.version(url)):
             raise UsageError(f"{url}: no such file or folder")
     try:
-        external = _load([source.rstrip("/") for source in sources], audio)
+        external = _list_split([source.rstrip("/") for source in sources], audio)
         index = split_lists.read_index(artists) if artists else {}
     except (OSError, SpectroshardError) as error:
         raise UsageError(str(error).removeprefix("corpus.input ").removeprefix("corpus.artists ")) from error
@@ -80,18 +80,7 @@ def load(sources: Sequence[str], audio: str = "", artists: str = "") -> External
     return replace(external, index=index)
 
 
-def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> list[File]:
-    """Files with an index's artists, and its titles as songs; a segment has those of its song."""
-
-    def of(file: File) -> File:
-        own, whole = without_suffix(file.path), PurePosixPath(file.song).name
-        artist, title = index.get(own) or index.get(whole) or ("", "")
-        return replace(file, artist=file.artist or artist, song=title or file.song)
-
-    return [of(file) for file in files]
-
-
-def _load(sources: Sequence[str], audio: str) -> ExternalSplit:
+def _list_split(sources: Sequence[str], audio: str) -> ExternalSplit:
     if len(sources) == 1 and storage.is_folder(sources[0]):
         below = [storage.join(sources[0], name) for name in storage.names(sources[0])]
         folders = [url for url in below if _name(url).lower() in SPLIT_ALIASES and storage.is_folder(url)]
@@ -142,16 +131,9 @@ def _split_of_list(url: str) -> str:
 def _of_folder(url: str) -> list[tuple[str, Entry]]:
     split = _split_of_folder(url)
     return [
-        (split, replace(entry, file=replace(_accepted(entry.file), path=f"{_name(url)}/{entry.file.path}")))
+        (split, replace(entry, file=replace(accepted(entry.file), path=f"{_name(url)}/{entry.file.path}")))
         for entry in listing.list_files(CorpusConfig(input=url), "")
     ]
-
-
-def _accepted(file: File) -> File:
-    """A file that needs no genre, as a build would want, and is in the split that it is given for."""
-    if file.reason == NO_GENRE.name:
-        file = replace(file, status=WRITTEN, reason="", error="")
-    return replace(file, fold="")
 
 
 def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
@@ -167,33 +149,8 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
         return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
-    find = _Finder(listing.list_files(CorpusConfig(input=audio), ""))
+    find = ListedFiles(listing.list_files(CorpusConfig(input=audio), ""))
     return ExternalSplit(_by_split((split, find(path)) for split, path in listed))
-
-
-class _Finder:
-    """Finds listed files among those that there are: by path, else by path or by name without suffix."""
-
-    def __init__(self, entries: Iterable[Entry]):
-        self.by_name: dict[str, list[Entry]] = {}
-        for entry in entries:
-            for name in set(_names(entry.file.path)):
-                self.by_name.setdefault(name, []).append(entry)
-
-    def __call__(self, listed: str) -> Entry:
-        found = next(filter(None, (self.by_name.get(name) for name in _names(listed))), [])
-        if len(found) == 1:
-            return replace(found[0], file=replace(_accepted(found[0].file), path=listed))
-        others = ", ".join(entry.file.path for entry in found[:2])
-        fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
-        return Entry(File(listed, listed).rejected(UNREADABLE, fault), "")
-
-
-def _names(path: str) -> list[str]:
-    """What a file may be listed as, the most exact first."""
-    plain = PurePosixPath(path)
-    stem = without_suffix(plain.name)
-    return [str(plain), str(plain.with_name(stem)), stem]
 
 
 def _of_manifest(url: str, root: str) -> ExternalSplit:

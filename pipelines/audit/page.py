@@ -65,7 +65,7 @@ def write_page(url: str, audit: AuditResult, spectrogram: Callable[[File], Spect
     )
 
 
-def of_records(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
+def record_spectrograms(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
     """Gives the spectrograms of a dataset's files: of its features the one with most bins."""
     name, info = max(dataset.features.items(), key=lambda item: item[1].bins)
 
@@ -76,7 +76,7 @@ def of_records(dataset: Dataset) -> Callable[[File], Spectrogram | None]:
     return spectrogram
 
 
-def of_audio(file: File) -> Spectrogram | None:
+def audio_spectrogram(file: File) -> Spectrogram | None:
     """The log-mel spectrogram of a file of audio."""
     if file.status == REJECTED or not file.content_hash:
         return None

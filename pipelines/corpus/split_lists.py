@@ -77,6 +77,17 @@ def with_artists(entries: list[Entry], url: str) -> list[Entry]:
     return named
 
 
+def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> list[File]:
+    """Files with the artists and titles of an index that is read; a segment has those of the song that it names."""
+
+    def of(file: File) -> File:
+        own, whole = without_suffix(file.path), PurePosixPath(file.song).name
+        artist, title = index.get(own) or index.get(whole) or ("", "")
+        return replace(file, artist=file.artist or artist, song=title or file.song)
+
+    return [of(file) for file in files]
+
+
 def read_index(url: str) -> dict[str, tuple[str, str]]:
     """The artist and the song of each file that an index names, by its name without suffix."""
     index: dict[str, tuple[str, str]] = {}

@@ -7,7 +7,11 @@ from pipelines.config import SPLITS, FoldsConfig, SplitName
 
 
 def split_of(fold: str, config: FoldsConfig) -> SplitName:
-    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration."""
+    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration.
+
+    >>> [split_of(fold, FoldsConfig()) for fold in ("fold-00", "fold-01", "fold-02", "validation")]
+    ['test', 'validation', 'train', 'validation']
+    """
     if fold == "test" or fold in map(fold_name, config.test):
         return "test"
     if fold == "validation" or fold in map(fold_name, config.validation):
@@ -22,6 +26,11 @@ def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, Split
     ------
     UsageError
         The configuration names a fold that is not there.
+
+    Examples
+    --------
+    >>> split_of_folds(FoldsConfig(test=(2,)), ["fold-00", "fold-01", "fold-02"])
+    {'fold-00': 'train', 'fold-01': 'validation', 'fold-02': 'test'}
     """
     for split in ("validation", "test"):
         for number in getattr(config, split):
@@ -31,5 +40,9 @@ def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, Split
 
 
 def fold_name(number: int) -> str:
-    """The name of a numbered fold, as in `fold-03`."""
+    """The name of a numbered fold.
+
+    >>> fold_name(3)
+    'fold-03'
+    """
     return f"fold-{number:02d}"

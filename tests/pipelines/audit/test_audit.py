@@ -8,7 +8,7 @@ import soundfile
 
 from pipelines.audit import audit, external_splits
 from pipelines.audit.overlaps import Overlap, in_split
-from pipelines.audit.page import draw_pair, of_audio, of_records, write_page
+from pipelines.audit.page import audio_spectrogram, draw_pair, record_spectrograms, write_page
 from pipelines.build import plan
 from pipelines.build.build import build
 from pipelines.common import storage
@@ -40,11 +40,11 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def audited(folders, tmp_path_factory):
     return audit.of_external_split(
-        external_splits.load([str(folders)]), "mine", str(tmp_path_factory.mktemp("work")), in_process()
+        external_splits.list_split([str(folders)]), "mine", str(tmp_path_factory.mktemp("work")), in_process()
     )
 
 
-def test_a_crop_crosses_with_its_offset(audited):
+def test_a_crop_leaks_with_its_offset(audited):
     (pair,) = audited.overlaps.listed
     assert {pair.first.path, pair.second.path} == {"train/blues.wav", "test/other.mp3"}
     assert pair.evidence == ("fingerprint",)
@@ -54,7 +54,7 @@ def test_a_crop_crosses_with_its_offset(audited):
     assert audited.fails
 
 
-def test_the_verdict_says_what_was_not_compared(audited):
+def test_the_conclusion_says_what_was_not_compared(audited):
     assert audited.conclusion == (
         "1 pair of files leaks (1 of 2 in test, 1 of 1 in train); 1 too short for a fingerprint;"
         " 1 that could not be read (1 not_audio): val/bad <b>$.wav"
@@ -77,7 +77,7 @@ def test_json_holds_all_of_it(audited):
 
 
 def test_the_page_has_the_pair_s_picture(audited, tmp_path):
-    page = write_page(str(tmp_path), audited, of_audio)
+    page = write_page(str(tmp_path), audited, audio_spectrogram)
     text = storage.read_bytes(page).decode()
     assert "The split leaks" in text and text.count("data:image/png") == 1
     assert "val/bad &lt;b&gt;$.wav" in text and "<b>$" not in text
@@ -116,10 +116,10 @@ def segments(folder, split_of):
             path = folder / split_of(style, number) / style / f"{style}.00001.{number}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             soundfile.write(path, samples[number * RATE_HZ : (number + 1) * RATE_HZ], RATE_HZ)
-    return external_splits.load([str(folder)])
+    return external_splits.list_split([str(folder)])
 
 
-def test_segments_of_a_song_in_two_splits_cross(tmp_path):
+def test_segments_of_a_song_in_two_splits_leak(tmp_path):
     files = segments(tmp_path / "s", lambda _, number: "test" if number == 1 else "train")
     found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
     assert found.overlaps.counts == {"song": {("test", "train"): 8}}
@@ -140,7 +140,7 @@ def test_names_alone_are_compared_without_reading(tmp_path):
     (tmp_path / "train.txt").write_text("a.wav\nb.wav\n")
     (tmp_path / "test.txt").write_text("c.wav\nd.wav\nb.wav\n")
     (tmp_path / "index.txt").write_text("a.wav ::: Ann ::: One\nc.wav ::: ANN ::: Two\n")
-    files = external_splits.load(
+    files = external_splits.list_split(
         [str(tmp_path / name) for name in ("train.txt", "test.txt")], "", str(tmp_path / "index.txt")
     )
     found = audit.of_external_split(files, "lists", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
@@ -154,7 +154,9 @@ def test_names_alone_are_compared_without_reading(tmp_path):
 def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("path,split\na.wav,train\nb.wav,test\n")
     with pytest.raises(UsageError, match=r"no file of train could be read \(a\.wav: FileNotFoundError"):
-        audit.of_external_split(external_splits.load([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process())
+        audit.of_external_split(
+            external_splits.list_split([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +194,7 @@ def test_folds_are_compared_or_splits(dataset):
     assert not audit.of_dataset(dataset, {"train": ["fold-00", "fold-02"], "test": ["fold-01"]}).fails
 
 
-def test_near_copies_cross_by_what_the_build_found(dataset):
+def test_near_copies_leak_by_what_the_build_found(dataset):
     first, second = ({s.fold: s for s in dataset.ledger()}[fold] for fold in ("fold-00", "fold-01"))
     hashes = sorted([first.content_hash, second.content_hash])
     found = audit.of_dataset(dataset, copies=[Copy(*hashes, 0.0, 0.0, 1.0, 1.0, 0.1)])
@@ -200,7 +202,7 @@ def test_near_copies_cross_by_what_the_build_found(dataset):
 
 
 @pytest.mark.parametrize(("group_by", "fails"), [("artist", True), ("song", False)])
-def test_artists_may_cross_where_the_configuration_says_so(dataset, group_by, fails):
+def test_artists_may_overlap_where_the_configuration_says_so(dataset, group_by, fails):
     respell(dataset, artist="Ann")
     folds = dataset.config.folds.model_copy(update={"group_by": group_by})
     dataset = dataset.model_copy(update={"config": dataset.config.model_copy(update={"folds": folds})})
@@ -247,16 +249,16 @@ def test_a_ledger_without_fingerprints_is_of_an_older_version(dataset):
         audit.of_dataset(dataset)
 
 
-def test_pictures_of_records_and_of_what_is_not_there(dataset):
+def test_pictures_record_spectrograms_and_of_what_is_not_there(dataset):
     first, second = (in_split(file, file.fold) for file in dataset.ledger()[:2])
-    spectrogram = of_records(dataset)
+    spectrogram = record_spectrograms(dataset)
     values, rate_hz = spectrogram(first)
     assert values.shape[1] == 16 and rate_hz == 8_000 / 256
     copy = Copy("x", "y", 1.0, 0.2, 0.5, 1.1, 0.2)
     aligned = draw_pair(Overlap(first, second, ("fingerprint",), copy), spectrogram(first), spectrogram(second))
     apart = draw_pair(Overlap(first, second, ("song",)), spectrogram(first), spectrogram(second))
     assert aligned.startswith(b"\x89PNG") and aligned != apart
-    assert of_audio(replace(first, uri="/gone.wav")) is None and of_audio(File("a", "a")) is None
+    assert audio_spectrogram(replace(first, uri="/gone.wav")) is None and audio_spectrogram(File("a", "a")) is None
 
 
 def test_the_command(dataset, folders, tmp_path, capsys, monkeypatch):

@@ -2,6 +2,7 @@ import pytest
 
 from pipelines.audit import external_splits
 from pipelines.common.errors import UsageError
+from pipelines.corpus import split_lists
 from pipelines.dataset.ledger import File
 
 INDEX = "# an index\nblues.00000.wav ::: Ann ::: One\nblues.00001.wav ::: Bob :::\n"
@@ -33,8 +34,8 @@ def rows(files):
 def test_folders(at):
     folder = at("s/train/g/a.wav", "s/Valid/b.mp3", "s/test/g/deep/c.ogg", "s/test/notes.txt", "s/other/d.wav")
     expected = [("Valid/b.mp3", "validation", ""), ("test/g/deep/c.ogg", "test", ""), ("train/g/a.wav", "train", "")]
-    assert rows(external_splits.load(["s"])) == rows(external_splits.load(["s/"])) == expected
-    assert rows(external_splits.load(["s/train", "s/Valid/", str(folder / "s/test")])) == expected
+    assert rows(external_splits.list_split(["s"])) == rows(external_splits.list_split(["s/"])) == expected
+    assert rows(external_splits.list_split(["s/train", "s/Valid/", str(folder / "s/test")])) == expected
 
 
 def test_lists_find_audio_by_path_or_by_name(at):
@@ -44,7 +45,7 @@ def test_lists_find_audio_by_path_or_by_name(at):
         l_test_txt="c/y\nq/z.mp3\nb/x.wav\n",
         l_dev_txt="d/x.wav\nu.wav\n",
     )
-    files = external_splits.load(["l_train.txt", "l_test.txt", "l_dev.txt"], "G")
+    files = external_splits.list_split(["l_train.txt", "l_test.txt", "l_dev.txt"], "G")
     assert rows(files) == [
         ("a/x.wav", "train", ""),
         ("b/x.wav", "test", ""),
@@ -56,12 +57,12 @@ def test_lists_find_audio_by_path_or_by_name(at):
     ]
     assert files.entries["train"][0].location.endswith("G/a/x.au")
     assert "several files have its name: a/x.au, b/x.wav" in files.entries["validation"][0].file.error
-    assert rows(external_splits.load(["."], "G")) == rows(files)
+    assert rows(external_splits.list_split(["."], "G")) == rows(files)
 
 
 def test_lists_without_audio_are_names(at):
     at(train_txt="a.wav\n", test_txt="a.wav\nb.wav\n", train_index_txt=INDEX)
-    files = external_splits.load(["train.txt", "test.txt"], artists="train_index.txt")
+    files = external_splits.list_split(["train.txt", "test.txt"], artists="train_index.txt")
     assert not files.has_audio and list(map(len, files.entries.values())) == [1, 2]
     assert files.index == {"blues.00000": ("Ann", "Ann: One"), "blues.00001": ("Bob", "")}
 
@@ -71,7 +72,7 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
     (folder / "m/m.csv").write_text(
         f"path,split,artist\na.wav,train,Ann\n{folder}/b.wav,val,\na.wav,test,\nc.wav,,\n,dev,\n"
     )
-    files = external_splits.load(["m/m.csv"])
+    files = external_splits.list_split(["m/m.csv"])
     assert rows(files) == [
         (f"{folder}/b.wav", "validation", ""),
         ("a.wav", "test", ""),
@@ -81,13 +82,13 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
     assert files.without_split == 1
     first = files.entries["train"][0]
     assert (first.location, first.file.artist) == (f"{folder}/m/a.wav", "Ann")
-    assert external_splits.load(["m/m.csv"], "/elsewhere/..").entries["train"][0].location == "/a.wav"
+    assert external_splits.list_split(["m/m.csv"], "/elsewhere/..").entries["train"][0].location == "/a.wav"
 
 
 def test_a_manifest_by_fold_and_one_by_both(at):
     at(m_csv="path,fold\na.wav,1\nb.wav,2\n", n_csv="path,fold,split\na.wav,1,train\nb.wav,2,test\nc.wav,3,\n")
-    assert external_splits.load(["m.csv"]).splits == ["fold-01", "fold-02"]
-    files = external_splits.load(["n.csv"])
+    assert external_splits.list_split(["m.csv"]).splits == ["fold-01", "fold-02"]
+    files = external_splits.list_split(["n.csv"])
     assert (files.splits, files.without_split) == (["test", "train"], 1)
 
 
@@ -122,7 +123,7 @@ def test_what_is_no_split_is_told(at, sources, options, message):
     at(train_txt="a\n", test_txt="\n", dev_txt="b\n", traintest_txt="a\n", train_test_txt="a\n")
     at(m_csv="path,genre\na,b\n", n_csv="path,split\na,eval\n", one_csv="path,split\na,test\nb,\n")
     with pytest.raises(UsageError) as raised:
-        external_splits.load(sources, **options)
+        external_splits.list_split(sources, **options)
     assert message in str(raised.value)
 
 
@@ -133,5 +134,5 @@ def test_a_piece_has_its_song_s_artist_and_title():
         File("x.wav", "", song="x", artist="Che"),
         File("y.wav", "", song="y"),
     ]
-    named = external_splits.with_index(songs, index)
+    named = split_lists.with_index(songs, index)
     assert [(song.artist, song.song) for song in named] == [("Ann", "Ann: One"), ("Che", "x"), ("", "y")]

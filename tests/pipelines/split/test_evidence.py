@@ -41,7 +41,7 @@ def test_evidence_comes_from_where_the_table_says(kind):
 def test_metadata_is_a_column_of_manifests(tmp_path, name):
     (tmp_path / "m.csv").write_text(f"path,genre,split,{name}\na.wav,blues,train,Xy\nb.wav,blues,test,Xy\n")
     url = str(tmp_path / "m.csv")
-    external = external_splits.load([url]).entries
+    external = external_splits.list_split([url]).entries
     for entry in [*manifest.entries(url, ""), *external["train"], *external["test"]]:
         assert getattr(entry.file, name) == "Xy" and BY_NAME[name].key(entry.file)
 
