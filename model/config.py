@@ -1,4 +1,7 @@
-"""The configuration of a training, beside that of a build in the same file."""
+"""The configuration of a training, beside that of a build in the same file.
+
+May use: pipelines, networks.
+"""
 
 from typing import Any, Self
 

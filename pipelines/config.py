@@ -1,4 +1,7 @@
-"""The configuration of a build: what YAML and the command line may say, checked once, then frozen."""
+"""The configuration of a build: what YAML and the command line may say, checked once, then frozen.
+
+May use: common, audio, features.
+"""
 
 import copy
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them."""
+"""Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them.
+
+May use: pipelines, model.
+"""
 
 from spectroshard.shadows import ROOT, refuse_shadows
 

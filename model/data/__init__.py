@@ -1,1 +1,4 @@
-"""Shards to batches: streaming windows of songs, and augmenting them."""
+"""Shards to batches: streaming windows of songs, and augmenting them.
+
+May use: pipelines, networks, config.
+"""

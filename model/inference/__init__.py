@@ -1,1 +1,4 @@
-"""A trained model in use: the bundle, classification, calibration, prediction."""
+"""A trained model in use: the bundle, classification, calibration, prediction.
+
+May use: pipelines, networks, config, data.
+"""

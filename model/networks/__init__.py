@@ -1,1 +1,4 @@
-"""The networks: windows in, softmax outputs of each branch out."""
+"""The networks: windows in, softmax outputs of each branch out.
+
+May use: pipelines.
+"""

@@ -1,1 +1,4 @@
-"""Pages and pictures of what a model does."""
+"""Pages and pictures of what a model does.
+
+May use: pipelines, networks, data, inference, evaluation.
+"""

@@ -1,1 +1,4 @@
-"""A dataset to a bundle: training, checkpoints, the transfer head, out-of-distribution rejection."""
+"""A dataset to a bundle: training, checkpoints, the transfer head, out-of-distribution rejection.
+
+May use: pipelines, networks, config, data, inference.
+"""

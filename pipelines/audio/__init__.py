@@ -1,1 +1,4 @@
-"""An audio file to mono samples: decoding, resampling, time stretching."""
+"""An audio file to mono samples: decoding, resampling, time stretching, and what is good enough to use.
+
+May use: common.
+"""

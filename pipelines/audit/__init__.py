@@ -1,1 +1,4 @@
-"""Does a split leak? Of a dataset, or of anyone's files."""
+"""Does a split leak? Of a dataset, or of anyone's files.
+
+May use: common, audio, features, config, dataset, corpus, copies, split, build.
+"""

@@ -1,1 +1,4 @@
-"""Which recordings are copies of each other, by acoustic fingerprint."""
+"""Which recordings are copies of each other, by acoustic fingerprint.
+
+May use: common, features, dataset.
+"""

@@ -1,1 +1,4 @@
-"""Which audio files there are, and what is known of them: genre, song, artist."""
+"""Which audio files there are, and what is known of them: genre, song, artist.
+
+May use: common, audio, config, dataset.
+"""

@@ -1,1 +1,4 @@
-"""The dataset's format: ledger, records, TFRecord files, splits, and reading it back."""
+"""The dataset's format: ledger, records, TFRecord files, splits, and reading it back.
+
+May use: common, config.
+"""

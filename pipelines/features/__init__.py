@@ -1,1 +1,4 @@
-"""Samples to spectrograms and other time-frequency features."""
+"""Samples to spectrograms and other time-frequency features.
+
+May use: common.
+"""

@@ -1,1 +1,4 @@
-"""Who stays together and who goes where: groups, folds, shards, and what earlier builds decided."""
+"""Which files stay together, and in which fold: groups, folds, shards, and what earlier builds decided.
+
+May use: common, config, dataset, corpus.
+"""
