@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from pipelines.audio.decode import TRUNCATED, Recording
+from pipelines.audio.decode import Recording
 from pipelines.audio.schema import AudioConfig
+from pipelines.audio.streams import TRUNCATED
 from pipelines.common.arrays import spooled
 from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
@@ -29,6 +30,14 @@ def check(recording: Recording, config: AudioConfig) -> None:
     ------
     FileError
         The reason is `TOO_SHORT`, `TRUNCATED` (too short since the file ends early), `NOT_FINITE` or `SILENT`.
+
+    Examples
+    --------
+    >>> silence = Recording(np.zeros(22_050, np.float32), 44_100, 2, content_hash="5f0c", truncated=False)
+    >>> check(silence, AudioConfig(sample_rate_hz=22_050))
+    Traceback (most recent call last):
+    ...
+    pipelines.common.errors.FileError: silent: peak to peak 0.0e+00, expected at least 0.0001
     """
     duration_s = len(recording.samples) / config.sample_rate_hz
     if duration_s < config.min_duration_s:

@@ -1,4 +1,4 @@
-"""Music at another tempo and the same pitch, by the ffmpeg that `imageio-ffmpeg` brings."""
+"""Time stretching by the ffmpeg that `imageio-ffmpeg` brings: another tempo at the same pitch."""
 
 import subprocess
 
@@ -7,29 +7,40 @@ from numpy.typing import NDArray
 
 
 def at_tempo(samples: NDArray[np.float32], sample_rate_hz: int, tempo: float) -> NDArray[np.float32]:
-    """Plays a recording faster or slower, at constant pitch (ffmpeg's filter `atempo`).
+    """Makes a recording faster or slower and keeps its pitch, by ffmpeg's filter `atempo`.
 
     Parameters
     ----------
     samples : array, shape (samples,)
-        Mono.
+        Mono audio.
     sample_rate_hz : int
     tempo : float
-        How many seconds of the recording one second of the result stands for, from 0.5 to 2; 1 changes nothing.
+        The factor of speed, from 0.5 to 2: at 2 the result has half as many samples. 1 changes nothing.
+
+    Returns
+    -------
+    array, shape (samples / tempo,)
+        About as many samples.
 
     Raises
     ------
     RuntimeError
-        ffmpeg fails.
+        ffmpeg fails, as for a tempo out of its range.
+
+    Examples
+    --------
+    >>> tone = np.sin(2 * np.pi * 440 * np.arange(44_100) / 22_050).astype(np.float32)
+    >>> round(len(at_tempo(tone, 22_050, tempo=2.0)) / len(tone), 1)
+    0.5
     """
     import imageio_ffmpeg
 
     if tempo == 1:
         return samples
-    form = ["-f", "f32le", "-ar", str(sample_rate_hz), "-ac", "1"]
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *form, "-i", "pipe:0"]
-    command += ["-af", f"atempo={tempo}", *form, "pipe:1"]
-    done = subprocess.run(command, input=samples.astype("<f4").tobytes(), capture_output=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"ffmpeg cannot change the tempo ({done.stderr.decode(errors='replace').strip()})")
-    return np.frombuffer(done.stdout, "<f4").astype(np.float32)
+    raw = ["-f", "f32le", "-ar", str(sample_rate_hz), "-ac", "1"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *raw, "-i", "pipe:0"]
+    command += ["-af", f"atempo={tempo}", *raw, "pipe:1"]
+    process = subprocess.run(command, input=samples.astype("<f4").tobytes(), capture_output=True, check=False)
+    if process.returncode:
+        raise RuntimeError(f"ffmpeg cannot change the tempo ({process.stderr.decode(errors='replace').strip()})")
+    return np.frombuffer(process.stdout, "<f4").astype(np.float32)

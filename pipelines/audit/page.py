@@ -86,7 +86,7 @@ def audio_spectrogram(file: File) -> Spectrogram | None:
         return None
     rate_hz = READ_WITH.audio.sample_rate_hz
     mel = compute.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
-    return mel, rate_hz / LogMel().hop_length
+    return mel, LogMel().frame_rate_hz(rate_hz)
 
 
 def draw_pair(overlap: Overlap, first: Spectrogram, second: Spectrogram) -> bytes:

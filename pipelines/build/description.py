@@ -56,7 +56,7 @@ def _features(config: BuildConfig) -> dict[str, FeatureInfo]:
     return {
         name: FeatureInfo(
             bins=feature.bins,
-            frame_rate_hz=config.audio.sample_rate_hz / feature.hop_length,
+            frame_rate_hz=feature.frame_rate_hz(config.audio.sample_rate_hz),
             dtype=config.shards.dtype,
         )
         for name, feature in config.features.chosen.items()

@@ -8,6 +8,7 @@ from apache_beam.metrics.metric import Metrics
 
 from pipelines.audio import decode, quality
 from pipelines.audio.schema import AudioConfig
+from pipelines.audio.streams import TRUNCATED
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import FileError
@@ -135,7 +136,7 @@ def read_file(file: FileToRead, config: AudioConfig) -> Reading:
         content_hash=content_hash,
         fingerprint=base64.b64encode(values).decode(),
         artist=artist,
-        reason=decode.TRUNCATED.name if recording.truncated else "",
+        reason=TRUNCATED.name if recording.truncated else "",
         error="the file ends early; what is there is used" if recording.truncated else "",
     )
 

@@ -29,3 +29,6 @@ class FileError(Exception):
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.reason.name}: {self.detail}"

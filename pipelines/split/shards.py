@@ -30,7 +30,7 @@ def bytes_per_second(config: BuildConfig) -> float:
     1200.0
     """
     values = sum(
-        config.audio.sample_rate_hz / feature.hop_length * feature.bins for feature in config.features.chosen.values()
+        feature.frame_rate_hz(config.audio.sample_rate_hz) * feature.bins for feature in config.features.chosen.values()
     )
     return values * item_bytes(config.shards.dtype)
 

@@ -1,1 +1,1 @@
-"""Numeric arrays: compiled loops, arrays that spill to disk, float16."""
+"""Numeric arrays: compiled loops, arrays that lie on disk once they are large, float16."""

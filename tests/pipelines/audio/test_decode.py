@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines.audio import decode
+from pipelines.audio import decode, mono
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import FileError
@@ -174,7 +174,7 @@ def test_an_error_of_the_program_is_no_fault_of_the_file(tmp_path, monkeypatch, 
         raise error("slip")
 
     path = write(tmp_path / "a.wav")
-    monkeypatch.setattr(decode, "_mono", slip)
+    monkeypatch.setattr(mono, "to_mono", slip)
     with pytest.raises(error, match="slip"):
         decode.load(str(path), CONFIG)
 

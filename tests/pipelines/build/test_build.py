@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.audio import decode, quality
+from pipelines.audio import mono, quality
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -205,7 +205,7 @@ def test_every_bad_input_has_its_reason_and_harms_nothing_else(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), [(decode, "_mono"), (quality, "check"), (fingerprint, "of_samples"), (blockwise, "_to_db")]
+    ("module", "name"), [(mono, "to_mono"), (quality, "check"), (fingerprint, "of_samples"), (blockwise, "_to_db")]
 )
 def test_a_programming_error_stops_the_build(songs_folder, tmp_path, monkeypatch, module, name):
     def slip(*_):
