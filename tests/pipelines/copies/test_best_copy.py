@@ -5,7 +5,7 @@ from pipelines.dataset.ledger import Copy, File
 from pipelines.split.folds import WITHDRAWN
 
 
-def song(name, content, **facts):
+def file(name, content, **facts):
     values = {
         "genre": "g",
         "group": "one",
@@ -21,15 +21,15 @@ def near(first, second, duration_s=29.0, tempo=1.0):
     return Copy(first, second, 0.0, 0.0, duration_s, tempo, 0.02)
 
 
-def outcome(songs, copies=(), drop=True):
-    return {s.path: (s.status, s.copy_of) for s in mark_duplicates(songs, copies, drop)}
+def outcome(files, copies=(), drop=True):
+    return {s.path: (s.status, s.copy_of) for s in mark_duplicates(files, copies, drop)}
 
 
 KEPT = ("written", "")
 
 
 def test_the_same_samples_are_a_copy():
-    assert outcome([song("b", "x"), song("a", "x"), song("c", "y")]) == {
+    assert outcome([file("b", "x"), file("a", "x"), file("c", "y")]) == {
         "a": KEPT, "b": ("duplicate", "a"), "c": KEPT,
     }  # fmt: skip
 
@@ -44,53 +44,53 @@ def test_the_same_samples_are_a_copy():
     ],
 )
 def test_the_best_one_is_kept(better, worse):
-    songs = [song("a.wav", "x", **worse), song("b.mp3", "y", **better)]
-    assert outcome(songs, [near("x", "y")]) == {"a.wav": ("duplicate", "b.mp3"), "b.mp3": KEPT}
+    files = [file("a.wav", "x", **worse), file("b.mp3", "y", **better)]
+    assert outcome(files, [near("x", "y")]) == {"a.wav": ("duplicate", "b.mp3"), "b.mp3": KEPT}
 
 
 def test_lossless_is_better_than_lossy_and_then_the_name_decides():
-    songs = [song("a.mp3", "x"), song("b.flac", "y"), song("c.wav", "z")]
-    found = outcome(songs, [near("x", "y"), near("y", "z"), near("x", "z")])
+    files = [file("a.mp3", "x"), file("b.flac", "y"), file("c.wav", "z")]
+    found = outcome(files, [near("x", "y"), near("y", "z"), near("x", "z")])
     assert found == {"a.mp3": ("duplicate", "b.flac"), "b.flac": KEPT, "c.wav": ("duplicate", "b.flac")}
 
 
 def test_what_shares_less_than_half_is_tied_but_no_duplicate():
-    songs = [song("a", "x"), song("b", "y")]
-    assert set(outcome(songs, [near("x", "y", 14.0)]).values()) == {KEPT}
-    assert outcome(songs, [near("x", "y", 15.0)])["b"] == ("duplicate", "a")
+    files = [file("a", "x"), file("b", "y")]
+    assert set(outcome(files, [near("x", "y", 14.0)]).values()) == {KEPT}
+    assert outcome(files, [near("x", "y", 15.0)])["b"] == ("duplicate", "a")
 
 
 def test_a_crop_is_a_copy_of_the_whole_and_two_crops_are_none_of_each_other():
-    songs = [song("crop 1", "x", duration_s=10.0), song("crop 2", "y", duration_s=10.0), song("whole", "z")]
+    files = [file("crop 1", "x", duration_s=10.0), file("crop 2", "y", duration_s=10.0), file("whole", "z")]
     copies = [near("x", "z", 10.0), near("y", "z", 10.0)]
-    assert outcome(songs, copies) == {
+    assert outcome(files, copies) == {
         "crop 1": ("duplicate", "whole"), "crop 2": ("duplicate", "whole"), "whole": KEPT,
     }  # fmt: skip
-    assert outcome([*songs[:2], song("other", "w")], []) == {"crop 1": KEPT, "crop 2": KEPT, "other": KEPT}
+    assert outcome([*files[:2], file("other", "w")], []) == {"crop 1": KEPT, "crop 2": KEPT, "other": KEPT}
 
 
 def test_another_tempo_is_another_version():
-    assert set(outcome([song("a", "x"), song("b", "y")], [near("x", "y", tempo=1.04)]).values()) == {KEPT}
+    assert set(outcome([file("a", "x"), file("b", "y")], [near("x", "y", tempo=1.04)]).values()) == {KEPT}
 
 
 def test_copies_that_are_kept_name_what_they_copy():
-    assert outcome([song("a", "x"), song("b", "x")], drop=False) == {"a": KEPT, "b": ("written", "a")}
+    assert outcome([file("a", "x"), file("b", "x")], drop=False) == {"a": KEPT, "b": ("written", "a")}
 
 
 def test_rejected_songs_are_nobody_s_originals():
-    songs = [song("a", "x").rejected(WITHDRAWN, "why"), song("b", "x")]
-    assert outcome(songs) == {"a": ("rejected", ""), "b": KEPT}
+    files = [file("a", "x").rejected(WITHDRAWN, "why"), file("b", "x")]
+    assert outcome(files) == {"a": ("rejected", ""), "b": KEPT}
 
 
 def test_genres_that_disagree_are_told():
-    songs = [song("a", "x"), song("b", "x", genre="h"), song("c", "x"), song("d", "y", genre="h"), song("e", "z")]
+    files = [file("a", "x"), file("b", "x", genre="h"), file("c", "x"), file("d", "y", genre="h"), file("e", "z")]
     copies = [near("x", "y", 9.0), near("x", "z"), near("x", "of an earlier build")]
-    assert [(one.path, other.path) for one, other in genre_conflicts(songs, copies)] == [("a", "b"), ("a", "d")]
+    assert [(one.path, other.path) for one, other in genre_conflicts(files, copies)] == [("a", "b"), ("a", "d")]
 
 
 def test_of_a_row_of_copies_one_is_kept():
-    songs = [song(f"{n:02d}", f"{n:02d}") for n in range(16)]
+    files = [file(f"{n:02d}", f"{n:02d}") for n in range(16)]
     row = [near(f"{n:02d}", f"{n + 1:02d}", 30.0) for n in range(15)]
-    assert outcome(songs, row) == {"00": KEPT} | {f"{n:02d}": ("duplicate", "00") for n in range(1, 16)}
+    assert outcome(files, row) == {"00": KEPT} | {f"{n:02d}": ("duplicate", "00") for n in range(1, 16)}
     half = [near(f"{n:02d}", f"{n + 1:02d}", 20.0) for n in range(15)]
-    assert outcome(songs[:3], half) == {"00": KEPT, "01": ("duplicate", "00"), "02": KEPT}
+    assert outcome(files[:3], half) == {"00": KEPT, "01": ("duplicate", "00"), "02": KEPT}

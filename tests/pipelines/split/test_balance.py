@@ -23,13 +23,13 @@ def genre(name, *sizes):
     ]
 
 
-def at_fault(songs, folds):
-    return [(one.group, one.files) for one in oversized(songs, folds)]
+def at_fault(files, folds):
+    return [(one.group, one.files) for one in oversized(files, folds)]
 
 
 def test_ten_blues_of_one_artist():
-    songs = [File(f"{n}", "", "blues", group="artist:john lee hooker") for n in range(10)]
-    (found,) = oversized(songs, 10)
+    files = [File(f"{n}", "", "blues", group="artist:john lee hooker") for n in range(10)]
+    (found,) = oversized(files, 10)
     assert found == Oversized("artist:john lee hooker", "blues", files=10, genre_files=10, even_files=1)
     assert str(found) == (
         "group 'artist:john lee hooker' holds 10 of the 10 songs of 'blues'; even folds have at most 1"
@@ -37,9 +37,9 @@ def test_ten_blues_of_one_artist():
 
 
 def test_a_genre_of_one_group_is_named_once_it_is_rejected_too():
-    songs = with_folds([*genre("blues", 10), *genre("jazz", *[1] * 20)], FoldsConfig(count=10))
-    assert {song.reason for song in songs if song.genre == "blues"} == {"lone_genre"}
-    assert at_fault(songs, 10) == [("blues 0", 10)]
+    files = with_folds([*genre("blues", 10), *genre("jazz", *[1] * 20)], FoldsConfig(count=10))
+    assert {file.reason for file in files if file.genre == "blues"} == {"lone_genre"}
+    assert at_fault(files, 10) == [("blues 0", 10)]
     assert at_fault(with_folds(genre("polka", 1), FoldsConfig()), 10) == []
 
 
@@ -51,9 +51,9 @@ def test_an_artist_of_a_third_of_a_genre():
 def test_artists_who_leave_folds_without_a_genre():
     # GTZAN's blues: nine artists, and two of ten folds would have one song each.
     blues = genre("blues", 17, 13, 12, 12, 12, 11, 11, 10, 2)
-    assert [songs for _, songs in at_fault(blues, 10)] == [17, 13, 12, 12, 12, 11, 11]
+    assert [files for _, files in at_fault(blues, 10)] == [17, 13, 12, 12, 12, 11, 11]
     assert at_fault(blues, 5) == []
-    assert [songs for _, songs in at_fault(genre("blues", *[20] * 5), 10)] == [20] * 5
+    assert [files for _, files in at_fault(genre("blues", *[20] * 5), 10)] == [20] * 5
 
 
 @pytest.mark.parametrize(
@@ -73,26 +73,26 @@ def test_small_corpora_and_groups_that_fit_are_passed_over(sizes, folds):
 
 
 def test_the_worst_come_first_whatever_the_order():
-    songs = [*genre("metal", 9, 1, 1, 1), *genre("blues", 9, 1, 1, 1), *genre("jazz", 13, 1, 1, 1)]
+    files = [*genre("metal", 9, 1, 1, 1), *genre("blues", 9, 1, 1, 1), *genre("jazz", 13, 1, 1, 1)]
     expected = [("jazz 0", 13), ("blues 0", 9), ("metal 0", 9)]
-    assert at_fault(songs, 4) == at_fault(songs[::-1], 4) == expected
+    assert at_fault(files, 4) == at_fault(files[::-1], 4) == expected
 
 
 def test_a_group_is_judged_in_each_of_its_genres():
-    songs = [replace(song, group="one") if song.group.endswith(" 0") else song for song in genre("blues", 9, 1, 1, 1)]
-    songs += [replace(song, group="one") if song.group.endswith(" 0") else song for song in genre("jazz", 2, *[1] * 10)]
-    assert [(one.group, one.genre, one.files) for one in oversized(songs, 4)] == [("one", "blues", 9)]
+    files = [replace(file, group="one") if file.group.endswith(" 0") else file for file in genre("blues", 9, 1, 1, 1)]
+    files += [replace(file, group="one") if file.group.endswith(" 0") else file for file in genre("jazz", 2, *[1] * 10)]
+    assert [(one.group, one.genre, one.files) for one in oversized(files, 4)] == [("one", "blues", 9)]
 
 
 def test_rejected_songs_do_not_count():
-    songs = genre("blues", 9, 1, 1, 1)
-    assert oversized([*songs[:2], *(song.rejected(SILENT, "") for song in songs[2:9]), *songs[9:]], 4) == []
+    files = genre("blues", 9, 1, 1, 1)
+    assert oversized([*files[:2], *(file.rejected(SILENT, "") for file in files[2:9]), *files[9:]], 4) == []
 
 
 def test_a_corpus_with_its_own_splits_is_not_judged():
-    songs = genre("blues", 9, 1, 1, 1)
-    assert oversized([replace(songs[0], fold="test"), *songs[1:]], 4) == []
-    assert oversized([replace(songs[0], fold="fold-00"), *songs[1:]], 4) != []
+    files = genre("blues", 9, 1, 1, 1)
+    assert oversized([replace(files[0], fold="test"), *files[1:]], 4) == []
+    assert oversized([replace(files[0], fold="fold-00"), *files[1:]], 4) != []
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(2, 4))

@@ -41,18 +41,18 @@ def corpora(folds):
 def builds(corpora, config=CONFIG):
     """Builds one corpus after the other; gives each one's ledger, and what it knew of those before."""
     earlier = []
-    for songs in corpora:
-        rows = assign(songs, earlier, COPIES, config)
+    for files in corpora:
+        rows = assign(files, earlier, COPIES, config)
         yield rows, earlier
         earlier = [row for row in rows if row.fold] + history.forgotten(earlier, rows)
 
 
-def recording(song):
-    return int(song.content_hash[1:]) // 2
+def recording(file):
+    return int(file.content_hash[1:]) // 2
 
 
-def split(song):
-    return split_of(song.fold, CONFIG.folds)
+def split(file):
+    return split_of(file.fold, CONFIG.folds)
 
 
 own_folds = st.sampled_from([("",), ("", *SPLITS)])
@@ -64,10 +64,10 @@ sequences = own_folds.flatmap(lambda folds: st.lists(corpora(folds), min_size=2,
 def test_nothing_that_was_ever_protected_is_less_so_later(corpora):
     protection = defaultdict(int)
     for rows, _ in builds(corpora):
-        for song in ledger.written(rows):
-            assert SPLITS.index(split(song)) >= protection[recording(song)], song
-        for song in ledger.written(rows):
-            protection[recording(song)] = max(protection[recording(song)], SPLITS.index(split(song)))
+        for file in ledger.written(rows):
+            assert SPLITS.index(split(file)) >= protection[recording(file)], file
+        for file in ledger.written(rows):
+            protection[recording(file)] = max(protection[recording(file)], SPLITS.index(split(file)))
 
 
 @settings(max_examples=200)
@@ -75,8 +75,8 @@ def test_nothing_that_was_ever_protected_is_less_so_later(corpora):
 def test_content_keeps_its_fold_for_ever(corpora):
     folds = {}
     for rows, _ in builds(corpora):
-        for song in ledger.written(rows):
-            assert folds.setdefault(song.content_hash, song.fold) == song.fold
+        for file in ledger.written(rows):
+            assert folds.setdefault(file.content_hash, file.fold) == file.fold
 
 
 @settings(max_examples=200)
@@ -84,29 +84,29 @@ def test_content_keeps_its_fold_for_ever(corpora):
 def test_in_each_build_what_belongs_together_is_together(corpora):
     for rows, _ in builds(corpora):
         written = ledger.written(rows)
-        for own in (recording, lambda song: song.group):
+        for own in (recording, lambda file: file.group):
             folds = defaultdict(set)
-            for song in written:
-                folds[own(song)].add(song.fold)
+            for file in written:
+                folds[own(file)].add(file.fold)
             assert all(len(some) == 1 for some in folds.values())
-        for song, other in itertools.combinations(written, 2):
+        for file, other in itertools.combinations(written, 2):
             for name in ("song", "artist", "content_hash"):
-                assert not getattr(song, name) or getattr(song, name) != getattr(other, name) or song.fold == other.fold
+                assert not getattr(file, name) or getattr(file, name) != getattr(other, name) or file.fold == other.fold
 
 
 @settings(max_examples=200)
 @given(st.lists(corpora(("",)), min_size=1, max_size=6))
 def test_a_fold_that_is_dealt_a_group_is_not_fuller_than_another_and_that_group(corpora):
     for rows, earlier in builds(corpora):
-        known = {song.group for song in assign_groups(rows, earlier)}
+        known = {file.group for file in assign_groups(rows, earlier)}
         groups = defaultdict(list)
-        for song in ledger.written(rows):
-            groups[song.group].append(song)
-        held = Counter((song.fold, song.genre) for song in ledger.written(rows))
-        is_plain = all(len({song.genre for song in songs}) == 1 for songs in groups.values())
-        for group, songs in groups.items() if is_plain else ():
+        for file in ledger.written(rows):
+            groups[file.group].append(file)
+        held = Counter((file.fold, file.genre) for file in ledger.written(rows))
+        is_plain = all(len({file.genre for file in files}) == 1 for files in groups.values())
+        for group, files in groups.items() if is_plain else ():
             if group not in known:
-                fold, genre = songs[0].fold, songs[0].genre
+                fold, genre = files[0].fold, files[0].genre
                 least = min(held[f"fold-{n:02d}", genre] for n in range(4))
                 largest = max(len(some) for name, some in groups.items() if name not in known)
                 assert held[fold, genre] <= least + largest
@@ -129,9 +129,9 @@ def outcome(*corpora, config=CONFIG):
 BEFORE = [file(n, 2 * n, fold=fold) for n, fold in enumerate(["train", "test", "train", "validation", "train", "test"])]
 
 
-def now(songs):
+def now(files):
     """The same files, of which the corpus says no fold any more."""
-    return [replace(song, fold="") for song in songs]
+    return [replace(file, fold="") for file in files]
 
 
 def test_folds_stay_when_the_corpus_shrinks_and_grows():
@@ -202,13 +202,13 @@ def test_a_build_goes_on_from_an_earlier_dataset(first, tmp_path):
     gone = (songs / "blues" / "blues.00001.wav").rename(tmp_path / "gone.wav")
     config = config_of(songs, build={"previous": first.url})
     second = build(config, str(tmp_path / "second"), in_process()).dataset
-    folds = {song.path: song.fold for song in first.ledger()}
-    later = {song.path: song.fold for song in second.ledger()}
+    folds = {file.path: file.fold for file in first.ledger()}
+    later = {file.path: file.fold for file in second.ledger()}
     assert later.pop("jazz/renamed.wav") == folds["jazz/jazz.00000.wav"]
     assert {path: fold for path, fold in later.items() if path in folds} == {
         path: fold for path, fold in folds.items() if path in later
     }
-    assert [song.path for song in ledger.read(f"{second.url}/{history.HISTORY_NAME}")] == ["blues/blues.00001.wav"]
+    assert [file.path for file in ledger.read(f"{second.url}/{history.HISTORY_NAME}")] == ["blues/blues.00001.wav"]
     gone.rename(songs / "blues" / "back.wav")
     third = build(config_of(songs, build={"previous": second.url}), str(tmp_path / "third"), in_process()).dataset
     assert {s.path: s.fold for s in third.ledger()}["blues/back.wav"] == folds["blues/blues.00001.wav"]
