@@ -19,7 +19,8 @@ from pydantic.fields import FieldInfo
 import pipelines
 from model.config import Config
 from model.inference.prediction import Prediction
-from model.networks.registry import NETWORKS, Network, of_shapes
+from model.networks import registry
+from model.networks.registry import NETWORKS, Network
 from pipelines.audio.schema import AudioConfig
 from pipelines.common.reasons import Reason
 from pipelines.common.section import Section
@@ -177,10 +178,10 @@ def _features_table() -> str:
 
 def _networks_table() -> str:
     rows = [
-        (f"`{n}`", _parameters(n, network), ", ".join(network.features), _summary(network.towers))
+        (f"`{n}`", _parameters(n, network), ", ".join(network.features), _summary(network.build_branches))
         for n, network in NETWORKS.items()
     ]
-    return _table(("network", "parameters", "learns from", "what it is"), rows)
+    return _table(("network", "parameters", "features", "what it is"), rows)
 
 
 def _parameters(name: str, network: Network) -> str:
@@ -189,7 +190,7 @@ def _parameters(name: str, network: Network) -> str:
     for feature in network.features:
         settings = _section(Features.model_fields[feature])()
         shapes[feature] = (round(_WINDOW_S * settings.frame_rate_hz(sample_rate_hz)), settings.bins)
-    count = f"{of_shapes(name, shapes, _GENRES).count_params():,}"
+    count = f"{registry.build(name, shapes, _GENRES).count_params():,}"
     return f"{count}, and a head on a pretrained network" if network.pretrained else count
 
 

@@ -1,4 +1,4 @@
-"""The configuration of a training, beside that of a build in the same file.
+"""The configuration of a training, in one file with that of a build.
 
 May use: pipelines, networks.
 """
@@ -11,33 +11,40 @@ from pydantic import Field
 from model.networks import registry
 from pipelines.common.section import Section
 from pipelines.config import BuildConfig
+from pipelines.features.schema import Features
 
-_ALTERING = ("mixup", "mask_bins", "mask_frames", "tempo", "pitch_bins", "gain_db", "equalise_db")
+_AUGMENTATIONS = ("mixup", "mask_bins", "mask_frames", "tempo", "pitch_bins", "gain_db", "equalise_db")
+_APPLIES_TO = {
+    "pitch_bins": ("is_mel_spectrogram", "mel spectrograms"),
+    "gain_db": ("is_level_db", "features in dB"),
+    "equalise_db": ("is_level_db", "features in dB"),
+}
+"""The augmentations that change some features only: the property of a feature's class that says so, and its words."""
 
 
 class Training(Section):
-    """How a network is trained. The defaults were chosen on a corpus that none of the README's figures come from.
+    """How a network is trained. The defaults were chosen on a corpus that none of the published results come from.
 
     Attributes
     ----------
     network : str
         A name in `model.networks.registry.NETWORKS`.
     features : tuple of str
-        What the network learns from. Default: what suits it.
+        What the network's branches are trained on. Default: the features that suit the network.
     window_s : float
         The length of the windows of a song that are classified, in seconds.
     windows_per_song : int
-        How many windows, at random places, an epoch draws from each song at least.
+        How many windows, at random positions, an epoch draws from each song at least.
     windows_per_epoch : int
         How many windows an epoch draws in all at least: of few songs it draws more of each, as a small corpus, too,
         needs a few thousand steps to be learned.
     held_out_share : float
-        How much of each train song, at its end, is never trained on, so that it can be scored beside songs that the
+        The share of each train song, at its end, that is not trained on, so that it can be scored beside songs that the
         network never saw: a window at least, and half of the song at most.
     batch_size : int
         How many windows a step takes.
     epochs : int
-        How many epochs the schedule has.
+        How many epochs the learning rate schedule has.
     patience : int or None
         Training stops early after this many epochs without a lower validation loss, and keeps the weights of the
         lowest. None trains to the end of the schedule and keeps the last weights, which did better: a validation split
@@ -49,21 +56,23 @@ class Training(Section):
     label_smoothing : float
         How much of a label's weight is spread evenly over all genres.
     mixup : float
-        Both parameters of the beta distribution by which pairs of windows are mixed; 0 mixes none.
-    mask_bins, mask_frames : int
-        SpecAugment's masks: a band of fewer bins, a stretch of fewer frames; 0 masks none.
+        Both parameters of the beta distribution that mixup draws its proportions from; 0 switches it off.
+    mask_bins : int
+        SpecAugment's frequency mask hides a band of fewer bins than this; 0 switches it off.
+    mask_frames : int
+        SpecAugment's time mask hides a stretch of fewer frames than this; 0 switches it off.
     tempo : float
-        Windows are played at up to 1 + `tempo` times their tempo, or as much slower, and classified at both and as
-        they are; 0 plays them as they are.
+        Windows are played at up to 1 + `tempo` times their tempo, or as much slower, in training. A trained model
+        averages its outputs over a window at both of these tempos and at its own. 0 switches both off.
     pitch_bins : int
-        By how many mel bins windows are shifted at most, up or down.
+        By how many bins mel spectrograms are shifted at most, up or down; 0 switches it off.
     gain_db : float
-        How much louder or softer windows are made at most.
+        By how many dB windows are made louder or softer at most; 0 switches it off.
     equalise_db : float
-        The standard deviation of the gain of five bands.
+        The standard deviation, in dB, of a random equaliser's gains in five bands; 0 switches it off.
     average_momentum : float
-        How much of the running mean of the weights a step keeps, where that mean takes their place at the end; 0 keeps
-        the weights as they are.
+        The momentum of a running mean of the weights, which is kept in their place at the end; 0 keeps the weights
+        themselves.
     risk : float
         The largest share of wrong genres among the validation songs that are given one with confidence. Where the
         bundle is less sure than that allows, it gives no genre with confidence.
@@ -112,32 +121,42 @@ class Training(Section):
         return name
 
     @pydantic.model_validator(mode="after")
-    def _leaves_what_is_pretrained(self) -> Self:
+    def _leaves_out_what_is_pretrained(self) -> Self:
         pretrained = registry.NETWORKS[self.network].pretrained
         if pretrained and pretrained.feature in self.features:
             raise ValueError(
-                f"features names {pretrained.feature}, which network {self.network} sees in any case;"
-                " name those alone that its towers are to learn from"
+                f"features names {pretrained.feature}, which the pretrained part of network {self.network} takes in any"
+                " case; name only those that its other branches are to be trained on"
             )
         return self
 
+    @pydantic.model_validator(mode="after")
+    def _augmentations_apply(self) -> Self:
+        classes = [Features.class_of(name) for name in self.branch_features if name in Features.names()]
+        for key, (applies, what) in _APPLIES_TO.items():
+            if getattr(self, key) and classes and not any(getattr(feature, applies) for feature in classes):
+                raise ValueError(
+                    f"{key} changes {what} only, and {', '.join(self.branch_features)} has none; set it to 0"
+                )
+        return self
+
     @property
-    def learned(self) -> tuple[str, ...]:
-        """The features that the network's towers learn from: those named, or what suits the network."""
+    def branch_features(self) -> tuple[str, ...]:
+        """The features that the network's branches are trained on: those named, or what suits the network."""
         return self.features or registry.NETWORKS[self.network].features
 
     @property
-    def inputs(self) -> tuple[str, ...]:
-        """The features that the network sees: beside those that it learns from, what its pretrained part knows."""
+    def input_features(self) -> tuple[str, ...]:
+        """All features that the network takes: those of its branches, and that of its pretrained front end."""
         pretrained = registry.NETWORKS[self.network].pretrained
-        return (*self.learned, pretrained.feature) if pretrained else self.learned
+        return (*self.branch_features, pretrained.feature) if pretrained else self.branch_features
 
-    def unaltered(self, **values: int) -> Self:
-        """The same training of windows as they are in their songs, with some other values."""
-        return self.model_copy(update={**dict.fromkeys(_ALTERING, 0), **values})
+    def without_augmentation(self, **values: int) -> Self:
+        """The same training on windows as they are, with some other values."""
+        return self.model_copy(update={**dict.fromkeys(_AUGMENTATIONS, 0), **values})
 
     def deciding(self) -> dict[str, Any]:
-        """The values that decide what is learned."""
+        """The values that the weights and the calibration depend on."""
         return self.model_dump(mode="json", exclude={"cache_mb"})
 
 

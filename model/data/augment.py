@@ -1,4 +1,4 @@
-"""What training does to windows so that a network cannot learn them by heart."""
+"""Augmentation: random changes of train windows in tempo, pitch, level and timbre, masks, and mixup."""
 
 import functools
 import math
@@ -8,29 +8,36 @@ from typing import Any
 
 from model.config import Training
 from model.networks.windows import Windows
+from pipelines.features.schema import Features
 
 Batch = dict[str, Any]
-"""Features by name, shape (windows, frames, bins), normalised."""
+"""Normalised windows by feature: tensors of shape (windows, frames, bins)."""
 
-_OVER_MEL_BINS = ("log_mel", "musicnn_mel", "harmonic_mel", "percussive_mel")
-_IN_DB = ("stft_db", *_OVER_MEL_BINS)
-_KNOTS = 5
+_BANDS = 5
 _STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "mix": 5}
 
 
 def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Training) -> tuple[Batch, Any]:
-    """A batch with all changes that a training asks for.
+    """Augments a batch in every way that a training asks for.
 
     Parameters
     ----------
     batch : dict
-        Of `longest` frames each.
+        By feature, shape (windows, `frames_to_cut`, bins).
     labels : tf.Tensor, shape (windows, genres)
+        One-hot.
     windows : Windows
-        The shapes and the normalisation of the result.
+        Their shapes after augmentation, and their normalisation.
     seed : tf.Tensor, int, shape (2,)
-        All but masks depend on it alone.
+        All changes but masks depend on it alone.
     training : Training
+
+    Returns
+    -------
+    batch : dict
+        By feature, shape (windows, frames, bins).
+    labels : tf.Tensor, shape (windows, genres)
+        Mixed where windows were.
     """
     batch = change_tempo(batch, windows.frames, seed, training)
     batch = change_pitch(batch, seed, training)
@@ -39,31 +46,37 @@ def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Tr
     return mix(batch, labels, seed, training)
 
 
-def longest(frames: int, training: Training) -> int:
-    """How many frames are to be cut for a window of `frames`, so that it can be played at any tempo drawn."""
+def frames_to_cut(frames: int, training: Training) -> int:
+    """How many frames must be cut so that `frames` are left when they are played at the highest tempo.
+
+    Examples
+    --------
+    >>> frames_to_cut(101, Training(tempo=0.25)), frames_to_cut(101, Training(tempo=0))
+    (126, 101)
+    """
     return math.ceil((frames - 1) * (1 + training.tempo)) + 1
 
 
 def change_tempo(batch: Batch, frames: Mapping[str, int], seed: Any, training: Training) -> Batch:
-    """Plays each window faster or slower: interpolates along time, at constant pitch.
+    """Plays each window faster or slower, at constant pitch, by linear interpolation along time.
 
     Parameters
     ----------
     batch : dict
-        Of `longest` frames each.
-    frames : dict
-        Those of the result.
+        By feature, shape (windows, `frames_to_cut`, bins).
+    frames : dict of int
+        By feature, the frames of the result.
     seed : tf.Tensor, int, shape (2,)
-        The tempi depend on it alone.
+        The tempos depend on it alone.
     training : Training
-        Its `tempo` t draws rates between 1 / (1 + t) and 1 + t, their logarithms being equally likely.
+        Its `tempo` t draws rates log-uniformly between 1 / (1 + t) and 1 + t.
     """
     import tensorflow as tf
 
     if not training.tempo:
         return batch
     count = tf.shape(next(iter(batch.values())))[0]
-    draws = tf.random.stateless_uniform([2, count, 1], _of("tempo", seed))
+    draws = tf.random.stateless_uniform([2, count, 1], _seed_of("tempo", seed))
     rates = tf.exp((2 * draws[0] - 1) * math.log1p(training.tempo))
 
     def played(values: Any, length: int) -> Any:
@@ -79,34 +92,43 @@ def change_tempo(batch: Batch, frames: Mapping[str, int], seed: Any, training: T
 
 
 def change_pitch(batch: Batch, seed: Any, training: Training) -> Batch:
-    """Shifts what lies over mel bins by up to `pitch_bins` of them, up or down; the outermost bin fills the gap."""
+    """Shifts mel spectrograms by up to `pitch_bins` bins, up or down; the outermost bin fills the gap.
+
+    Other features stay as they are.
+    """
     import tensorflow as tf
 
     if not training.pitch_bins:
         return batch
     count = tf.shape(next(iter(batch.values())))[0]
     most = training.pitch_bins
-    shifts = tf.random.stateless_uniform([count, 1], _of("pitch", seed), -most, most + 1, tf.int32)
+    shifts = tf.random.stateless_uniform([count, 1], _seed_of("pitch", seed), -most, most + 1, tf.int32)
 
     def shifted(values: Any) -> Any:
         bins = values.shape[2]
         from_bins = tf.clip_by_value(tf.range(bins) + shifts, 0, bins - 1)
         return tf.transpose(tf.gather(tf.transpose(values, (0, 2, 1)), from_bins, batch_dims=1), (0, 2, 1))
 
-    return {name: shifted(values) if name in _OVER_MEL_BINS else values for name, values in batch.items()}
+    return {
+        name: shifted(values) if Features.class_of(name).is_mel_spectrogram else values
+        for name, values in batch.items()
+    }
 
 
 def change_tone(batch: Batch, deviation: Mapping[str, Any], seed: Any, training: Training) -> Batch:
-    """Makes windows of what is in dB louder or softer, and equalises them.
+    """Changes level and timbre: adds a random gain, and a random equaliser's gains, to features in dB.
+
+    Other features stay as they are.
 
     Parameters
     ----------
     batch : dict
+        By feature, shape (windows, frames, bins).
     deviation : dict
-        Each feature's normalisation, in dB, shape (bins,).
+        By feature in dB, the standard deviations by which it was normalised, shape (bins,).
     seed : tf.Tensor, int, shape (2,)
     training : Training
-        Its `gain_db` is the greatest gain, its `equalise_db` the standard deviation of the gains of five bands, between
+        Its `gain_db` is the largest gain; its `equalise_db` the standard deviation of the gains in five bands, between
         whose centres they are interpolated.
     """
     import tensorflow as tf
@@ -114,28 +136,31 @@ def change_tone(batch: Batch, deviation: Mapping[str, Any], seed: Any, training:
     if not (training.gain_db or training.equalise_db):
         return batch
     count = tf.shape(next(iter(batch.values())))[0]
-    own = _of("tone", seed)
+    own = _seed_of("tone", seed)
     gains_db = training.gain_db * tf.random.stateless_uniform([count, 1], own, -1, 1)
-    bands_db = gains_db + training.equalise_db * tf.random.stateless_normal([count, _KNOTS], own + 1)
+    bands_db = gains_db + training.equalise_db * tf.random.stateless_normal([count, _BANDS], own + 1)
 
     def equalised(values: Any, scale: Any) -> Any:
-        return values + (_curves(bands_db, values.shape[2]) / scale)[:, None, :]
+        return values + (_interpolated(bands_db, values.shape[2]) / scale)[:, None, :]
 
-    return {n: equalised(values, deviation[n]) if n in _IN_DB else values for n, values in batch.items()}
+    return {
+        name: equalised(values, deviation[name]) if Features.class_of(name).is_level_db else values
+        for name, values in batch.items()
+    }
 
 
-def _curves(knots: Any, bins: int) -> Any:
-    """Knots, shape (windows, knots), evenly spread over bins and interpolated between, shape (windows, bins)."""
+def _interpolated(bands: Any, bins: int) -> Any:
+    """Gains of bands, spread evenly from the first bin to the last, at each bin: shape (windows, bins)."""
     import numpy as np
     import tensorflow as tf
 
-    places = np.linspace(0, _KNOTS - 1, bins)
-    hats = np.maximum(0, 1 - np.abs(places[None, :] - np.arange(_KNOTS)[:, None]))
-    return tf.matmul(knots, tf.constant(hats, tf.float32))
+    places = np.linspace(0, _BANDS - 1, bins)
+    hats = np.maximum(0, 1 - np.abs(places[None, :] - np.arange(_BANDS)[:, None]))
+    return tf.matmul(bands, tf.constant(hats, tf.float32))
 
 
-def _of(change: str, seed: Any) -> Any:
-    """A change's own seed, so that what one draws tells nothing of what another does."""
+def _seed_of(change: str, seed: Any) -> Any:
+    """A seed for each change, so that their draws are independent."""
     import tensorflow as tf
 
     return tf.cast(seed, tf.int64) + tf.constant([_STREAMS[change] << 56, 0], tf.int64)
@@ -143,7 +168,7 @@ def _of(change: str, seed: Any) -> Any:
 
 @functools.cache
 def _audio_ops() -> Any:
-    """TensorFlow I/O's audio operations. It warns of its native library, which they do not need."""
+    """TensorFlow I/O's audio operations. Its import warns of a native library that they do not need."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import tensorflow_io
@@ -152,10 +177,10 @@ def _audio_ops() -> Any:
 
 
 def mask(batch: Batch, training: Training) -> Batch:
-    """Hides a band of bins and a stretch of frames of each window, at random: they become 0, the mean.
+    """Masks a band of bins and a stretch of frames of each window with 0, which is the mean.
 
     The band is narrower than `mask_bins`, the stretch shorter than `mask_frames`, and either may be empty. They are
-    drawn by TensorFlow's global seed: the same training draws the same, but one that is resumed draws others.
+    drawn from TensorFlow's global seed: a training that is repeated draws the same masks, one that is resumed others.
     Source: D. S. Park et al., "SpecAugment", Interspeech 2019, https://arxiv.org/abs/1904.08779.
     """
     import tensorflow as tf
@@ -175,17 +200,17 @@ def mask(batch: Batch, training: Training) -> Batch:
 
 
 def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch, Any]:
-    """Mixes each window of a batch, and its label, with the next one's; its own share is a half at least.
+    """Mixup: mixes each window of a batch, and its label, with the next; at least half is the window itself.
 
     Parameters
     ----------
     batch : dict
-        Each feature, shape (windows, frames, bins).
+        By feature, shape (windows, frames, bins).
     labels : tf.Tensor, shape (windows, genres)
     seed : tf.Tensor, int, shape (2,)
-        The proportion depends on it alone.
+        The proportions depend on it alone.
     training : Training
-        Its `mixup` is both parameters of the beta distribution; 0 mixes nothing.
+        Its `mixup` is both parameters of the beta distribution that they are drawn from; 0 mixes nothing.
 
     Source: H. Zhang et al., "mixup", ICLR 2018, https://arxiv.org/abs/1710.09412.
     """
@@ -193,7 +218,7 @@ def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch
 
     if not training.mixup:
         return batch, labels
-    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], _of("mix", seed), alpha=training.mixup) + 1e-9
+    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], _seed_of("mix", seed), alpha=training.mixup) + 1e-9
     share = tf.reduce_max(gammas, axis=0) / tf.reduce_sum(gammas, axis=0)
 
     def mixed(values: Any) -> Any:

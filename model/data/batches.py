@@ -21,7 +21,7 @@ from pipelines.dataset.records import GENRE, TEXT_KEYS
 
 _SHUFFLED_SONGS = 256
 _SHARDS_AT_ONCE = 4
-_FAMILIAR_SONGS, _FAMILIAR_AT_ONCE = 500, 50
+_MIDDLE_SONGS, _MIDDLES_AT_ONCE = 500, 50
 _BUFFER_BYTES = 1 << 20
 _CACHE = Path("~/.cache/spectroshard").expanduser()
 
@@ -113,11 +113,13 @@ def training_batches(
     weight_of = genre_weights(dataset.songs_of(folds), training)
     weights = tf.constant([weight_of[genre] for genre in dataset.genres], tf.float32)
     each = passes(dataset, folds, training)
-    cut = replace(windows, frames={name: augment.longest(count, training) for name, count in windows.frames.items()})
+    cut = replace(
+        windows, frames={name: augment.frames_to_cut(count, training) for name, count in windows.frames.items()}
+    )
 
     def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
         share = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        stretch = tensors.restore(song, tuple(cut.frames), cut.at(share, training.held_out_share))
+        stretch = tensors.restore(song, tuple(cut.frames), cut.slices_at(share, training.held_out_share))
         return cut.normalise(cut.fill(stretch)), tensors.one_hot(song[GENRE], dataset.genres)
 
     def one_pass(number: Any) -> Any:
@@ -145,7 +147,7 @@ def training_batches(
     return epochs.enumerate(first).map(finish, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
-def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: FrameSlice | None = None) -> Any:
+def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, frame_slice: FrameSlice | None = None) -> Any:
     """Songs tiled into windows, in the order of the shards.
 
     Parameters
@@ -153,8 +155,8 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
     dataset : Dataset
     folds : sequence of str
     windows : Windows
-    rows : callable
-        The stretch of each song that is tiled. Default: all of it.
+    frame_slice : callable
+        Which part of each song is tiled. Default: all of it.
 
     Returns
     -------
@@ -164,7 +166,7 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
     import tensorflow as tf
 
     def tiled(song: Any) -> dict[str, Any]:
-        features = tensors.restore(song, tuple(windows.frames), rows)
+        features = tensors.restore(song, tuple(windows.frames), frame_slice)
         names = {key: song[key] for key in TEXT_KEYS}
         return names | {"windows": windows.tile(windows.normalise(features))}
 
@@ -172,15 +174,15 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, rows: 
     return songs.map(tiled, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
-def familiar_batches(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any:
-    """A window from the middle of each of some folds' songs, of a few hundred at most; batches of arrays."""
+def middle_windows(dataset: Dataset, folds: Sequence[str], windows: Windows) -> Any:
+    """Batches of arrays: the middle window of each of some folds' songs, of 500 at most."""
     import tensorflow as tf
 
     def middle(song: Any) -> dict[str, Any]:
         return {name: values[tf.shape(values)[0] // 2] for name, values in song["windows"].items()}
 
-    songs = whole_songs(dataset, folds, windows).take(_FAMILIAR_SONGS)
-    return songs.map(middle).batch(_FAMILIAR_AT_ONCE).as_numpy_iterator()
+    songs = whole_songs(dataset, folds, windows).take(_MIDDLE_SONGS)
+    return songs.map(middle).batch(_MIDDLES_AT_ONCE).as_numpy_iterator()
 
 
 def validation_batches(dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> Any:

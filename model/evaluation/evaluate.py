@@ -85,16 +85,19 @@ def summarise_metrics(metrics: Mapping[str, Any]) -> str:
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
     """Scores a bundle on the ends of its train songs, which `training.held_out_share` held out of the training."""
-    rows = bundle.cutting().held_out(bundle.training.held_out_share)
-    return score_bundle(bundle, dataset, "train", rows)
+    held_out = bundle.input_windows().held_out_slice(bundle.training.held_out_share)
+    return score_bundle(bundle, dataset, "train", held_out)
 
 
-def score_bundle(bundle: Bundle, dataset: Dataset, split: str, rows: FrameSlice | None = None) -> list[FileScore]:
+def score_bundle(
+    bundle: Bundle, dataset: Dataset, split: str, frame_slice: FrameSlice | None = None
+) -> list[FileScore]:
     """Scores the files of one of a bundle's splits, at its temperature, and shows the progress."""
     scores: list[FileScore] = []
     folds = bundle.splits[split]
     songs = sum(dataset.songs_of(folds).values())
     with Progress(f"Score {split} songs", songs, lambda: len(scores)):
-        for score in score_files(bundle.network(), dataset, folds, bundle.cutting(), rows, bundle.temperature):
+        windows = bundle.input_windows()
+        for score in score_files(bundle.network(), dataset, folds, windows, frame_slice, bundle.temperature):
             scores.append(score)  # one by one, as the progress counts them
     return scores

@@ -73,7 +73,7 @@ class Bundle(FolderManifest):
         """Whether a song's most probable genre, of this probability, is a confident prediction."""
         return self.calibration is None or probability >= self.calibration.threshold
 
-    def cutting(self) -> Windows:
+    def input_windows(self) -> Windows:
         """The windows that the network takes."""
         return Windows.from_json(self.windows)
 

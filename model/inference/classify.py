@@ -23,14 +23,14 @@ def score_files(
     dataset: Dataset,
     folds: Sequence[str],
     windows: Windows,
-    rows: FrameSlice | None = None,
+    frame_slice: FrameSlice | None = None,
     temperature: float = 1.0,
 ) -> Iterator[FileScore]:
     """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
     song_of = {row.path: row.song or row.path for row in dataset.ledger()}
     songs = (
         (tuple(song[key].decode() for key in TEXT_KEYS), song["windows"])
-        for song in batches.whole_songs(dataset, folds, windows, rows).as_numpy_iterator()
+        for song in batches.whole_songs(dataset, folds, windows, frame_slice).as_numpy_iterator()
     )
     for (song_id, genre, group), probabilities in classify(model, songs):
         yield FileScore(song_id, genre, group, song_of[song_id], probabilities, temperature)

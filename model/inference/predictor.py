@@ -35,7 +35,7 @@ class Predictor:
     def __init__(self, bundle: Bundle):
         self.bundle = bundle
         self.network = bundle.network()
-        self.windows = bundle.cutting()
+        self.windows = bundle.input_windows()
         self._tile = self.windows.compiled_tile()
 
     def predict(self, paths: Sequence[str], tempo: float = 1.0) -> list[Prediction]:

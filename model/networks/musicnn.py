@@ -1,9 +1,9 @@
-"""musicnn, a convolutional network that was trained to tag music, as the front end of a network of genres.
+"""musicnn, a convolutional network that was trained to tag music, as a frozen front end.
 
 Source: J. Pons and X. Serra, "musicnn: Pre-trained convolutional neural networks for music audio tagging", 2019,
-https://arxiv.org/abs/1909.06654. The weights are those of its `MSD_musicnn`, trained on the Million Song Dataset, and
-are read from the package `musicnn` (ISC licence). None of its code runs, and what it says of its dependencies, which
-no Python of today can install, does not matter.
+https://arxiv.org/abs/1909.06654. The weights are those of `MSD_musicnn`, trained on the Million Song Dataset, and are
+read from the package `musicnn` (ISC licence). None of its code runs, so its pinned dependencies, which no current
+Python can install, are not needed.
 """
 
 import importlib.util
@@ -28,71 +28,72 @@ _PACKAGE = "musicnn==0.1.0"
 
 @dataclass(frozen=True)
 class Pretrained:
-    """A network that has learned elsewhere.
+    """A pretrained front end.
 
     Attributes
     ----------
     feature : str
-        The one that it knows.
-    front : callable
-        Of a dataset and its windows: the `keras.Model` of what it finds in a normalised window, shape (units,).
+        The feature that it takes.
+    front_end : callable
+        Takes a dataset and its windows; gives the frozen `keras.Model` from normalised windows to embeddings, shape
+        (units,).
     """
 
     feature: str
-    front: Callable[[Dataset, Windows], Any]
+    front_end: Callable[[Dataset, Windows], Any]
 
 
-def front(dataset: Dataset, windows: Windows) -> Any:
-    """What musicnn finds: its pooled maps of every depth, shape (1506,). It stays as it is.
+def front_end(dataset: Dataset, windows: Windows) -> Any:
+    """musicnn's embedding of normalised windows: its pooled feature maps of every depth, shape (1506,). It is frozen.
 
     Raises
     ------
     UsageError
-        The package that has its weights is not installed, or the dataset's feature is not what it knows.
+        The package that has the weights is not installed, or musicnn was not trained on the dataset's feature.
     """
     from keras import Model, layers
 
     _check(dataset)
     frames, bins = windows.shapes[_FEATURE]
-    whole = tagger(frames)
-    pooled = Model(whole.input, whole.get_layer("pooled").output, name="musicnn")
+    tagging = tagger(frames)
+    pooled = Model(tagging.input, tagging.get_layer("pooled").output, name="musicnn")
     pooled.trainable = False
     normalised = layers.Input((frames, bins), name=_FEATURE)
     mean, variance = windows.mean[_FEATURE], windows.deviation[_FEATURE] ** 2
     log_mel = layers.Normalization(mean=mean, variance=variance, invert=True)(normalised)
-    # A longer frame has more samples to add up.
+    # The magnitudes of an STFT grow with its frames' length.
     n_fft = dataset.config.features.chosen[_FEATURE].n_fft
-    as_known = layers.Rescaling(1.0, 20 * math.log10(_FRAME_S * _RATE_HZ / n_fft))(log_mel)
-    return Model({_FEATURE: normalised}, pooled(as_known))
+    as_trained = layers.Rescaling(1.0, 20 * math.log10(_FRAME_S * _RATE_HZ / n_fft))(log_mel)
+    return Model({_FEATURE: normalised}, pooled(as_trained))
 
 
 def _check(dataset: Dataset) -> None:
     rate_hz, found = dataset.config.audio.sample_rate_hz, dataset.config.features.chosen[_FEATURE]
     if rate_hz < _RATE_HZ:
         raise UsageError(
-            f"{dataset.url}: musicnn knows bins up to 8 kHz, of which audio at {rate_hz} Hz has none above"
+            f"{dataset.url}: musicnn was trained on bins up to 8 kHz, and audio at {rate_hz} Hz has none above"
             f" {rate_hz // 2} Hz; build a dataset with audio.sample_rate_hz of {_RATE_HZ} or more"
         )
-    known = MusicnnMel(n_fft=found.n_fft, hop_length=found.hop_length)
+    expected = MusicnnMel(n_fft=found.n_fft, hop_length=found.hop_length)
     lengths = (found.n_fft, _FRAME_S), (found.hop_length, _HOP_S)
-    if found != known or any(abs(count / rate_hz / wanted_s - 1) > 0.01 for count, wanted_s in lengths):
+    if found != expected or any(abs(count / rate_hz / wanted_s - 1) > 0.01 for count, wanted_s in lengths):
         shown = json.dumps(found.model_dump())
         raise UsageError(
-            f"{dataset.url}: musicnn knows frames of 32 ms, every 16 ms, of 96 bins up to 8 kHz, found"
+            f"{dataset.url}: musicnn was trained on frames of 32 ms, every 16 ms, of 96 bins up to 8 kHz; found"
             f" features.{_FEATURE} {shown} at {rate_hz} Hz; build a dataset with features.{_FEATURE}"
             f" {{n_fft: {round(_FRAME_S * rate_hz)}, hop_length: {round(_HOP_S * rate_hz)}}}"
         )
 
 
 def tagger(frames: int) -> Any:
-    """The whole of musicnn, with its weights: log-mel in dB, shape (frames, 96), to the probability of each of 50 tags.
+    """All of musicnn, with its weights: from log-mel in dB, shape (frames, 96), to the probabilities of 50 tags.
 
-    Its layers have the names of the checkpoint's, so that each finds its weights.
+    Layers have the names that they have in the checkpoint.
     """
     from keras import Model, layers
 
     log_mel = layers.Input((frames, MusicnnMel().bins), name="log_mel")
-    pooled = _pool(_middle(_front(_compressed(log_mel))))
+    pooled = _pool(_middle(_first_layers(_compressed(log_mel))))
     x = layers.BatchNormalization(name="batch_normalization_9")(pooled)
     x = layers.Dense(200, activation="relu", name="dense")(x)
     x = layers.BatchNormalization(name="batch_normalization_10")(x)
@@ -102,22 +103,22 @@ def tagger(frames: int) -> Any:
 
 
 def _compressed(log_mel: Any) -> Any:
-    """Decibels as musicnn's own scale, log10(1 + 10000 power); log(1 + exp(x)) is softplus."""
+    """From decibels to musicnn's scale, log10(1 + 10000 power), by softplus(x) = log(1 + exp(x))."""
     from keras import layers
 
     natural = layers.Rescaling(math.log(10) / 10, math.log(10_000))(log_mel)
     return layers.Rescaling(1 / math.log(10))(layers.Activation("softplus")(natural))
 
 
-def _front(x: Any) -> list[Any]:
-    """Filters that are tall, for timbre, and long, for rhythm; of each what is loudest over the bands."""
+def _first_layers(x: Any) -> list[Any]:
+    """Tall filters for timbre, long ones for rhythm; of each the maximum over the bands."""
     from keras import layers
 
     frames, bins = x.shape[1:]
     x = layers.BatchNormalization(name="batch_normalization")(layers.Reshape((frames, bins, 1))(x))
     padded = layers.ZeroPadding2D((3, 0))(x)
     kernels = ((7, int(0.4 * bins)), (7, int(0.7 * bins)), (128, 1), (64, 1), (32, 1))
-    found = []
+    maps = []
     for index, kernel in enumerate(kernels):
         name = _numbered("conv2d", index)
         if kernel[1] > 1:
@@ -125,17 +126,16 @@ def _front(x: Any) -> list[Any]:
         else:
             filtered = layers.Conv2D(51, kernel, padding="same", activation="relu", name=name)(x)
         filtered = layers.BatchNormalization(name=_numbered("batch_normalization", index + 1))(filtered)
-        loudest = layers.MaxPooling2D((1, filtered.shape[2]))(filtered)
-        found.append(layers.Reshape((frames, loudest.shape[3]))(loudest))
-    return found
+        pooled = layers.MaxPooling2D((1, filtered.shape[2]))(filtered)
+        maps.append(layers.Reshape((frames, pooled.shape[3]))(pooled))
+    return maps
 
 
-def _middle(found: list[Any]) -> Any:
-    """Three convolutions over time, each added to the one before; all that was found so far, side by side."""
+def _middle(first: list[Any]) -> Any:
+    """Three convolutions over time with residual connections; the feature maps of every depth, concatenated."""
     from keras import layers
 
-    front = layers.Concatenate()(found)
-    maps = [front]
+    maps = [layers.Concatenate()(first)]
     for index in (5, 6, 7):
         x = layers.Conv1D(64, 7, padding="same", activation="relu", name=_numbered("conv2d", index))(maps[-1])
         x = layers.BatchNormalization(name=_numbered("batch_normalization", index + 1))(x)
@@ -144,7 +144,7 @@ def _middle(found: list[Any]) -> Any:
 
 
 def _pool(x: Any) -> Any:
-    """The most and the mean of each map over time, in turn: 1,506 numbers."""
+    """Maximum and mean over time of each feature map, interleaved: 1,506 numbers."""
     from keras import layers
 
     pooled = [layers.GlobalMaxPooling1D()(x), layers.GlobalAveragePooling1D()(x)]
@@ -176,4 +176,4 @@ def _folder() -> Path:
     return Path(found.submodule_search_locations[0])
 
 
-PRETRAINED = Pretrained(_FEATURE, front)
+PRETRAINED = Pretrained(_FEATURE, front_end)

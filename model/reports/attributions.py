@@ -69,7 +69,7 @@ def draw(dataset: Dataset, bundles: Sequence[Bundle], scores: Sequence[FileScore
         bundle, network = heard_by(fold_of[record.id])
         score = of_id[record.id]
         said = int(score.probabilities.argmax())
-        windows = bundle.cutting()
+        windows = bundle.input_windows()
         light, curve = evidence(record, windows, network, said)
         length_s = excerpts.duration_s(record, dataset, windows)
         chart = _chart(score, bundle.genres, record.features[excerpts.drawn_feature(windows)], light, curve, length_s)
@@ -112,7 +112,9 @@ def _stretched(values: Array, frames: int) -> Array:
 
 def _laid_out(values: Array, windows: Windows, frames: int) -> Array:
     """Windows' values, shape (windows, frames, ...), along the song: where windows overlap, their mean."""
-    first, _ = windows.at(np.linspace(0, 1, len(values), dtype=np.float32))(excerpts.drawn_feature(windows), frames)
+    first, _ = windows.slices_at(np.linspace(0, 1, len(values), dtype=np.float32))(
+        excerpts.drawn_feature(windows), frames
+    )
     rows = (np.asarray(first)[:, None] + np.arange(values.shape[1])) % frames
     total, count = np.zeros((frames, *values.shape[2:]), np.float32), np.zeros(frames, np.float32)
     np.add.at(total, rows, values)

@@ -76,7 +76,7 @@ def _mistaken(scores: Sequence[FileScore], dataset: Dataset, bundles: Sequence[B
     cases = found[: confusions.MOST_GENRES]
     return {
         "cases": cases,
-        "excerpts": confusions.draw(dataset, bundles[0].cutting(), cases),
+        "excerpts": confusions.draw(dataset, bundles[0].input_windows(), cases),
         "left_out": len(found) - len(cases),
         "never": [genre for genre in dataset.genres if genre not in {case.genre for case in found}],
     }

@@ -1,4 +1,4 @@
-"""The epochs of a training, kept on disk one by one, so that what was killed goes on at its epoch."""
+"""Checkpoints: each epoch of a training is saved, so that one that was killed resumes at its epoch."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ from pipelines.common import output_folder, storage
 from pipelines.common.errors import SpectroshardError, UsageError
 
 WORK_NAME = "_training"
-"""The folder, in the bundle's, of a training that is not finished."""
+"""The folder of the checkpoints, in the bundle's folder, until the training is finished."""
 
 _STATE_NAME = "state.json"
 
@@ -25,13 +25,13 @@ Row = dict[str, float]
 
 
 def kept_row(rows: Sequence[Row], training: Training) -> Row:
-    """The epoch whose weights are kept: that of lowest validation loss where it decides, or else the last."""
-    decides = training.patience is not None and "validation_loss" in rows[0]
-    return min(rows, key=lambda row: row["validation_loss"]) if decides else rows[-1]
+    """The epoch whose weights are kept: that of the lowest validation loss where there is a patience, else the last."""
+    stops_early = training.patience is not None and "validation_loss" in rows[0]
+    return min(rows, key=lambda row: row["validation_loss"]) if stops_early else rows[-1]
 
 
 def are_over(rows: Sequence[Row], training: Training) -> bool:
-    """Whether no epoch is to come."""
+    """Whether the last of these epochs ends the training."""
     if not rows:
         return False
     if len(rows) == training.epochs:
@@ -40,26 +40,26 @@ def are_over(rows: Sequence[Row], training: Training) -> bool:
 
 
 class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
-    """Notes each epoch and saves its weights, and the optimizer's state; stops when the weights do not get better.
+    """Saves the weights and the optimizer's state after each epoch, writes the history, and stops early.
 
     Parameters
     ----------
     folder : Path
-        The work folder; the history goes beside it.
+        The folder of the checkpoints; the history goes beside it.
     training : Training
-    task : str
-        A digest of what the training is.
+    digest : str
+        Of the training run, by which its checkpoints are recognised.
     rows : list of Row
         The epochs that are done.
     """
 
-    def __init__(self, folder: Path, training: Training, task: str, rows: list[Row]):
+    def __init__(self, folder: Path, training: Training, digest: str, rows: list[Row]):
         super().__init__()
-        self.folder, self.training, self.task, self.rows = folder, training, task, rows
+        self.folder, self.training, self.digest, self.rows = folder, training, digest, rows
 
     @classmethod
-    def begin(cls, output: str, training: Training, task: str) -> Self:
-        """The epochs of a training that is new, or was stopped, in a bundle's folder.
+    def begin(cls, output: str, training: Training, digest: str) -> Self:
+        """Begins or resumes a training in a bundle's folder.
 
         Raises
         ------
@@ -71,14 +71,14 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         output_folder.refuse_other_files(output, "training", work=WORK_NAME)
         folder = Path(storage.filesystem(output)[1]) / WORK_NAME
         path = folder / _STATE_NAME
-        state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"task": task, "rows": []}
-        if state["task"] != task:
+        state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"digest": digest, "rows": []}
+        if state.get("digest") != digest:
             raise UsageError(
                 f"{output}: holds a stopped training of another dataset or configuration;"
                 " give a new --output, or remove it to start afresh"
             )
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, training, task, state["rows"])
+        return cls(folder, training, digest, state["rows"])
 
     @property
     def kept(self) -> Row:
@@ -86,7 +86,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         return kept_row(self.rows, self.training)
 
     def restore(self, model: Any, row: Row) -> None:
-        """Loads the weights, and the optimizer's state, of an epoch: the last or the kept one."""
+        """Loads the weights and the optimizer's state of an epoch: the last, or the kept one."""
         model.load_weights(self._weights(row))
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
@@ -104,8 +104,8 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
         self.model.save_weights(self._weights(self.rows[-1]))
         self._write_history()
-        # After the weights that it tells of, before those are removed of which it tells no more.
-        state = {"task": self.task, "rows": self.rows}
+        # After the weights that the state needs are saved, and before those that it needs no more are removed.
+        state = {"digest": self.digest, "rows": self.rows}
         storage.write_bytes(str(self.folder / _STATE_NAME), json.dumps(state).encode())
         needed = {self._weights(row) for row in (self.rows[-1], self.kept)}
         for path in self.folder.glob("*.weights.h5"):

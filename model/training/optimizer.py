@@ -1,4 +1,4 @@
-"""How what learns is made ready for it: by what loss, and at what rate."""
+"""How a network is compiled for training: its loss, optimizer and learning rate schedule."""
 
 import math
 from collections.abc import Callable
@@ -11,46 +11,68 @@ from model.config import Training
 _WARM_UP_SHARE = 0.1
 
 
+def learning_rate_schedule(steps: int, peak: float) -> Any:
+    """Warms up linearly for a tenth of the steps, then decays to zero along a cosine.
+
+    Parameters
+    ----------
+    steps : int
+        How many there are in all.
+    peak : float
+        The highest learning rate.
+
+    Returns
+    -------
+    keras.optimizers.schedules.LearningRateSchedule
+
+    Examples
+    --------
+    >>> rate = learning_rate_schedule(steps=100, peak=0.002)
+    >>> [round(float(rate(step)), 4) for step in (0, 5, 10, 55, 100)]
+    [0.0, 0.001, 0.002, 0.001, 0.0]
+    """
+    warm_up = math.ceil(steps * _WARM_UP_SHARE)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm_up), warmup_target=peak, warmup_steps=warm_up
+    )
+
+
 def compile_for(model: Any, steps: int, learning_rate: float, training: Training) -> None:
-    """Readies a model of opinions, shape (towers, genres), to be trained, each opinion by its own loss.
+    """Compiles a model of branch outputs, shape (branches, genres), so that each branch is trained with its own loss.
 
     Parameters
     ----------
     model : keras.Model
     steps : int
-        How many there will be in all. The rate rises for a tenth of them, then falls along a cosine to zero.
+        How many training steps there will be in all.
     learning_rate : float
-        The highest.
+        The peak of the schedule.
     training : Training
-        Its `weight_decay`, `label_smoothing` and `average_momentum`.
+        Its `weight_decay`, `label_smoothing` and `average_momentum` are used.
     """
-    warm_up = math.ceil(steps * _WARM_UP_SHARE)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, max(1, steps - warm_up), warmup_target=learning_rate, warmup_steps=warm_up
-    )
     model.compile(
         optimizer=keras.optimizers.AdamW(
-            rate,
+            learning_rate_schedule(steps, learning_rate),
             weight_decay=training.weight_decay,
             use_ema=training.average_momentum > 0,
             ema_momentum=training.average_momentum,
         ),
-        loss=_each_loss(training.label_smoothing),
+        loss=_mean_over_branches(training.label_smoothing),
         weighted_metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")],
         jit_compile=False,  # on a CPU many times slower
     )
     model.optimizer.build(model.trainable_variables)
 
 
-def _each_loss(label_smoothing: float) -> Callable[[Any, Any], Any]:
+def _mean_over_branches(label_smoothing: float) -> Callable[[Any, Any], Any]:
     crossentropy = keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing, reduction=None)
 
-    def loss(labels: Any, opinions: Any) -> Any:
-        alike = keras.ops.repeat(labels[:, None], opinions.shape[1], axis=1)
-        return keras.ops.mean(crossentropy(alike, opinions), axis=1)
+    def loss(labels: Any, outputs: Any) -> Any:
+        of_each = keras.ops.repeat(labels[:, None], outputs.shape[1], axis=1)
+        return keras.ops.mean(crossentropy(of_each, outputs), axis=1)
 
     return loss
 
 
-def _accuracy(labels: Any, opinions: Any) -> Any:
-    return keras.metrics.categorical_accuracy(labels, keras.ops.mean(opinions, axis=1))
+def _accuracy(labels: Any, outputs: Any) -> Any:
+    return keras.metrics.categorical_accuracy(labels, keras.ops.mean(outputs, axis=1))

@@ -1,69 +1,24 @@
-"""Training: a dataset and a configuration to a bundle; what was killed goes on at its epoch."""
+"""Training: from a dataset and a configuration to a bundle. A training that was killed resumes at its epoch."""
 
-import functools
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-from model.config import Config, Training
+from model.config import Config
 from model.data import batches
 from model.inference.bundle import MODEL_NAME, Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
-from model.networks import blocks, registry
-from model.networks.windows import Windows
+from model.networks import assembly, registry
 from model.training import optimizer, out_of_distribution, rejection, transfer_head
 from model.training.checkpoints import WORK_NAME, Epochs, are_over
+from model.training.run import Run
 from pipelines.audit import audit
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.common.section import digest
 from pipelines.dataset.dataset import Dataset
-
-
-@dataclass(frozen=True)
-class Task:
-    """What a training is.
-
-    Attributes
-    ----------
-    training : Training
-    dataset : Dataset
-    splits : dict
-        The folds of `train`, `validation` and `test`.
-    """
-
-    training: Training
-    dataset: Dataset
-    splits: Mapping[str, tuple[str, ...]]
-
-    @functools.cached_property
-    def windows(self) -> Windows:
-        """What the network sees of a song."""
-        return Windows.of(self.dataset, self.training.inputs, self.training.window_s, self.splits["train"])
-
-    @property
-    def learned(self) -> Windows:
-        """What its towers learn from, epoch after epoch."""
-        return self.windows.only(self.training.learned)
-
-    @property
-    def steps(self) -> int:
-        """How many batches an epoch has."""
-        return batches.steps(self.dataset, self.splits["train"], self.training)
-
-    @property
-    def validates(self) -> bool:
-        """Whether there are validation songs."""
-        return any(self.dataset.songs_of(self.splits["validation"]).values())
-
-    @property
-    def digest(self) -> str:
-        """Another one where the configuration, the dataset or a split is another."""
-        return digest([self.training.deciding(), self.dataset.digest, dict(self.splits)])
 
 
 def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Sequence[str]] | None = None) -> Bundle:
@@ -75,10 +30,10 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         Its `training`, and of its `folds` which are test and validation.
     dataset : Dataset
     output : str
-        The bundle's folder, a local path: new, or left by this very training when it was stopped. Where it has
-        finished before, its bundle is returned as it is.
+        The bundle's folder, a local path: new, or left by this very training when it was stopped. Where the training
+        is finished already, its bundle is returned as it is.
     splits : dict
-        The folds of `train`, `validation` and `test`. Default: the configuration's.
+        The folds of `train`, `validation` and `test`. Default: those of the configuration.
 
     Returns
     -------
@@ -90,114 +45,121 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     UsageError
         The dataset lacks a feature or the songs of a split, or the output holds something else.
     SpectroshardError
-        The splits share songs, and `training.allow_leaks` is not set.
+        The splits share songs, and `training.allow_leaks` is not set; or the network cannot take windows of any length.
     """
     chosen = splits or dataset.splits(config.folds)
-    task = Task(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
+    run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
     if Bundle.json_name() in storage.names(output):
-        return _finished(output, task)
-    batches.local_paths(dataset, task.splits["train"])  # which are there
-    _refuse_leaks(task)
-    front = registry.front(task.training.network, dataset, task.windows)
-    # Not 0: beside a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
-    keras.utils.set_random_seed(task.training.seed + 1)
-    learner = compiled(task)
-    epochs = Epochs.begin(output, task.training, task.digest)
+        return _finished(output, run)
+    batches.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
+    _refuse_leaks(run)
+    front_end = registry.front_end(run.training.network, dataset, run.windows)
+    _averaged(_build(run), run)  # fails at once where it would after the last epoch
+    # Not 0: with a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
+    keras.utils.set_random_seed(run.training.seed + 1)
+    trainable = compiled(run)
+    epochs = Epochs.begin(output, run.training, run.digest)
     if epochs.rows:
-        epochs.restore(learner, epochs.rows[-1])
-    if not are_over(epochs.rows, task.training):
-        _fit(learner, task, epochs)
-    epochs.restore(learner, epochs.kept)
-    if task.training.average_momentum:
-        learner.optimizer.finalize_variable_values(learner.trainable_variables)
-    familiar = batches.familiar_batches(dataset, task.splits["train"], task.windows)
-    model = rejection.verdict_of(
-        _finder(learner, task, front), familiar, out_of_distribution.batches(dataset, task.windows)
-    )
-    bundle = _publish(model, task, epochs, output)
+        epochs.restore(trainable, epochs.rows[-1])
+    if not are_over(epochs.rows, run.training):
+        _fit(trainable, run, epochs)
+    epochs.restore(trainable, epochs.kept)
+    if run.training.average_momentum:
+        trainable.optimizer.finalize_variable_values(trainable.trainable_variables)
+    bundle = _publish(_assembled(trainable, run, front_end), run, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
 
 
-def _refuse_leaks(task: Task) -> None:
-    found = audit.of_dataset(task.dataset, task.splits)
-    if found.fails and not task.training.allow_leaks:
+def _finished(output: str, run: Run) -> Bundle:
+    bundle = Bundle.load(output)
+    found = (bundle.training.deciding(), bundle.dataset, bundle.splits)
+    if found != (run.training.deciding(), run.dataset.digest, run.splits):
+        raise UsageError(
+            f"{output}: holds a bundle of another dataset or configuration; it stays as it is: give a new --output"
+        )
+    storage.remove(storage.join(output, WORK_NAME))  # left behind if it was killed before it was removed
+    return bundle
+
+
+def _refuse_leaks(run: Run) -> None:
+    found = audit.of_dataset(run.dataset, run.splits)
+    if found.fails and not run.training.allow_leaks:
         raise SpectroshardError(
-            f"{task.dataset.url}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
+            f"{run.dataset.url}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
             " or train all the same with training.allow_leaks=true"
         )
 
 
-def compiled(task: Task) -> Any:
-    """A network ready to be trained, for all epochs of a task."""
-    learner = registry.of_shapes(task.training.network, task.learned.shapes, len(task.dataset.genres))
-    optimizer.compile_for(learner, task.training.epochs * task.steps, task.training.learning_rate, task.training)
-    return learner
+def compiled(run: Run) -> Any:
+    """The branches of a run's network, ready to be trained for all of its epochs."""
+    trainable = _build(run)
+    optimizer.compile_for(trainable, run.training.epochs * run.steps, run.training.learning_rate, run.training)
+    return trainable
 
 
-def _finder(learner: Any, task: Task, front: Any | None) -> Any:
-    """What a trained network finds in a window and thinks of it, at any tempo; with its pretrained part, if any."""
-    finder = blocks.finding(registry.of_any_length(learner))
-    finder = blocks.at_tempos(finder, task.learned.shapes, task.training.tempo)
-    if front is None:
-        return finder
-    heard = task.windows.only(front.input)
-    head = transfer_head.trained(front, task.dataset, task.splits["train"], heard, task.training)
-    return blocks.together(finder, blocks.finding(head))
+def _build(run: Run) -> Any:
+    return registry.build(run.training.network, run.branch_windows.shapes, len(run.dataset.genres))
 
 
-def _finished(output: str, task: Task) -> Bundle:
-    bundle = Bundle.load(output)
-    found = (bundle.training.deciding(), bundle.dataset, bundle.splits)
-    if found != (task.training.deciding(), task.dataset.digest, task.splits):
-        raise UsageError(
-            f"{output}: holds a bundle of another dataset or configuration; it stays as it is: give a new --output"
-        )
-    storage.remove(storage.join(output, WORK_NAME))  # where it was killed before it could itself
-    return bundle
-
-
-def _fit(model: Any, task: Task, epochs: Epochs) -> None:
-    dataset, splits, training = task.dataset, task.splits, task.training
-    if training.patience and not task.validates:
+def _fit(model: Any, run: Run, epochs: Epochs) -> None:
+    dataset, splits, training = run.dataset, run.splits, run.training
+    if training.patience and not run.validates:
         print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
     model.fit(
-        batches.training_batches(dataset, splits["train"], task.learned, training, len(epochs.rows)),
+        batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
         initial_epoch=len(epochs.rows),
         epochs=training.epochs,
-        steps_per_epoch=task.steps,
-        validation_data=batches.validation_batches(dataset, splits["validation"], task.learned, training)
-        if task.validates
+        steps_per_epoch=run.steps,
+        validation_data=batches.validation_batches(dataset, splits["validation"], run.branch_windows, training)
+        if run.validates
         else None,
         callbacks=[epochs, keras.callbacks.TensorBoard(str(epochs.folder.parent / "logs"), profile_batch=0)],
-        shuffle=False,  # the stream does
+        shuffle=False,  # the stream is shuffled
         verbose=0,
     )
 
 
-def _calibration(model: Any, task: Task) -> Calibration | None:
-    if not task.validates:
-        return None
-    scores = list(score_files(model, task.dataset, task.splits["validation"], task.windows))
-    return Calibration.of(scores, task.dataset.genres, task.training.risk)
+def _assembled(trainable: Any, run: Run, front_end: Any | None) -> Any:
+    """The model of a bundle: averaged over tempos, with the transfer head if there is one, and with rejection."""
+    model, train_folds = _averaged(trainable, run), run.splits["train"]
+    if front_end is not None:
+        windows = run.windows.only(front_end.input)
+        head = transfer_head.train_head(front_end, run.dataset, train_folds, windows, run.training)
+        model = assembly.side_by_side(model, assembly.with_embedding(head))
+    in_distribution = batches.middle_windows(run.dataset, train_folds, run.windows)
+    return rejection.with_rejection(model, in_distribution, out_of_distribution.batches(run.dataset, run.windows))
 
 
-def _publish(model: Any, task: Task, epochs: Epochs, output: str) -> Bundle:
+def _averaged(trainable: Any, run: Run) -> Any:
+    """The trained branches, averaged over tempos, with their embedding."""
+    model = assembly.with_embedding(registry.for_any_length(trainable))
+    return assembly.averaged_over_tempos(model, run.branch_windows.shapes, run.training.tempo)
+
+
+def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
     with storage.writing(storage.join(output, MODEL_NAME)) as path:
         model.save(path.with_suffix(".keras"))
         path.with_suffix(".keras").rename(path)
     figures = {key: epochs.kept.get(key) for key in ("epoch", "validation_loss", "validation_accuracy")}
     bundle = Bundle(
         url=output,
-        training=task.training,
-        audio=task.dataset.config.audio,
-        features=task.dataset.config.features.only(task.training.inputs),
-        genres=task.dataset.genres,
-        windows=task.windows.to_json(),
-        splits=dict(task.splits),
-        dataset=task.dataset.digest,
+        training=run.training,
+        audio=run.dataset.config.audio,
+        features=run.dataset.config.features.only(run.training.input_features),
+        genres=run.dataset.genres,
+        windows=run.windows.to_json(),
+        splits=dict(run.splits),
+        dataset=run.dataset.digest,
         validation={key: value for key, value in figures.items() if value is not None},
-        calibration=_calibration(model, task),
+        calibration=_calibration(model, run),
     )
     bundle.save()
     return bundle
+
+
+def _calibration(model: Any, run: Run) -> Calibration | None:
+    if not run.validates:
+        return None
+    scores = list(score_files(model, run.dataset, run.splits["validation"], run.windows))
+    return Calibration.of(scores, run.dataset.genres, run.training.risk)

@@ -11,7 +11,7 @@ peak, the less exact it is. Over 76 excerpts of real music of 30 s, `fast` and l
 """
 
 from collections.abc import Collection
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self, get_args
 
 import pydantic
 from pydantic import Field
@@ -269,6 +269,16 @@ class Features(Section):
         ['stft_db', 'log_mel', 'musicnn_mel']
         """
         return [name for name in cls.model_fields if name not in ("backend", "precision")]
+
+    @classmethod
+    def class_of(cls, name: str) -> type[Feature]:
+        """The class of a feature's parameters.
+
+        >>> Features.class_of("log_mel").is_mel_spectrogram, Features.class_of("chroma").is_mel_spectrogram
+        (True, False)
+        """
+        feature: type[Feature] = get_args(cls.model_fields[name].annotation)[0]
+        return feature
 
     @property
     def chosen(self) -> dict[str, Feature]:

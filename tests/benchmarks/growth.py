@@ -89,16 +89,17 @@ def first_batch_s(url: str) -> float:
     """Seconds until a training of a dataset, in a process that has done nothing else, has its first batch."""
     from model.config import Training
     from model.data import batches
-    from model.training.train import Task, compiled
+    from model.training.run import Run
+    from model.training.train import compiled
     from pipelines.audit import audit
     from pipelines.dataset.dataset import Dataset
 
     begin_s = time.perf_counter()
     dataset = Dataset.load(url)
-    task = Task(Training(), dataset, dataset.splits())
-    audit.of_dataset(dataset, task.splits)
-    compiled(task)
-    next(iter(batches.training_batches(dataset, task.splits["train"], task.windows, task.training)))
+    run = Run(Training(), dataset, dataset.splits())
+    audit.of_dataset(dataset, run.splits)
+    compiled(run)
+    next(iter(batches.training_batches(dataset, run.splits["train"], run.windows, run.training)))
     return time.perf_counter() - begin_s
 
 

@@ -18,7 +18,8 @@ from model.inference.bundle import MODEL_NAME, Bundle
 from model.inference.predict import predict
 from model.inference.prediction import Prediction
 from model.networks import registry
-from model.training.train import Task, compiled, train
+from model.training.run import Run
+from model.training.train import compiled, train
 from pipelines.audio.schema import AudioConfig
 from pipelines.build.build import build
 from pipelines.common.beam.runners import new_pipelines
@@ -38,44 +39,44 @@ _EPOCHS = 10_000  # the stream is not to end
 def seed_network(clips: Clips) -> list[Row]:
     """The seed network, and nine channels streamed to it."""
     with tempfile.TemporaryDirectory() as folder:
-        task = _task(clips, "seed_cnn", folder)
-        seconds = _step_seconds(task, steps=3, and_stream=True)
-    size = task.training.batch_size
+        run = _run(clips, "seed_cnn", folder)
+        seconds = _step_seconds(run, steps=3, and_stream=True)
+    size = run.training.batch_size
     rate, consumed = size / seconds["stream"], size / seconds["reference"]
-    measured = f"`tf.data`, nine channels, windows of {task.training.window_s:g} s"
+    measured = f"`tf.data`, nine channels, windows of {run.training.window_s:g} s"
     consumer = "what the seed network consumes, training"
     return [
         Row(measured, consumer, rate, consumed, "windows/s", rate / consumed, at_least=15),
-        _step_row(task, seconds, 1.05),
+        _step_row(run, seconds, 1.05),
     ]
 
 
 def default_network(clips: Clips) -> list[Row]:
     """The default network."""
     with tempfile.TemporaryDirectory() as folder:
-        task = _task(clips, Training().network, folder)
-        return [_step_row(task, _step_seconds(task, steps=30), 1.15)]
+        run = _run(clips, Training().network, folder)
+        return [_step_row(run, _step_seconds(run, steps=30), 1.15)]
 
 
-def _step_row(task: Task, seconds: dict[str, float], at_most: float) -> Row:
-    measured = f"training step of `{task.training.network}`, batch {task.training.batch_size}, streamed"
+def _step_row(run: Run, seconds: dict[str, float], at_most: float) -> Row:
+    measured = f"training step of `{run.training.network}`, batch {run.training.batch_size}, streamed"
     return longer(measured, "a constant batch", seconds, at_most=at_most)
 
 
-def _task(clips: Clips, network: str, folder: str) -> Task:
+def _run(clips: Clips, network: str, folder: str) -> Run:
     """The training of a network, on a dataset of some clips that is built for it."""
     build_config = config(clips.many(_SONGS), registry.NETWORKS[network].features)
     dataset = build(build_config, folder, new_pipelines([], 1)).dataset
-    return Task(Training(network=network, epochs=_EPOCHS), dataset, dataset.splits())
+    return Run(Training(network=network, epochs=_EPOCHS), dataset, dataset.splits())
 
 
-def _step_seconds(task: Task, steps: int, and_stream: bool = False) -> dict[str, float]:
+def _step_seconds(run: Run, steps: int, and_stream: bool = False) -> dict[str, float]:
     """Of a training step on the stream, of one on a constant batch, and, if wanted, of a batch of the stream alone."""
-    model = compiled(task)
+    model = compiled(run)
     model.make_train_function()
 
     def batches() -> Any:
-        return stream.training_batches(task.dataset, task.splits["train"], task.windows, task.training)
+        return stream.training_batches(run.dataset, run.splits["train"], run.windows, run.training)
 
     constant = tf.data.Dataset.from_tensors(next(iter(batches()))).repeat()
 
@@ -129,7 +130,7 @@ def predict_files(clips: Clips) -> list[Row]:
 def _one_by_one(bundle: Bundle, paths: Sequence[str]) -> list[Any]:
     """As people write it: each file's distribution, once the model is loaded."""
     model = keras.models.load_model(Path(bundle.url, MODEL_NAME), compile=False)
-    windows = bundle.cutting()
+    windows = bundle.input_windows()
     found = []
     for path in paths:
         y, sr = librosa.load(path, sr=AudioConfig().sample_rate_hz)

@@ -239,7 +239,7 @@ def test_wrong_arguments_exit_with_2(capsys):
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_configuration_that_ships_loads(path):
     config = load(str(path), [], Config)
-    assert set(config.training.inputs) <= set(config.features.chosen)
+    assert set(config.training.input_features) <= set(config.features.chosen)
     assert set(yaml.safe_load(path.read_text())) <= set(Config.model_fields)
 
 

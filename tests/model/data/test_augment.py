@@ -1,6 +1,7 @@
 import warnings
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from model.config import Training
@@ -57,7 +58,7 @@ def ramps(windows, frames, bins):
 
 def test_tempi_lie_within_the_bounds_and_cover_them():
     training = Training(tempo=0.25)
-    long = augment.longest(101, training)
+    long = augment.frames_to_cut(101, training)
     assert long == 126
     played = augment.change_tempo({"log_mel": ramps(500, long, 3)}, {"log_mel": 101}, SEED, training)["log_mel"].numpy()
     assert played.shape == (500, 101, 3)
@@ -70,7 +71,7 @@ def test_tempi_lie_within_the_bounds_and_cover_them():
 
 def test_features_of_other_hops_are_played_at_the_same_tempo():
     training, frames = Training(tempo=0.25), {"log_mel": 101, "chroma": 51}
-    batch = {name: ramps(20, augment.longest(count, training), 2) for name, count in frames.items()}
+    batch = {name: ramps(20, augment.frames_to_cut(count, training), 2) for name, count in frames.items()}
     played = augment.change_tempo(batch, frames, SEED, training)
     fast, slow = (np.diff(played[name].numpy()[:, :2, 0], axis=1) for name in ("log_mel", "chroma"))
     np.testing.assert_allclose(fast, slow, atol=1e-3)
@@ -108,7 +109,7 @@ def test_equalisation_is_smooth_over_bins_and_constant_over_time():
 
 def test_changes_depend_on_the_seed_alone():
     training = Training(tempo=0.2, pitch_bins=1, gain_db=3, equalise_db=2)
-    batch = {"log_mel": tf.random.stateless_normal([6, augment.longest(20, training), 8], [1, 1])}
+    batch = {"log_mel": tf.random.stateless_normal([6, augment.frames_to_cut(20, training), 8], [1, 1])}
 
     def changed(seed):
         x = augment.change_tempo(batch, {"log_mel": 20}, seed, training)
@@ -121,11 +122,18 @@ def test_changes_depend_on_the_seed_alone():
 
 def test_every_change_can_be_switched_off():
     batch, labels, off = {"log_mel": tf.zeros([2, 3, 4])}, tf.eye(2), Training(mixup=0, tempo=0)
-    assert augment.longest(50, off) == 50
+    assert augment.frames_to_cut(50, off) == 50
     assert augment.change_tempo(batch, {"log_mel": 3}, SEED, off) is batch
     assert augment.change_pitch(batch, SEED, off) is batch
     assert augment.change_tone(batch, {}, SEED, off) is batch
     assert augment.mix(batch, labels, SEED, off) == (batch, labels)
+
+
+@pytest.mark.parametrize("key", ["pitch_bins", "gain_db", "equalise_db"])
+def test_a_change_that_no_feature_can_have_is_refused(key):
+    with pytest.raises(ValueError, match=f"{key} changes .* only, and chroma, mfcc has none; set it to 0"):
+        Training(features=("chroma", "mfcc"), **{key: 3})
+    assert Training(features=("chroma", "log_mel"), **{key: 3})
 
 
 def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
@@ -134,7 +142,7 @@ def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
         "epochs": 1, "features": ("log_mel", "chroma"), "network": "branches",
     }  # fmt: skip
     bundle = train(config.model_copy(update={"training": Training(**settings)}), dataset, str(tmp_path / "bundle"))
-    assert bundle.cutting().frames == {"log_mel": 129, "chroma": 65}
+    assert bundle.input_windows().frames == {"log_mel": 129, "chroma": 65}
 
 
 def test_averaged_weights_are_those_between(config, dataset, tmp_path):

@@ -196,8 +196,8 @@ def test_duplicates_weigh_nothing_in_validation(dataset, windows, tmp_path):
     np.testing.assert_array_equal(*map(np.concatenate, weights))
 
 
-def test_what_is_familiar_is_the_middle_of_each_song(dataset, train_folds, windows):
-    given = np.concatenate([batch["chroma"] for batch in stream.familiar_batches(dataset, train_folds, windows)])
+def test_middle_windows_are_of_each_song(dataset, train_folds, windows):
+    given = np.concatenate([batch["chroma"] for batch in stream.middle_windows(dataset, train_folds, windows)])
     tiled = [song["windows"]["chroma"] for song in stream.whole_songs(dataset, train_folds, windows)]
     assert {len(song) for song in tiled} == {3}
     np.testing.assert_array_equal(given, np.stack([song[1] for song in tiled]))

@@ -37,7 +37,7 @@ def test_metrics_are_kept_in_the_bundle(evaluated, bundle):
 
 def test_scores_are_at_the_bundles_temperature(evaluated, bundle, dataset):
     metrics, scores = evaluated
-    raw = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.cutting()))
+    raw = list(score_files(bundle.network(), dataset, bundle.splits["test"], bundle.input_windows()))
     for score, own in zip(scores, with_temperature(raw, bundle.temperature), strict=True):
         np.testing.assert_allclose(score.probabilities, own.probabilities, atol=1e-6)
         np.testing.assert_allclose(
@@ -55,7 +55,7 @@ def test_another_dataset_is_refused(bundle, dataset):
 
 
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
-    windows, model = bundle.cutting(), bundle.network()
+    windows, model = bundle.input_windows(), bundle.network()
     together = {
         score.path: score.window_probabilities for score in score_files(model, dataset, list(dataset.folds), windows)
     }

@@ -54,7 +54,7 @@ def test_no_window_that_is_trained_on_reaches_into_what_is_held_out(timed):
     seen = frames_seen(dataset, windows, 1 / 6)
     assert frames - held_out - 8 < seen.max() < frames - held_out
     assert frames_seen(dataset, windows, 0.0).max() > frames - 8
-    rows = windows.held_out(1 / 6)
+    rows = windows.held_out_slice(1 / 6)
     ends = [s["windows"]["chroma"] for s in stream.whole_songs(dataset, ["fold-02"], windows, rows).as_numpy_iterator()]
     assert {(end.min(), end.max()) for end in ends} == {(frames - held_out, frames - 1)}
 
@@ -62,9 +62,9 @@ def test_no_window_that_is_trained_on_reaches_into_what_is_held_out(timed):
 @pytest.mark.parametrize(("frames", "held_out"), [(600, 100), (120, 40), (60, 30), (41, 20), (1, 0)])
 def test_a_window_at_least_and_half_of_a_song_at_most_is_held_out(frames, held_out):
     windows = Windows(1.0, {"x": 40}, {"x": np.zeros(1)}, {"x": np.ones(1)})
-    first, count = windows.held_out(1 / 6)("x", frames)
+    first, count = windows.held_out_slice(1 / 6)("x", frames)
     assert (int(first), int(count)) == (frames - held_out, held_out)
-    last, length = windows.at(1.0, 1 / 6)("x", frames)
+    last, length = windows.slices_at(1.0, 1 / 6)("x", frames)
     assert int(last) + int(length) == frames - held_out
 
 

@@ -33,14 +33,14 @@ OF_PACKAGE = [
 ]
 
 
-def heard(rate_hz, chosen):
+def features_at(rate_hz, chosen):
     recording = decode.load(str(DATA / "xeon6.ogg"), AudioConfig(sample_rate_hz=rate_hz))
     return compute.compute(recording.samples, rate_hz, Features.model_validate(chosen))["musicnn_mel"]
 
 
 @pytest.fixture(scope="module")
 def log_mel():
-    return heard(16_000, AT_16_KHZ)
+    return features_at(16_000, AT_16_KHZ)
 
 
 def test_tags_are_those_of_the_package(log_mel):
@@ -55,17 +55,17 @@ def of_dataset(rate_hz, chosen):
     return SimpleNamespace(url="songs", config=config)
 
 
-def test_what_it_finds_does_not_depend_on_normalisation_nor_on_the_rate(log_mel):
+def test_its_embedding_does_not_depend_on_normalisation_nor_on_the_rate(log_mel):
     whole = musicnn.tagger(187)
     pooled = keras.Model(whole.input, whole.get_layer("pooled").output).predict(log_mel[None, :187], verbose=0)
     generator = np.random.default_rng(0)
     mean, deviation = generator.normal(-30, 5, 96), generator.uniform(5, 20, 96)
     for rate_hz, chosen, error in ((16_000, AT_16_KHZ, 1e-3), (22_050, {"musicnn_mel": {}}, 0.2)):
         windows = Windows(3.0, {"musicnn_mel": 187}, {"musicnn_mel": mean}, {"musicnn_mel": deviation})
-        front = musicnn.front(of_dataset(rate_hz, chosen), windows)
-        assert not front.trainable_variables
-        given = windows.normalise({"musicnn_mel": heard(rate_hz, chosen)[None, :187]})
-        difference = front.predict(given, verbose=0) - pooled
+        front_end = musicnn.front_end(of_dataset(rate_hz, chosen), windows)
+        assert not front_end.trainable_variables
+        given = windows.normalise({"musicnn_mel": features_at(rate_hz, chosen)[None, :187]})
+        difference = front_end.predict(given, verbose=0) - pooled
         assert np.sqrt((difference**2).mean()) < error * pooled.std()
 
 
@@ -85,14 +85,16 @@ def test_decibels_become_the_scale_of_musicnn():
     ],
 )
 def test_another_input_is_refused(rate_hz, values, found, wanted):
-    expected = rf"songs: musicnn knows frames of 32 ms, .*found features\.musicnn_mel .*{found}.*; build .*{wanted}"
+    expected = (
+        rf"songs: musicnn was trained on frames of 32 ms, .*found features\.musicnn_mel .*{found}.*; build .*{wanted}"
+    )
     with pytest.raises(UsageError, match=expected):
-        musicnn.front(of_dataset(rate_hz, {"musicnn_mel": values}), None)
+        musicnn.front_end(of_dataset(rate_hz, {"musicnn_mel": values}), None)
 
 
 def test_a_rate_without_the_bins_that_it_knows_is_refused():
     with pytest.raises(UsageError, match=r"at 8000 Hz has none above 4000 Hz; build .* audio\.sample_rate_hz of 16000"):
-        musicnn.front(of_dataset(8_000, {"musicnn_mel": {"n_fft": 256, "hop_length": 128}}), None)
+        musicnn.front_end(of_dataset(8_000, {"musicnn_mel": {"n_fft": 256, "hop_length": 128}}), None)
 
 
 def test_without_the_weights_it_says_how_to_get_them(monkeypatch):
@@ -101,15 +103,17 @@ def test_without_the_weights_it_says_how_to_get_them(monkeypatch):
         musicnn.tagger(40)
 
 
-def test_the_network_sees_beside_what_it_learns_from_what_musicnn_knows():
-    assert Training(network="transfer").inputs == ("log_mel", "musicnn_mel")
-    assert Training(network="transfer", features=("mfcc", "chroma")).inputs == ("mfcc", "chroma", "musicnn_mel")
-    with pytest.raises(ValueError, match="features names musicnn_mel, which network transfer sees in any case"):
+def test_the_network_takes_the_features_of_its_branches_and_that_of_musicnn():
+    assert Training(network="transfer").input_features == ("log_mel", "musicnn_mel")
+    assert Training(network="transfer", features=("mfcc", "chroma")).input_features == ("mfcc", "chroma", "musicnn_mel")
+    with pytest.raises(
+        ValueError, match="features names musicnn_mel, which the pretrained part of network transfer takes in any case"
+    ):
         Training(network="transfer", features=("log_mel", "musicnn_mel"))
 
 
 @pytest.fixture(scope="module")
-def task(corpus, tmp_path_factory):
+def config_and_dataset(corpus, tmp_path_factory):
     """A configuration and a dataset for `transfer`, trained in seconds."""
     chosen = {"log_mel": {"n_mels": 32}, "musicnn_mel": {}}
     training = {"network": "transfer", "window_s": 1.0, "windows_per_epoch": 1, "epochs": 2}
@@ -119,8 +123,8 @@ def task(corpus, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def bundle(task, tmp_path_factory):
-    return train(*task, str(tmp_path_factory.mktemp("transfer") / "bundle"))
+def bundle(config_and_dataset, tmp_path_factory):
+    return train(*config_and_dataset, str(tmp_path_factory.mktemp("transfer") / "bundle"))
 
 
 def test_a_training_leaves_musicnn_as_it_was_and_its_bundle_predicts_any_audio(bundle, tmp_path, monkeypatch):
@@ -137,37 +141,37 @@ def test_a_training_leaves_musicnn_as_it_was_and_its_bundle_predicts_any_audio(b
     assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-4)
 
 
-def opinions(model):
-    """The layers that give opinions, those of inner models last."""
+def softmax_layers(model):
+    """The softmax layers of the branches, those of inner models last."""
     inner = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    own = [layer for layer in model.layers if layer.name.startswith("opinion_")]
-    return own + [layer for each in inner for layer in opinions(each)]
+    own = [layer for layer in model.layers if layer.name.startswith("branch_output_")]
+    return own + [layer for each in inner for layer in softmax_layers(each)]
 
 
-def test_the_towers_are_those_of_the_default_and_the_head_learns(task, bundle, tmp_path):
-    config, dataset = task
+def test_the_branches_are_those_of_the_default_and_the_head_learns(config_and_dataset, bundle, tmp_path):
+    config, dataset = config_and_dataset
     default = config.model_copy(update={"training": config.training.model_copy(update={"network": "cnn"})})
-    alone = opinions(train(default, dataset, str(tmp_path / "cnn")).network())
+    alone = softmax_layers(train(default, dataset, str(tmp_path / "cnn")).network())
     model = bundle.network()
-    head, *beside = opinions(model)
-    assert head.name == "opinion_head_0" and len(beside) == len(alone) == 2
+    head, *beside = softmax_layers(model)
+    assert head.name == "branch_output_head_0" and len(beside) == len(alone) == 2
     for layer, same in zip(beside, alone, strict=True):
         np.testing.assert_array_equal(layer.get_weights()[0], same.get_weights()[0])
-    verdict = keras.Model(model.input, head.output)
-    songs = list(batches.whole_songs(dataset, bundle.splits["train"], bundle.cutting()).as_numpy_iterator())
+    head_model = keras.Model(model.input, head.output)
+    songs = list(batches.whole_songs(dataset, bundle.splits["train"], bundle.input_windows()).as_numpy_iterator())
     right = [
-        bundle.genres[verdict.predict(song["windows"], verbose=0).mean(axis=0).argmax()] == song["genre"].decode()
+        bundle.genres[head_model.predict(song["windows"], verbose=0).mean(axis=0).argmax()] == song["genre"].decode()
         for song in songs
     ]
     assert np.mean(right) > 0.9
 
 
-def test_a_stopped_training_gives_the_head_of_an_undisturbed_one(task, bundle, tmp_path, monkeypatch):
-    monkeypatch.setattr(transfer_head, "trained", interrupted)
+def test_a_stopped_training_gives_the_head_of_an_undisturbed_one(config_and_dataset, bundle, tmp_path, monkeypatch):
+    monkeypatch.setattr(transfer_head, "train_head", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(*task, str(tmp_path / "bundle"))
+        train(*config_and_dataset, str(tmp_path / "bundle"))
     monkeypatch.undo()
-    resumed = train(*task, str(tmp_path / "bundle"))
+    resumed = train(*config_and_dataset, str(tmp_path / "bundle"))
     for value, same in zip(resumed.network().get_weights(), bundle.network().get_weights(), strict=True):
         np.testing.assert_array_equal(value, same)
 

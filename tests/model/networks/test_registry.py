@@ -3,20 +3,24 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.networks import blocks, registry
-from model.networks.registry import NETWORKS
-from model.training import rejection
+from model.config import Training
+from model.networks import assembly, registry
+from model.networks.registry import NETWORKS, Network
+from model.training import optimizer, rejection
+from pipelines.common.errors import SpectroshardError
+from pipelines.features.schema import Features
 
-SECONDS = 5
-SHAPES = {
-    "log_mel": (215, 128), "harmonic_mel": (215, 128), "percussive_mel": (215, 128), "mfcc": (215, 20),
-    "chroma": (215, 12), "spectral_centroid": (215, 1), "spectral_rolloff": (215, 1), "onset_strength": (215, 1),
-    "tempogram": (215, 384),
-}  # fmt: skip
+SECONDS, RATE_HZ = 5, 22_050
+
+
+def shapes_of(name):
+    """A network's windows of 5 s, of its own features with their defaults."""
+    chosen = Features.model_validate({key: {} for key in NETWORKS[name].features}).chosen
+    return {key: (round(SECONDS * RATE_HZ / feature.hop_length), feature.bins) for key, feature in chosen.items()}
 
 
 def test_seed_cnn_is_the_original_layer_for_layer():
-    model = registry.of_shapes("seed_cnn", SHAPES, 10)
+    model = registry.build("seed_cnn", shapes_of("seed_cnn"), 10)
     layers = [layer for layer in model.layers if layer.name == "stack" or layer.count_params() or "pool" in layer.name]
     assert [(type(layer).__name__, layer.output.shape[1:], layer.count_params()) for layer in layers] == [
         ("Concatenate", (288, 432, 9), 0),
@@ -37,17 +41,17 @@ def test_seed_cnn_is_the_original_layer_for_layer():
 
 def test_seed_cnn_sees_bins_as_rows_and_frames_as_columns():
     feature = keras.Input((10, 4))
-    picture = keras.Model(feature, registry._picture(feature))
+    image = keras.Model(feature, registry._image(feature))
     rising = np.tile(np.arange(4.0), (10, 1))
-    shown = picture(rising[None]).numpy()[0, :, :, 0]
+    shown = image(rising[None]).numpy()[0, :, :, 0]
     assert shown.shape == (288, 432)
     assert shown[0, 0] == 0 and shown[-1, 0] == 3
     late = np.tile(np.arange(10.0)[:, None], (1, 4))
-    assert picture(late[None]).numpy()[0, 0, -1, 0] == 9
+    assert image(late[None]).numpy()[0, 0, -1, 0] == 9
 
 
 def test_default_is_compact():
-    model = registry.of_shapes("cnn", {"log_mel": (215, 128)}, 10)
+    model = registry.build("cnn", {"log_mel": (215, 128)}, 10)
     assert model.count_params() < 1_000_000
     kinds = {type(layer).__name__ for layer in model.layers}
     assert "BatchNormalization" in kinds and any(kind.startswith("Global") for kind in kinds)
@@ -55,11 +59,11 @@ def test_default_is_compact():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path):
-    shapes = {feature: SHAPES[feature] for feature in NETWORKS[name].features}
-    windows = {n: np.random.default_rng(0).normal(size=(2, *s)).astype(np.float32) for n, s in shapes.items()}
-    finder = blocks.finding(registry.of_any_length(registry.of_shapes(name, shapes, 3)))
-    strange = {n: 9 * values for n, values in windows.items()}
-    model = rejection.verdict_of(blocks.at_tempos(finder, shapes, 0.25), [windows], [strange])
+    shapes = shapes_of(name)
+    windows = random_windows(shapes)
+    embedding_model = assembly.with_embedding(registry.for_any_length(registry.build(name, shapes, 3)))
+    others = {n: 9 * values for n, values in windows.items()}
+    model = rejection.with_rejection(assembly.averaged_over_tempos(embedding_model, shapes, 0.25), [windows], [others])
     probabilities = model.predict(windows, verbose=0)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     model.save(tmp_path / "model.keras")
@@ -67,61 +71,105 @@ def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path
     np.testing.assert_allclose(loaded.predict(windows, verbose=0), probabilities, rtol=1e-5)
 
 
-def test_networks_take_windows_of_any_length():
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_windows_of_any_length(name):
+    shapes = shapes_of(name)
+    model = registry.for_any_length(registry.build(name, shapes, 3))
+    for seconds in (0.6, 1.0, 1.3):
+        windows = random_windows({n: (round(frames * seconds), bins) for n, (frames, bins) in shapes.items()})
+        output = model.predict_on_batch(windows)
+        assert output.shape[::2] == (2, 3) and np.isfinite(output).all()
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_is_trained_for_a_step(name):
+    shapes = shapes_of(name)
+    model = registry.build(name, shapes, 3)
+    optimizer.compile_for(model, 10, 1e-3, Training())
+    before = [weight.numpy() for weight in model.trainable_variables]
+    for _ in range(2):  # in the first the learning rate is 0
+        loss = model.train_on_batch(random_windows(shapes), np.eye(3, dtype=np.float32)[:2], return_dict=True)["loss"]
+        assert np.isfinite(loss)
+    assert any(not np.array_equal(a, b.numpy()) for a, b in zip(before, model.trainable_variables, strict=True))
+
+
+def random_windows(shapes, count=2):
+    return {n: np.random.default_rng(0).normal(size=(count, *s)).astype(np.float32) for n, s in shapes.items()}
+
+
+def test_networks_take_other_features_than_their_own():
     for name in NETWORKS:
         if name != "seed_cnn":
-            assert registry.of_shapes(name, {"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape[2:] == (4,)
+            assert registry.build(name, {"log_mel": (40, 32), "chroma": (40, 12)}, 4).output.shape[2:] == (4,)
 
 
-FAMILIAR = {"log_mel": np.random.default_rng(1).normal(size=(100, 40, 32)).astype(np.float32)}
-STRANGE = {"log_mel": 5 + 5 * FAMILIAR["log_mel"]}
+def flattened(inputs):
+    return [keras.layers.Flatten()(inputs["log_mel"])]
 
 
-def test_a_networks_verdict_on_what_is_familiar_is_the_mean_of_its_towers_opinions():
+def one_weight_a_frame(inputs):
+    steps = keras.layers.Permute((2, 1))(inputs["log_mel"])
+    return [keras.layers.Flatten()(keras.layers.Dense(1)(steps))]
+
+
+@pytest.mark.parametrize("branches", [flattened, one_weight_a_frame])
+def test_a_network_of_one_length_alone_is_named(branches, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "fixed", Network(branches, ("log_mel",)))
+    model = registry.build("fixed", {"log_mel": (40, 32)}, 3)
+    with pytest.raises(SpectroshardError, match=r"^network fixed: cannot take windows of any length.*; pool over time"):
+        registry.for_any_length(model)
+
+
+IN_DISTRIBUTION = {"log_mel": np.random.default_rng(1).normal(size=(100, 40, 32)).astype(np.float32)}
+OUT_OF_DISTRIBUTION = {"log_mel": 5 + 5 * IN_DISTRIBUTION["log_mel"]}
+
+
+def test_the_output_in_distribution_is_the_mean_of_the_branches():
     for name, count in {"cnn": 2, "crnn": 1}.items():
-        learner = registry.of_shapes(name, {"log_mel": (40, 32)}, 3)
-        model = rejection.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
-        opinions = learner.predict(FAMILIAR, verbose=0)
-        assert opinions.shape == (100, count, 3)
-        verdicts = model.predict(FAMILIAR, verbose=0)
-        assert np.isclose(opinions.mean(axis=1), verdicts, rtol=1e-4).all(axis=1).mean() == pytest.approx(0.99)
-        assert [v.path for v in learner.trainable_variables] == [v.path for v in model.trainable_variables]
+        trainable = registry.build(name, {"log_mel": (40, 32)}, 3)
+        model = rejection.with_rejection(assembly.with_embedding(trainable), [IN_DISTRIBUTION], [OUT_OF_DISTRIBUTION])
+        outputs = trainable.predict(IN_DISTRIBUTION, verbose=0)
+        assert outputs.shape == (100, count, 3)
+        probabilities = model.predict(IN_DISTRIBUTION, verbose=0)
+        assert np.isclose(outputs.mean(axis=1), probabilities, rtol=1e-4).all(axis=1).mean() == pytest.approx(0.99)
+        assert [v.path for v in trainable.trainable_variables] == [v.path for v in model.trainable_variables]
 
 
-def found_and_thought(learner, windows):
-    given = {name: windows[name] for name in learner.input}
-    ends = [layer.input for layer in learner.layers if layer.name.startswith("opinion_")]
-    found = keras.Model(learner.input, ends).predict(given, verbose=0)
-    return np.concatenate(found if len(ends) > 1 else [found], axis=1), learner.predict(given, verbose=0)
+def embedding_and_outputs(trainable, windows):
+    given = {name: windows[name] for name in trainable.input}
+    ends = [layer.input for layer in trainable.layers if layer.name.startswith("branch_output_")]
+    embeddings = keras.Model(trainable.input, ends).predict(given, verbose=0)
+    return np.concatenate(embeddings if len(ends) > 1 else [embeddings], axis=1), trainable.predict(given, verbose=0)
 
 
-def test_finders_together_find_and_think_what_each_does():
-    learners = [registry.of_shapes("cnn", {"log_mel": (40, 32)}, 3), registry.of_shapes("crnn", {"mfcc": (50, 20)}, 3)]
-    windows = FAMILIAR | {"mfcc": np.random.default_rng(2).normal(size=(100, 50, 20)).astype(np.float32)}
-    both = blocks.together(*(blocks.finding(learner) for learner in learners)).predict(windows, verbose=0)
-    found, opinions = zip(*(found_and_thought(learner, windows) for learner in learners), strict=True)
-    np.testing.assert_allclose(both["found"], np.concatenate(found, axis=1), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(both["opinions"], np.concatenate(opinions, axis=1), rtol=1e-4)
+def test_models_side_by_side_give_what_each_does():
+    models = [registry.build("cnn", {"log_mel": (40, 32)}, 3), registry.build("crnn", {"mfcc": (50, 20)}, 3)]
+    windows = IN_DISTRIBUTION | {"mfcc": np.random.default_rng(2).normal(size=(100, 50, 20)).astype(np.float32)}
+    both = assembly.side_by_side(*map(assembly.with_embedding, models)).predict(windows, verbose=0)
+    embeddings, outputs = zip(*(embedding_and_outputs(model, windows) for model in models), strict=True)
+    np.testing.assert_allclose(both["embedding"], np.concatenate(embeddings, axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(both["branch_outputs"], np.concatenate(outputs, axis=1), rtol=1e-4)
 
 
-def test_at_tempos_opinions_are_the_mean_of_three_and_what_is_found_is_of_the_window_as_it_is():
-    learner = registry.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
-    flexible = registry.of_any_length(learner)
-    finder = blocks.at_tempos(blocks.finding(flexible), {"log_mel": (40, 32)}, 0.25)
-    given = finder.predict(FAMILIAR, verbose=0)
-    found, opinion = found_and_thought(learner, FAMILIAR)
-    np.testing.assert_allclose(given["found"], found, rtol=1e-4, atol=1e-5)
-    played = [tf.image.resize(FAMILIAR["log_mel"][..., None], (frames, 32))[..., 0] for frames in (50, 32)]
+def test_outputs_are_averaged_over_three_tempos_and_the_embedding_is_of_the_window_as_it_is():
+    trainable = registry.build("cnn", {"log_mel": (40, 32)}, 3)
+    flexible = registry.for_any_length(trainable)
+    averaged = assembly.averaged_over_tempos(assembly.with_embedding(flexible), {"log_mel": (40, 32)}, 0.25)
+    given = averaged.predict(IN_DISTRIBUTION, verbose=0)
+    embedding, outputs = embedding_and_outputs(trainable, IN_DISTRIBUTION)
+    np.testing.assert_allclose(given["embedding"], embedding, rtol=1e-4, atol=1e-5)
+    played = [tf.image.resize(IN_DISTRIBUTION["log_mel"][..., None], (frames, 32))[..., 0] for frames in (50, 32)]
     others = [flexible.predict({"log_mel": values}, verbose=0) for values in played]
-    np.testing.assert_allclose(given["opinions"], np.mean([opinion, *others], axis=0), rtol=1e-3)
-    alike = blocks.at_tempos(blocks.finding(flexible), {"log_mel": (40, 32)}, 0.0).predict(FAMILIAR, verbose=0)
-    np.testing.assert_allclose(alike["opinions"], opinion, rtol=1e-4)
+    np.testing.assert_allclose(given["branch_outputs"], np.mean([outputs, *others], axis=0), rtol=1e-3)
+    same = assembly.averaged_over_tempos(assembly.with_embedding(flexible), {"log_mel": (40, 32)}, 0.0)
+    alike = same.predict(IN_DISTRIBUTION, verbose=0)
+    np.testing.assert_allclose(alike["branch_outputs"], outputs, rtol=1e-4)
 
 
-def test_of_what_is_strange_a_network_is_hardly_sure_but_says_what_it_would():
-    learner = registry.of_shapes("cnn", {"log_mel": (40, 32)}, 3)
-    model = rejection.verdict_of(blocks.finding(learner), [FAMILIAR], [STRANGE])
-    probabilities = model.predict(STRANGE, verbose=0)
-    sure = learner.predict(STRANGE, verbose=0).mean(axis=1)
+def test_the_output_out_of_distribution_is_nearly_uniform_and_keeps_its_order():
+    trainable = registry.build("cnn", {"log_mel": (40, 32)}, 3)
+    model = rejection.with_rejection(assembly.with_embedding(trainable), [IN_DISTRIBUTION], [OUT_OF_DISTRIBUTION])
+    probabilities = model.predict(OUT_OF_DISTRIBUTION, verbose=0)
+    sure = trainable.predict(OUT_OF_DISTRIBUTION, verbose=0).mean(axis=1)
     assert sure.max() > 0.4
     np.testing.assert_allclose(probabilities, 1 / 3 + 0.001 * (sure - 1 / 3), atol=1e-5)

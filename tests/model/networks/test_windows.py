@@ -50,7 +50,7 @@ def test_compiled_tiles_are_the_same(windows, frames):
 
 def test_random_windows_reach_both_ends(windows):
     for share, first in ((0.0, 0), (1.0, 30), (0.5, 15)):
-        rows = windows.at(tf.constant(share))
+        rows = windows.slices_at(tf.constant(share))
         assert tuple(map(int, rows("a", 40))) == (first, 10)
 
 

@@ -23,12 +23,12 @@ def test_sounds_are_audio(some):
 
 
 def test_speech_has_syllables_and_noise_has_none(some):
-    def loudness_wanders(sound):
+    def level_varies(sound):
         levels = np.sqrt((sound[:22_000].reshape(100, 220) ** 2).mean(axis=1))
         return levels.std() / levels.mean()
 
-    steady = [loudness_wanders(sound) for sound in (*some[0::6], *some[3::6])]
-    speech = [loudness_wanders(sound) for sound in (*some[1::6], *some[2::6], *some[5::6])]
+    steady = [level_varies(sound) for sound in (*some[0::6], *some[3::6])]
+    speech = [level_varies(sound) for sound in (*some[1::6], *some[2::6], *some[5::6])]
     assert min(speech) > 0.4 > min(steady)
 
 
@@ -38,10 +38,10 @@ def test_some_sounds_end_where_a_lower_rate_does(some):
 
 
 @pytest.mark.parametrize("window_s", [0.2, 7.0])
-def test_windows_of_any_length_hear_each_sound_once(dataset, window_s):
+def test_windows_of_any_length_have_each_sound_once(dataset, window_s):
     windows = Windows.of(dataset, ("log_mel", "chroma"), window_s, tuple(dataset.folds))
     batches = list(out_of_distribution.batches(dataset, windows))
     assert sum(len(batch["log_mel"]) for batch in batches) == 200
     for name, shape in windows.shapes.items():
-        heard = np.concatenate([batch[name] for batch in batches])
-        assert heard.shape == (200, *shape) and np.isfinite(heard).all()
+        given = np.concatenate([batch[name] for batch in batches])
+        assert given.shape == (200, *shape) and np.isfinite(given).all()

@@ -15,9 +15,11 @@ from model.config import Training
 from model.inference.bundle import Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
+from model.networks import registry
 from model.training import train as training_room
 from model.training.checkpoints import are_over, kept_row
-from model.training.train import Task, compiled, train
+from model.training.run import Run
+from model.training.train import compiled, train
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import ledger
@@ -49,23 +51,23 @@ def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     assert again.calibration.songs == 6 and again.calibration.risk == 0.2
 
 
-def test_each_tower_learns_by_its_own_loss(dataset):
-    task = Task(Training(window_s=1.0, label_smoothing=0.3), dataset, dataset.splits())
-    learner = compiled(task)
-    shape = task.windows.shapes["log_mel"]
+def test_each_branch_has_a_loss_of_its_own(dataset):
+    run = Run(Training(window_s=1.0, label_smoothing=0.3), dataset, dataset.splits())
+    trainable = compiled(run)
+    shape = run.windows.shapes["log_mel"]
     windows = {"log_mel": np.random.default_rng(0).normal(size=(6, *shape)).astype(np.float32)}
     labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 2, 1, 1]]
     weights = np.array([1, 2, 3, 4, 5, 6], np.float32)
-    opinions = learner.predict(windows, verbose=0)
-    losses = -(np.log(opinions) * (0.7 * labels + 0.1)[:, None]).sum(axis=2)  # one a window and a tower
-    right = opinions.mean(axis=1).argmax(axis=1) == labels.argmax(axis=1)
-    logs = learner.test_on_batch(windows, labels, weights, return_dict=True)
+    outputs = trainable.predict(windows, verbose=0)
+    losses = -(np.log(outputs) * (0.7 * labels + 0.1)[:, None]).sum(axis=2)  # one a window and a branch
+    right = outputs.mean(axis=1).argmax(axis=1) == labels.argmax(axis=1)
+    logs = trainable.test_on_batch(windows, labels, weights, return_dict=True)
     assert logs["loss"] == pytest.approx((losses.mean(axis=1) * weights).mean(), rel=1e-4)
     assert logs["accuracy"] == pytest.approx((right * weights).sum() / weights.sum())
 
 
 def test_a_bundle_is_calibrated_on_its_validation_songs(bundle, dataset):
-    raw = list(score_files(bundle.network(), dataset, bundle.splits["validation"], bundle.cutting()))
+    raw = list(score_files(bundle.network(), dataset, bundle.splits["validation"], bundle.input_windows()))
     assert bundle.calibration == Calibration.of(raw, bundle.genres, 0.2)
     assert bundle.is_confident(bundle.calibration.threshold) and not bundle.is_confident(
         bundle.calibration.threshold - 1e-6
@@ -134,8 +136,8 @@ def test_a_finished_training_is_not_done_again(config, dataset, bundle, monkeypa
 
 def test_a_stopped_training_is_the_same_with_another_cache(config, dataset):
     splits = dataset.splits()
-    digests = {Task(changed(config, cache_mb=mb).training, dataset, splits).digest for mb in (0, 7)}
-    assert len(digests) == 1 and Task(changed(config, seed=7).training, dataset, splits).digest not in digests
+    digests = {Run(changed(config, cache_mb=mb).training, dataset, splits).digest for mb in (0, 7)}
+    assert len(digests) == 1 and Run(changed(config, seed=7).training, dataset, splits).digest not in digests
 
 
 def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
@@ -146,7 +148,7 @@ def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
 
 def test_a_stopped_training_of_another_configuration_stays(config, dataset, tmp_path):
     (tmp_path / "_training").mkdir()
-    (tmp_path / "_training" / "state.json").write_text('{"task": "another", "rows": []}')
+    (tmp_path / "_training" / "state.json").write_text('{"digest": "another", "rows": []}')
     with pytest.raises(UsageError, match="stopped training of another"):
         train(config, dataset, str(tmp_path))
 
@@ -264,6 +266,16 @@ def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
     )
     bundle.network()
     assert asked["safe_mode"] is True
+
+
+def test_a_network_of_one_length_alone_fails_before_the_first_epoch(config, dataset, tmp_path, monkeypatch):
+    def flattened(inputs):
+        return [keras.layers.Flatten()(inputs["log_mel"])]
+
+    monkeypatch.setitem(registry.NETWORKS, "flattened", registry.Network(flattened, ("log_mel",)))
+    with pytest.raises(SpectroshardError, match=r"^network flattened: cannot take windows of any length"):
+        train(changed(config, network="flattened"), dataset, str(tmp_path / "b"))
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, tmp_path):
