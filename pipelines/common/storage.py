@@ -120,10 +120,10 @@ def names(folder: str) -> list[str]:
         return []
 
 
-def read_bytes(url: str) -> bytes:
-    """A whole file."""
+def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> bytes:
+    """A file, or its bytes from `begin` to before `end`."""
     fs, path = filesystem(url)
-    return bytes(fs.cat_file(path))
+    return bytes(fs.cat_file(path, begin, end))
 
 
 def write_bytes(url: str, content: bytes) -> None:

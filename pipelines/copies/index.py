@@ -1,5 +1,9 @@
 """An inverted index of fingerprints: which recordings have similar values, and where.
 
+The index of a large corpus does not fit in memory, so it is divided by its keys into partitions. Whoever works on one
+reads all fingerprints and keeps the keys of that partition: fingerprints are a sixteenth of the size of their postings,
+which so are neither stored nor shuffled.
+
 Recordings are numbered, and their fingerprints lie in blocks. All is arrays; the Beam pipeline around it is
 `pipelines.copies.search`.
 """
@@ -9,11 +13,13 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.common import storage
+from pipelines.common.arrays.jit import compiled
 from pipelines.copies import fingerprint
 from pipelines.copies.fingerprint import Values
 
@@ -24,8 +30,7 @@ HIT = np.dtype([("first", "<u4"), ("second", "<u4"), ("first_position", "<u4"), 
 """Two recordings that have a key in common, and the position in each."""
 
 _LEAST_RECORDINGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
-_POSTINGS_PER_PARTITION = 2_000_000
-_MOST_POSTINGS = 150_000_000
+_POSTINGS_PER_PARTITION = 16_000_000  # some 800 MB of memory while they are compared
 _NEIGHBOURS = 5
 _MOST_OTHER_BITS = 5
 _NEARBY = range(-16, 17, 2)
@@ -42,34 +47,30 @@ Hits = NDArray[np.void]
 
 @dataclass(frozen=True)
 class Partitioning:
-    """How an index is divided among workers.
+    """How an index is divided, so that each part of it fits in memory however large the corpus.
 
     Attributes
     ----------
     recordings_per_block : int
         Grows with the corpus, so that there are never more blocks than can be compared each with each.
     partitions : int
-        Into how many parts postings are divided; those of a key are all in one.
-    one_in : int
-        A very large corpus keeps one in so many keys, the same in every recording, so that its index stays within
-        bounds.
+        Into how many parts the postings are divided; those of a key are all in one. No key is left out.
     """
 
     recordings_per_block: int
     partitions: int
-    one_in: int
 
     @classmethod
     def of(cls, recordings: int, values: int) -> "Partitioning":
         """The partitioning for so many recordings, whose fingerprints have so many values in all.
 
         >>> Partitioning.of(10_000, 10_000 * 250)  # of half a minute each
-        Partitioning(recordings_per_block=1000, partitions=5, one_in=1)
+        Partitioning(recordings_per_block=1000, partitions=1)
+        >>> Partitioning.of(1_000_000, 1_000_000 * 250)
+        Partitioning(recordings_per_block=10000, partitions=63)
         """
-        postings = values * len(_MASKS)
-        one_in = math.ceil(postings / _MOST_POSTINGS) or 1
-        partitions = math.ceil(postings / one_in / _POSTINGS_PER_PARTITION) or 1
-        return cls(max(_LEAST_RECORDINGS_PER_BLOCK, math.ceil(recordings / _MOST_BLOCKS)), partitions, one_in)
+        partitions = math.ceil(values * len(_MASKS) / _POSTINGS_PER_PARTITION) or 1
+        return cls(max(_LEAST_RECORDINGS_PER_BLOCK, math.ceil(recordings / _MOST_BLOCKS)), partitions)
 
 
 @dataclass(frozen=True)
@@ -114,27 +115,30 @@ class FingerprintBlock:
             return cls(arrays["values"], arrays["ends"])
 
 
-def postings_of(block: FingerprintBlock, first_number: int, partitioning: Partitioning) -> list[Postings]:
-    """A block's postings, partition by partition; its recordings are numbered from the first number on."""
-    recordings = np.repeat(np.arange(len(block.ends)), block.ends - block.begins)
-    within = np.flatnonzero(recordings[_APART:] == recordings[:-_APART])
-    keys = np.concatenate([_keys(block.values, mask, within) for mask in _MASKS])
-    at = np.tile(within, len(_MASKS))
-    kept = np.flatnonzero(keys % np.uint64(partitioning.one_in) == 0)
-    keys, at = keys[kept] // np.uint64(partitioning.one_in), at[kept]
-    # A recording has a key once, where it first has it; some bits of a key make room for the recording's number.
-    number_bits = np.uint64(len(block.ends).bit_length())
-    _, fresh = np.unique((keys << number_bits) | recordings[at].astype(np.uint64), return_index=True)
-    keys, at = keys[fresh], at[fresh]
-    partitions = (keys % np.uint64(partitioning.partitions)).astype(np.uint32)
-    order = np.argsort(partitions, kind="stable")
-    keys, at = keys[order], at[order]
-    postings = np.zeros(len(keys), POSTING)
-    postings["key"] = keys >> np.uint64(32)
-    postings["recording"] = recordings[at] + first_number
-    postings["position"] = at - block.begins[recordings[at]]
-    postings["value"] = block.values[at]
-    return np.split(postings, np.searchsorted(partitions[order], np.arange(1, partitioning.partitions)))
+def postings_of(block: FingerprintBlock, first_number: int, partition: int, partitions: int) -> Postings:
+    """A block's postings in one of the partitions, in the order of its recordings and their positions.
+
+    Parameters
+    ----------
+    block : FingerprintBlock
+    first_number : int
+        The number of its first recording; the others follow.
+    partition, partitions : int
+        Which of how many.
+    """
+    keys, places = np.empty((2, len(block.values)), np.uint32)
+    parts = []
+    for mask in _MASKS:
+        count = _keys_of_partition(block.values, block.ends, mask, partition, partitions, keys, places)
+        at = places[:count].astype(np.int64)
+        recordings = np.searchsorted(block.ends, at, side="right")
+        postings = np.empty(count, POSTING)
+        postings["key"] = keys[:count]
+        postings["recording"] = recordings + first_number
+        postings["position"] = at - block.begins[recordings]
+        postings["value"] = block.values[at]
+        parts.append(postings)
+    return np.concatenate(parts)
 
 
 def find_hits(postings: Postings) -> Hits:
@@ -143,8 +147,19 @@ def find_hits(postings: Postings) -> Hits:
     A recording is matched with the next few that have the key, in the order of their numbers, and not with all of them:
     so the cost of a key grows no faster than its postings, however common it is, and a chain of copies is still linked
     one to the next.
+
+    Parameters
+    ----------
+    postings : array of POSTING
+        All of some keys; those of a recording in the order of their positions. A recording has a key once, where it
+        first has it.
     """
-    postings = postings[np.argsort((postings["key"].astype(np.uint64) << np.uint64(32)) | postings["recording"])]
+    # A place among the postings is the lower half of what is sorted, which keeps equal keys in their order.
+    ordered = np.sort((postings["key"].astype(np.uint64) << np.uint64(32)) | np.arange(len(postings), dtype=np.uint64))
+    postings = postings[ordered & np.uint64(0xFFFFFFFF)]
+    is_again = postings["key"][1:] == postings["key"][:-1]
+    is_again &= postings["recording"][1:] == postings["recording"][:-1]
+    postings = postings[np.concatenate([[True], ~is_again])] if len(postings) else postings
     hits = []
     for distance in range(1, _NEIGHBOURS + 1):
         first, second = postings[:-distance], postings[distance:]
@@ -175,12 +190,28 @@ def nearby_error_rates(first: FingerprintBlock, second: FingerprintBlock, hits: 
     return differing / compared
 
 
-def _keys(values: Values, mask: np.uint32, at: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Hashes of 64 bits of half of the bits of two values each."""
-    half, later = values[at] & mask, values[at + _APART] & mask
-    # Other halves are other keys. The multiplications are those of splitmix64 (G. Steele et al., "Fast splittable
-    # pseudorandom number generators", 2014), whose last bits are as good as its first.
-    mixed = (half.astype(np.uint64) << np.uint64(32)) ^ later ^ (np.uint64(mask) << np.uint64(16))
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+@compiled
+def _keys_of_partition(
+    values: Any, ends: Any, mask: Any, partition: Any, partitions: Any, keys: Any, places: Any
+) -> int:
+    """Writes the keys that fall into a partition, with their places among the values, and returns how many.
+
+    A key is a hash of 32 bits, of half of the bits of two values each.
+    """
+    count, begin = 0, 0
+    for end in ends:
+        for place in range(begin, end - _APART):
+            half, later = np.uint64(values[place] & mask), np.uint64(values[place + _APART] & mask)
+            # Other halves are other keys. The multiplications are those of splitmix64 (G. Steele et al., "Fast
+            # splittable pseudorandom number generators", 2014), whose last bits are as good as its first.
+            mixed = (half << np.uint64(32)) ^ later ^ (np.uint64(mask) << np.uint64(16))
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            mixed = mixed ^ (mixed >> np.uint64(31))
+            # By multiplication, as a remainder takes many times as long.
+            if ((mixed & np.uint64(0xFFFFFFFF)) * np.uint64(partitions)) >> np.uint64(32) == np.uint64(partition):
+                keys[count] = mixed >> np.uint64(32)
+                places[count] = place
+                count += 1
+        begin = end
+    return count

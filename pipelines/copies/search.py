@@ -5,11 +5,12 @@ and not with the number of pairs. Only their numbers travel through Beam; their 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 import apache_beam as beam
 import numpy as np
+import xxhash
 
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
@@ -28,8 +29,17 @@ from pipelines.copies.index import (
 )
 from pipelines.dataset.ledger import Copy
 
-_INDEXED, _MATCHED, _FOUND = "indexed-", "matched-", "found-"  # the files that finished steps leave
+_HITS, _FOUND = "hits-", "found-"  # the files that finished steps leave
 _NEARBY_ERROR_RATE = 0.27  # around some hit of each of 3,354 copies in real music it was 0.238 at most
+
+
+@dataclass(frozen=True, order=True)
+class _Stretch:
+    """Where in a partition's file the hits of a block lie: they are not shuffled, as there may be very many."""
+
+    partition: int
+    begin: int
+    end: int
 
 
 def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
@@ -42,7 +52,8 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
     fingerprints : dict
         By the recordings' names, which are their content hashes in a build.
     folder : str
-        Where workers find the fingerprints and leave what they find; it is removed before and after.
+        Where workers find the fingerprints and leave what they find, in a folder of its own for each set of
+        fingerprints; it is removed afterwards.
     new_pipeline : callable
         Gives an empty pipeline.
 
@@ -52,41 +63,41 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
         Sorted by first and second, each pair once.
     """
     names = sorted(fingerprints)
-    storage.remove(folder)
+    own_folder = storage.join(folder, _digest(fingerprints, names))
     partitioning = Partitioning.of(len(names), sum(map(len, fingerprints.values())) // 4)
     starts = range(0, len(names), partitioning.recordings_per_block)
     for number, start in enumerate(starts):
         own = [fingerprints[name] for name in names[start : start + partitioning.recordings_per_block]]
-        FingerprintBlock.of(own).save(_block_url(folder, number))
-    steps = 2 * len(starts) + partitioning.partitions
+        FingerprintBlock.of(own).save(_block_url(own_folder, number))
+    steps = partitioning.partitions + len(starts)
 
     def compared() -> int:
-        return len(names) * _finished_steps(folder) // steps
+        return len(names) * sum(name.startswith((_HITS, _FOUND)) for name in storage.names(own_folder)) // steps
 
     with Progress("Compare fingerprints", len(names), compared), new_pipeline(0) as pipeline:
         (
             pipeline
-            | "List blocks" >> beam.Create(range(len(starts)), reshuffle=False)
-            | "Spread blocks" >> beam.Reshuffle()
-            | "Index values" >> beam.FlatMap(_postings, folder, partitioning)  # (partition, postings)
-            | "Gather partitions" >> beam.GroupByKey()
-            | "Find hits" >> beam.FlatMap(_hits, folder, partitioning.recordings_per_block)  # (first's block, hits)
+            | "List partitions" >> beam.Create(range(partitioning.partitions), reshuffle=False)
+            | "Spread partitions" >> beam.Reshuffle()
+            | "Find hits" >> beam.FlatMap(_write_hits, own_folder, len(starts), partitioning)  # (block, stretch)
             | "Gather blocks" >> beam.GroupByKey()
-            | "Align pairs" >> beam.Map(_write_found, folder, partitioning.recordings_per_block)
+            | "Align pairs" >> beam.Map(_write_found, own_folder, partitioning.recordings_per_block)
         )
-    urls = [storage.join(folder, name) for name in storage.names(folder) if name.startswith(_FOUND)]
-    found = [row for url in urls for row in json.loads(storage.read_bytes(url))]
+    found = [
+        row for block in range(len(starts)) for row in json.loads(storage.read_bytes(_found_url(own_folder, block)))
+    ]
     storage.remove(folder)
+    found = [row for file in files for row in json.loads(file)]
     copies = [_copy(names[first], names[second], Alignment(**alignment)) for first, second, alignment in found]
     return sorted(copies, key=lambda copy: (copy.first, copy.second))
 
 
-def _finished_steps(folder: str) -> int:
-    return sum(name.startswith((_INDEXED, _MATCHED, _FOUND)) for name in storage.names(folder))
-
-
-def _finish(folder: str, step: str, number: int, content: bytes = b"") -> None:
-    storage.write_bytes(storage.join(folder, f"{step}{number:06d}.json"), content)
+def _digest(fingerprints: Mapping[str, bytes], names: Sequence[str]) -> str:
+    content = xxhash.xxh3_128()
+    for name in names:
+        content.update(f"{name} {len(fingerprints[name])} ".encode())
+        content.update(fingerprints[name])
+    return content.hexdigest()
 
 
 def _copy(first: str, second: str, alignment: Alignment) -> Copy:
@@ -101,30 +112,30 @@ def _copy(first: str, second: str, alignment: Alignment) -> Copy:
     )
 
 
-def _postings(number: int, folder: str, partitioning: Partitioning) -> Iterator[tuple[int, bytes]]:
-    """Of a block's number: its postings, packed, for each partition."""
-    block = FingerprintBlock.load(_block_url(folder, number))
-    for partition, postings in enumerate(postings_of(block, number * partitioning.recordings_per_block, partitioning)):
-        if len(postings):
-            yield partition, postings.tobytes()
-    _finish(folder, _INDEXED, number)
+def _write_hits(partition: int, folder: str, blocks: int, partitioning: Partitioning) -> Iterator[tuple[int, _Stretch]]:
+    """Writes the hits of a partition to a file; gives where those of each block of first recordings lie in it."""
+    postings = [
+        postings_of(
+            FingerprintBlock.load(_block_url(folder, number)),
+            number * partitioning.recordings_per_block,
+            partition,
+            partitioning.partitions,
+        )
+        for number in range(blocks)
+    ]
+    hits = find_hits(np.concatenate([np.empty(0, POSTING), *postings]))
+    hits = hits[np.argsort(hits["first"], kind="stable")]
+    storage.write_bytes(_hits_url(folder, partition), hits.tobytes())
+    firsts_of_blocks = np.arange(blocks + 1) * partitioning.recordings_per_block
+    ends = np.searchsorted(hits["first"], firsts_of_blocks)
+    for block in range(blocks):
+        yield block, _Stretch(partition, int(ends[block]), int(ends[block + 1]))
 
 
-def _hits(
-    partition: tuple[int, Iterable[bytes]], folder: str, recordings_per_block: int
-) -> Iterator[tuple[int, bytes]]:
-    """Of a partition's postings: its hits, packed, for each block of their first recordings."""
-    number, parts = partition
-    hits = find_hits(np.concatenate([np.frombuffer(part, POSTING) for part in parts]))
-    for block, own in _by_block(hits, "first", recordings_per_block):
-        yield block, own.tobytes()
-    _finish(folder, _MATCHED, number)
-
-
-def _write_found(block: tuple[int, Iterable[bytes]], folder: str, recordings_per_block: int) -> None:
-    """Of a block's hits: writes the pairs of recordings that are copies to a file."""
-    number, parts = block
-    hits = np.concatenate([np.frombuffer(part, HIT) for part in parts])
+def _write_found(block: tuple[int, Iterable[_Stretch]], folder: str, recordings_per_block: int) -> None:
+    """Of a block: writes the pairs of recordings that are copies, and whose first is in the block, to a file."""
+    number, stretches = block
+    hits = np.concatenate([_read_hits(folder, stretch) for stretch in sorted(stretches)])
     firsts = FingerprintBlock.load(_block_url(folder, number))
     found = []
     for other, there in _by_block(hits, "second", recordings_per_block):
@@ -133,7 +144,14 @@ def _write_found(block: tuple[int, Iterable[bytes]], folder: str, recordings_per
         for first, second, alignment in _aligned(firsts, FingerprintBlock.load(_block_url(folder, other)), there):
             numbers = first + number * recordings_per_block, second + other * recordings_per_block
             found.append((*numbers, asdict(alignment)))
-    _finish(folder, _FOUND, number, json.dumps(found).encode())
+    storage.write_bytes(_found_url(folder, number), json.dumps(found).encode())
+
+
+def _read_hits(folder: str, stretch: _Stretch) -> Hits:
+    if stretch.begin == stretch.end:
+        return np.empty(0, HIT)
+    begin, end = stretch.begin * HIT.itemsize, stretch.end * HIT.itemsize
+    return np.frombuffer(storage.read_bytes(_hits_url(folder, stretch.partition), begin, end), HIT)
 
 
 def _by_block(hits: Hits, side: str, recordings_per_block: int) -> Iterator[tuple[int, Hits]]:
@@ -164,3 +182,11 @@ def _aligned(firsts: FingerprintBlock, seconds: FingerprintBlock, hits: Hits) ->
 
 def _block_url(folder: str, number: int) -> str:
     return storage.join(folder, f"block-{number:06d}.npz")
+
+
+def _hits_url(folder: str, partition: int) -> str:
+    return storage.join(folder, f"{_HITS}{partition:06d}.bin")
+
+
+def _found_url(folder: str, block: int) -> str:
+    return storage.join(folder, f"{_FOUND}{block:06d}.json")

@@ -10,7 +10,7 @@ from pipelines.audio.decode import load
 from pipelines.audio.schema import AudioConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.index import _NEIGHBOURS, POSTING, FingerprintBlock, Partitioning, find_hits, postings_of
-from pipelines.copies.search import find_copies
+from pipelines.copies.search import _digest, find_copies
 from pipelines.corpus.synthetic import synth
 from pipelines.dataset.ledger import Copy
 from tests.audio_files import ffmpeg
@@ -90,12 +90,27 @@ def test_workers_and_blocks_change_nothing(tmp_path, monkeypatch):
     assert [(c.first, c.second) for c in one] == [(f"{n:03d}", f"{n + 1:03d}") for n in range(0, 40, 2)]
 
 
-def test_a_very_large_corpus_keeps_a_part_of_its_keys(tmp_path, monkeypatch):
-    songs = {f"{n}": music(200, n // 2).tobytes() for n in range(8)}
-    monkeypatch.setattr("pipelines.copies.index._MOST_POSTINGS", 1_700)
-    assert Partitioning.of(8, 8 * 200) == Partitioning(1_000, 1, 4)
-    found = find_copies(songs, str(tmp_path / "w"), in_process())
-    assert [(c.first, c.second) for c in found] == [("0", "1"), ("2", "3"), ("4", "5"), ("6", "7")]
+def test_crops_are_found_in_a_corpus_of_many_partitions(tmp_path, monkeypatch):
+    """No key is dropped as a corpus grows: each crop of 10 s is found, though 8 % of its bits differ."""
+    monkeypatch.setattr("pipelines.copies.index._POSTINGS_PER_PARTITION", 5_000)
+    rng = np.random.default_rng(0)
+    songs = {f"{n:03d}": music(240, n) for n in range(100)}
+    flips = rng.random((len(songs), 60, 32)) < 0.08
+    crops = {
+        f"crop {name}": values[(begin := rng.integers(180)) : begin + 60] ^ (own @ (1 << np.arange(32))).astype("<u4")
+        for (name, values), own in zip(songs.items(), flips, strict=True)
+    }
+    assert Partitioning.of(200, 100 * 300).partitions == 24
+    found = find_copies({n: v.tobytes() for n, v in (songs | crops).items()}, str(tmp_path / "w"), in_process())
+    assert {(c.first, c.second) for c in found} == {(name, f"crop {name}") for name in songs}
+
+
+def test_every_key_is_in_one_partition():
+    block = FingerprintBlock.of([music(80, n).tobytes() for n in range(9)])
+    together = postings_of(block, 5, 0, 1)
+    apart = np.concatenate([postings_of(block, 5, partition, 7) for partition in range(7)])
+    assert len(together) == 9 * 78 * 4
+    assert sorted(together.tolist()) == sorted(apart.tolist())
 
 
 def test_a_row_of_many_copies_is_linked_without_all_its_pairs(tmp_path):
@@ -111,20 +126,27 @@ def test_songs_without_enough_values_are_nobody_s_copies(fingerprints, tmp_path)
 
 
 def test_what_a_killed_run_left_does_not_count(tmp_path):
-    (tmp_path / "w").mkdir()
-    (tmp_path / "w" / "found-000000.json").write_text('[[0, 1, {"first": 0}]]')
     songs = {"a": music(50, 1).tobytes(), "b": music(50, 2).tobytes()}
+    others = {"a": music(50, 1).tobytes(), "b": music(50, 1).tobytes()}
+    for killed in (songs, others):
+        folder = tmp_path / "w" / _digest(killed, ["a", "b"])
+        folder.mkdir(parents=True)
+        (folder / "found-000000.json").write_text('[[0, 1, {"first": 0}]]')
+        (folder / "found-000001.json").write_text('[[0, 1, {"first": 0}]]')
     assert find_copies(songs, str(tmp_path / "w"), in_process()) == []
 
 
-def test_a_song_names_a_key_once_where_it_first_has_it():
+def test_what_a_worker_did_not_leave_is_missed(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipelines.copies.search._write_found", lambda *_: None)
+    with pytest.raises(FileNotFoundError, match="found-000000"):
+        find_copies({"a": music(50, 1).tobytes()}, str(tmp_path / "w"), in_process())
+
+
+def test_a_recording_meets_others_where_it_first_has_a_key():
     values = np.full(30, 7, np.uint32)
-    (postings,) = postings_of(
-        FingerprintBlock.of([values.tobytes(), music(30, 1).tobytes()]), 0, Partitioning(1_000, 1, 1)
-    )
-    own = postings[postings["recording"] == 0]
-    assert len(own) == 4
-    assert set(own["position"]) == {0}
+    block = FingerprintBlock.of([values.tobytes(), values[:10].tobytes()])
+    hits = find_hits(postings_of(block, 0, 0, 1))
+    assert hits.tolist() == [(0, 1, 0, 0)] * 4
 
 
 def test_a_key_that_all_songs_have_is_not_hot():
