@@ -83,9 +83,7 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
             | "Gather blocks" >> beam.GroupByKey()
             | "Align pairs" >> beam.Map(_write_found, own_folder, partitioning.recordings_per_block)
         )
-    found = [
-        row for block in range(len(starts)) for row in json.loads(storage.read_bytes(_found_url(own_folder, block)))
-    ]
+    files = [storage.read_bytes(_found_url(own_folder, block)) for block in range(len(starts))]
     storage.remove(folder)
     found = [row for file in files for row in json.loads(file)]
     copies = [_copy(names[first], names[second], Alignment(**alignment)) for first, second, alignment in found]

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import itertools
 import multiprocessing
 import resource
 import sys
@@ -18,10 +19,10 @@ from pipelines.copies.search import find_copies
 from tests.benchmarks.tables import table
 from tests.pipelines.conftest import in_process
 
-_VALUES = 220  # of 30 s
+_VALUES = {30: 220, 240: 1_920}  # by seconds
 _SHARED_VALUES = 62  # of 10 s
 _SONGS_PER_COPY = 100
-_BIT_ERROR_RATE = 0.02
+_BIT_ERROR_RATE = 0.08
 _SONGS_PER_BLOCK = 1_000
 # How often each bit of a value differs from that of the value before, and how strongly the bits depend on each other
 # (so that as many pairs of songs meet as do in real music): measured on 307 tracks of ten game soundtracks.
@@ -30,13 +31,13 @@ _CHANGE_RATES = (
     *(0.30, 0.22, 0.06, 0.04, 0.09, 0.05, 0.20, 0.15, 0.17, 0.11, 0.04, 0.03, 0.05, 0.03, 0.04, 0.03),
 )
 _MIXING = 0.75
-_HEADER = ["songs", "wall (s)", "ms/song", "peak (MB)", "KB/song", "planted", "recall", "false pairs"]
+_HEADER = ["songs", "of (s)", "wall (s)", "ms/song", "peak (MB)", "KB/song", "planted", "recall", "false pairs"]
 
 Fingerprints = NDArray[np.uint32]
 
 
-def music(rng: np.random.Generator, songs: int) -> Fingerprints:
-    """Fingerprints of unrelated songs, shape (songs, values), that are as like each other as real music's.
+def music(rng: np.random.Generator, songs: int, count: int) -> Fingerprints:
+    """Fingerprints of unrelated songs, shape (songs, count), that are as like each other as real music's.
 
     A bit is the sign of a Gaussian process that forgets at the bit's own rate (P(change) = arccos(correlation) / pi),
     and the 32 processes are correlated. Were all values equally likely, songs would hardly ever agree by chance, and
@@ -47,23 +48,22 @@ def music(rng: np.random.Generator, songs: int) -> Fingerprints:
     mixing = np.eye(32) + _MIXING / np.sqrt(32) * np.random.default_rng(0).standard_normal((32, 32))
     mixing = (mixing / np.linalg.norm(mixing, axis=0)).astype(np.float32)
     levels = rng.standard_normal((songs, 32), np.float32) @ mixing
-    values = np.zeros((songs, _VALUES), np.uint32)
-    for position in range(_VALUES):
+    values = np.zeros((songs, count), np.uint32)
+    for position in range(count):
         values[:, position] = _words(levels > 0)
         levels = kept * levels + renewed * (rng.standard_normal((songs, 32), np.float32) @ mixing)
     return values
 
 
-def near_copies(rng: np.random.Generator, originals: Fingerprints) -> list[Fingerprints]:
-    """Of each song a copy with bit errors, of 10 s or more of it, from anywhere."""
-    damaged = originals ^ _words(rng.random((*originals.shape, 32), np.float32) < _BIT_ERROR_RATE)
-    lengths = rng.integers(_SHARED_VALUES, _VALUES, len(damaged), endpoint=True)
-    starts = rng.integers(0, _VALUES - lengths, endpoint=True)
-    return [values[start : start + length] for values, start, length in zip(damaged, starts, lengths, strict=True)]
+def crops(rng: np.random.Generator, originals: Fingerprints) -> Fingerprints:
+    """Of each song 10 s from anywhere, with bit errors."""
+    begins = rng.integers(0, originals.shape[1] - _SHARED_VALUES, len(originals), endpoint=True)
+    cut = np.stack([values[begin : begin + _SHARED_VALUES] for values, begin in zip(originals, begins, strict=True)])
+    return cut ^ _words(rng.random((*cut.shape, 32), np.float32) < _BIT_ERROR_RATE)
 
 
-def corpus(songs: int) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
-    """Fingerprints by name, one in a hundred a copy of another, and the pairs of names that are copies.
+def corpus(songs: int, duration_s: int) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
+    """Fingerprints by name, one in a hundred a crop of another, and the pairs of names that are copies.
 
     Names are in no order, as content hashes are, so a copy may lie far from its original.
     """
@@ -74,17 +74,17 @@ def corpus(songs: int) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
     for start in range(0, songs, _SONGS_PER_BLOCK):
         names = [f"{number:09d}" for number in numbers[start : start + _SONGS_PER_BLOCK]]
         copied = len(names) // _SONGS_PER_COPY
-        originals = music(rng, len(names) - copied)
-        copies = near_copies(rng, originals[:copied])
+        originals = music(rng, len(names) - copied, _VALUES[duration_s])
+        copies = crops(rng, originals[:copied])
         fingerprints.update(zip(names, (values.tobytes() for values in [*originals, *copies]), strict=True))
         pairs |= {(min(pair), max(pair)) for pair in zip(names, names[len(originals) :], strict=False)}
     return fingerprints, pairs
 
 
-def measure(songs: int) -> list[object]:
+def measure(songs: int, duration_s: int) -> list[object]:
     """One row of the table. Memory is the peak of the process, without what it held before there was a song."""
     before_kb = _peak_kb()
-    fingerprints, planted = corpus(songs)
+    fingerprints, planted = corpus(songs, duration_s)
     with tempfile.TemporaryDirectory() as folder:
         started_s = time.monotonic()
         copies = find_copies(fingerprints, folder, in_process())
@@ -93,6 +93,7 @@ def measure(songs: int) -> list[object]:
     found = {(copy.first, copy.second) for copy in copies}
     return [
         f"{songs:,}",
+        duration_s,
         f"{elapsed_s:.1f}",
         f"{1000 * elapsed_s / songs:.2f}",
         f"{peak_kb / 1000:.0f}",
@@ -115,11 +116,13 @@ def _peak_kb() -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scaling", description=__doc__)
-    parser.add_argument("songs", nargs="*", type=int, default=[1_000, 10_000, 100_000], help="sizes of the corpus")
-    sizes = parser.parse_args().songs
+    sizes = [1_000, 10_000, 100_000, 1_000_000]
+    parser.add_argument("songs", nargs="*", type=int, default=sizes, help="sizes of the corpus")
+    parser.add_argument("--duration-s", type=int, choices=_VALUES, default=30, help="how long each song is")
+    options = parser.parse_args()
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
-        print(table(_HEADER, list(pool.map(measure, sizes))))
+        print(table(_HEADER, list(pool.map(measure, options.songs, itertools.repeat(options.duration_s)))))
     return 0
 
 
