@@ -94,7 +94,7 @@ def test_what_no_build_would_take_is_compared_by_its_samples(tmp_path):
         BAD["silent"](tmp_path / "s" / split / f"silence of {split}.wav")
         BAD["not_finite"](tmp_path / "s" / split / f"noise of {split}.wav")
         write(tmp_path / "s" / split / f"nothing of {split}.wav", tone(0))
-    files = external_splits.load([str(tmp_path / "s")])
+    files = external_splits.list_split([str(tmp_path / "s")])
     found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
     assert sorted((pair.first.path, pair.second.path, pair.evidence) for pair in found.overlaps.listed) == [
         ("test/noise of test.wav", "train/noise of train.wav", ("hash",)),
