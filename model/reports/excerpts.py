@@ -1,4 +1,4 @@
-"""Excerpts: stretches of scored songs, read from a dataset and drawn."""
+"""Excerpts: the features of scored songs, read from a dataset and drawn as pictures."""
 
 from collections.abc import Collection, Iterator
 
@@ -26,12 +26,12 @@ def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
 
 
 def drawn_feature(windows: Windows) -> str:
-    """Which of a network's inputs is drawn: the first, by which windows are counted too."""
+    """The input that pictures show: the network's first, which windows are counted by too."""
     return next(iter(windows.frames))
 
 
 def duration_s(record: Record, dataset: Dataset, windows: Windows) -> float:
-    """How long the drawn feature of a song is."""
+    """The duration of a song, by its drawn feature."""
     name = drawn_feature(windows)
     return len(record.features[name]) / dataset.features[name].frame_rate_hz
 
@@ -41,15 +41,16 @@ def picture(
     rows: slice = slice(None),
     light: NDArray[np.float32] | None = None,
 ) -> str:
-    """A stretch of a song's feature as the address of an image.
+    """A part of a song's feature as the address of an image, a data URI.
 
     Parameters
     ----------
     values : array, shape (frames, bins)
-        The whole song's, whose range is the picture's.
+        The whole song's: percentiles of it set the picture's range.
     rows : slice
+        The frames to draw.
     light : array, shape (frames, bins)
-        As `pipelines.common.output.plots.bare` takes it, of these rows.
+        As `pipelines.common.output.plots.bare` takes it, for these rows.
     """
     low, high = np.percentile(values, _RANGE_PERCENT)
     scaled = _small((values[rows] - low) / max(high - low, 1e-6))
@@ -61,12 +62,18 @@ def _small(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def is_silent(values: NDArray[np.float32]) -> bool:
-    """Whether nine tenths of a stretch are as low as its lowest cell, as with decibels at their floor."""
+    """Whether nine tenths of the cells are as low as the lowest, as with decibels at their floor."""
     return float(np.percentile(values, 90)) - float(values.min()) < _SILENT_SPREAD
 
 
 def columns(values: NDArray[np.float32], most: int = _MOST_COLUMNS) -> NDArray[np.float32]:
-    """Frames, as few as a picture has columns: means of neighbours where there are more."""
+    """Frames reduced to at most so many, by means over neighbours.
+
+    Examples
+    --------
+    >>> columns(np.array([[1.0], [3.0], [5.0], [7.0]], np.float32), most=2).tolist()
+    [[2.0], [6.0]]
+    """
     if len(values) <= most:
         return values
     edges = np.linspace(0, len(values), most, endpoint=False).astype(int)

@@ -1,11 +1,13 @@
 import csv
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
 
 from model.inference.prediction import Prediction
-from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
+from model.reports.prediction_page import page_columns
+from model.reports.prediction_tables import check_output, columns, summarise_prediction, write_predictions
 from pipelines.common.errors import UsageError
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 
@@ -51,8 +53,21 @@ def test_parquet(written):
     assert rows[2]["p_techno"] is None and rows[2]["timeline"] == []
 
 
-def test_page(written):
-    assert written(".html").read_text().startswith("<!doctype html>")
+def test_every_field_is_a_column_of_every_table_and_is_described(written):
+    names = {*Prediction.model_fields} - {"probabilities"} | {f"p_{genre}" for genre in GENRES}
+    assert set(columns(GENRES)) == names and all(columns(GENRES).values())
+    assert list(columns(GENRES)) == csv.DictReader(written(".csv").open()).fieldnames
+    assert list(columns(GENRES)) == pq.read_schema(written(".parquet")).names
+    assert all(list(row) == list(Prediction.model_fields) for row in json.loads(written(".json").read_text()))
+
+
+def test_the_pages_table_has_the_columns_that_are_marked_for_it(written):
+    page = written(".html").read_text()
+    assert page.startswith("<!doctype html>")
+    header = re.search(r'id="all-songs">\s*<thead>(.*?)</thead>', page, re.DOTALL)[1]
+    headings = re.findall(r"<th[^>]*>(.*?)</th>", header)
+    assert headings == ["song", "genre", "probability", "duration", "year", "mixture"]
+    assert headings == [column.heading for column in page_columns()]
 
 
 def test_other_suffixes_are_refused():

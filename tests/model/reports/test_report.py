@@ -12,7 +12,7 @@ from PIL import Image
 from model.evaluation.evaluate import evaluate
 from model.evaluation.metrics import measure
 from model.inference.scores import FileScore
-from model.reports import attributions, confusions, excerpts, report
+from model.reports import attributions, confusions, excerpts, report, report_charts
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.output import svg
 from pipelines.common.output.plots import bare, draw_features
@@ -45,7 +45,7 @@ def evaluated(bundle, dataset):
 
 @pytest.fixture(scope="module")
 def half_wrong(evaluated, dataset):
-    """The scores with every second song's verdict put on the next genre, and their metrics."""
+    """The scores with every second song's prediction put on the next genre, and their metrics."""
     scores = [
         type(each)(**{**vars(each), "window_probabilities": np.roll(each.window_probabilities, number % 2, axis=1)})
         for number, each in enumerate(evaluated[1])
@@ -69,9 +69,9 @@ def test_every_section_is_there(page, half_wrong, dataset):
     assert f"{100 * metrics['song_accuracy']:.1f}&nbsp;%" in page
     assert set(re.findall(r'<section id="(\w+)"', page)) == {
         "genres",
-        "mistaken",
-        "decisions",
-        "doubt",
+        "confusions",
+        "attributions",
+        "calibration",
         "training",
         "songs",
     }
@@ -79,7 +79,7 @@ def test_every_section_is_there(page, half_wrong, dataset):
     assert parsed.count("svg") >= 2 + 1 + 2  # learning curves, reliability, and a song right and one wrong
     assert parsed.count("img") >= 1
     assert page.count('class="sortable"') == 2
-    assert "No songs were kept for validation" not in page and "points</b>" in page
+    assert "no validation split" not in page and "points</b>" in page
 
 
 def test_the_reliability_picture_has_a_point_for_each_tenth_with_its_songs():
@@ -87,24 +87,24 @@ def test_the_reliability_picture_has_a_point_for_each_tenth_with_its_songs():
         {"songs": 3, "confidence": 0.5, "accuracy": 0.0},
         {"songs": 17, "confidence": 1.0, "accuracy": 1.0},
     ]
-    picture = report._reliability(bins)
+    picture = report_charts.draw_reliability(bins)
     assert picture.count("<circle") == 2 and ">3</text>" in picture and ">17</text>" in picture
-    assert "17 songs of 100% confidence, 100% right" in picture
+    assert "17 songs of 100% confidence, 100% correct" in picture
     assert 'cx="249.0" cy="235.0"' in picture and 'cx="448.0" cy="45.0"' in picture
 
 
-def test_what_validation_songs_say_of_doubt_is_told(page, half_wrong, bundle, dataset, tmp_path):
-    assert f"that of {bundle.calibration.songs} validation songs" in page
-    assert f"less than {100 * bundle.calibration.threshold:.0f}&nbsp;% sure" in page
+def test_the_calibration_is_explained(page, half_wrong, bundle, dataset, tmp_path):
+    assert f"fitted on {bundle.calibration.songs} validation songs" in page
+    assert f"a probability under {100 * bundle.calibration.threshold:.0f}&nbsp;% says" in page
     shutil.copytree(bundle.url, tmp_path / "b")
     mute = bundle.calibration.model_copy(update={"threshold": 1.01})
-    for calibration, said in ((mute, "No confidence was enough"), (None, "it never doubts")):
+    for calibration, said in ((mute, "At no threshold"), (None, "every prediction counts as\n        confident")):
         bundle.model_copy(update={"url": str(tmp_path / "b"), "calibration": calibration}).save()
         other = Path(report.write_report(str(tmp_path / "b"), "t", *half_wrong, dataset)).read_text()
-        assert said in other and "validation songs of which" not in other
+        assert said in other and "validation songs above" not in other
 
 
-def test_tempi_are_told_where_they_were_heard(page, half_wrong, bundle, dataset):
+def test_tempos_are_told_where_they_were_scored(page, half_wrong, bundle, dataset):
     assert 'href="#tempo"' not in page
     metrics, scores = half_wrong
     rows = [
@@ -138,7 +138,7 @@ def test_songs_that_are_all_right_have_no_mistakes_to_show(evaluated, bundle, da
     ]
     metrics = evaluated[0] | measure(right, genres)
     page = Path(report.write_report(bundle.url, "t", metrics, right, dataset)).read_text()
-    assert "None: every song was given its genre." in page and 'id="decisions"' not in page
+    assert "None: every song is classified correctly." in page and 'id="attributions"' not in page
     assert Page(page).faults == []
 
 
@@ -152,19 +152,19 @@ def test_a_damaged_history_is_named(evaluated, bundle, dataset, tmp_path, conten
         report.write_report(str(tmp_path), "A title", *evaluated, dataset)
 
 
-def test_what_a_genre_is_mistaken_for_is_told_by_its_surest_window():
-    (blues,) = confusions.mistaken(SCORES, GENRES)
-    assert (blues.genre, blues.said, blues.count, blues.songs) == ("blues", "rock", 2, 3)
+def test_what_a_genre_is_confused_with_is_shown_by_its_most_certain_window():
+    (blues,) = confusions.find_confusions(SCORES, GENRES)
+    assert (blues.genre, blues.predicted, blues.count, blues.songs) == ("blues", "rock", 2, 3)
     # Song b is surer on the whole than song a, whose second file has the surest window.
     assert (blues.wrong.path, blues.wrong.window, blues.wrong.windows) == ("b", 0, 1)
-    assert blues.right is not None
-    assert (blues.right.path, blues.right.window, blues.right.windows) == ("d", 1, 2)
+    assert blues.correct is not None
+    assert (blues.correct.path, blues.correct.window, blues.correct.windows) == ("d", 1, 2)
     without_b = [each for each in SCORES if each.path != "b"]
-    (blues,) = confusions.mistaken(without_b, GENRES)
+    (blues,) = confusions.find_confusions(without_b, GENRES)
     assert (blues.wrong.path, blues.wrong.window, blues.wrong.windows) == ("a2", 1, 3)
 
 
-def test_decisions_are_the_surest_right_and_the_surest_wrong_of_a_genre():
+def test_attributions_are_of_the_most_certain_correct_and_wrong_file_of_a_genre():
     ((right, wrong),) = attributions.choose(SCORES, GENRES)
     assert (right.path, wrong.path) == ("c", "b")
 
@@ -172,7 +172,7 @@ def test_decisions_are_the_surest_right_and_the_surest_wrong_of_a_genre():
 def test_songs_are_listed_wrong_and_sure_ones_first(monkeypatch):
     listed = report._songs(SCORES, GENRES)
     assert [row["name"] for row in listed["rows"]] == ["b", "a", "d", "c", "e"]
-    assert listed["rows"][0]["own_probability"] == pytest.approx(0.2)
+    assert listed["rows"][0]["true_probability"] == pytest.approx(0.2)
     monkeypatch.setattr(report, "MOST_SONGS", 2)
     listed = report._songs(SCORES, GENRES)
     assert [row["name"] for row in listed["rows"]] == ["b", "a"] and listed["count"] == 5
@@ -180,11 +180,11 @@ def test_songs_are_listed_wrong_and_sure_ones_first(monkeypatch):
 
 def test_several_trainings_are_drawn_faintly_and_their_mean_strongly():
     history = [{"epoch": 0.0, "accuracy": 0.2}, {"epoch": 1.0, "accuracy": float("nan")}]
-    chart = report._learning_curves([history, [*history, {"epoch": 2.0, "accuracy": 0.6}]], "accuracy")
+    chart = report_charts.draw_learning_curves([history, [*history, {"epoch": 2.0, "accuracy": 0.6}]], "accuracy")
     assert chart.count("opacity:0.35") == 2 and chart.count("mean of rounds") == 2
     assert "nan" not in chart and "validation" not in chart
     both = [row | {"validation_accuracy": 0.1} for row in history]
-    assert report._learning_curves([both], "accuracy").count("opacity:.1") == 1  # the gap
+    assert report_charts.draw_learning_curves([both], "accuracy").count("opacity:.1") == 1  # the gap
 
 
 def test_an_axis_maps_its_ends_and_has_round_ticks():
@@ -218,7 +218,7 @@ def test_the_page_is_small_with_very_many_songs(half_wrong, bundle, dataset):
     ]
     page = Path(report.write_report(bundle.url, "t", metrics, many, dataset)).read_bytes()
     assert len(page) < 5_000_000 and page.count(b"of that name") >= report.MOST_SONGS
-    assert b"Of 2400 songs the first 1000" in page
+    assert b"The first 1000 of 2400 songs" in page
 
 
 def test_a_picture_has_low_bins_at_the_bottom_and_colour_where_it_is_lit():
