@@ -52,21 +52,15 @@ def write_predictions(url: str, predictions: Sequence[Prediction], genres: Seque
         storage.write_bytes(url, (_csv if url.endswith(".csv") else _parquet)(predictions, genres))
 
 
-def columns(genres: Sequence[str]) -> dict[str, str]:
-    """The columns of the tables, each with its description.
+def columns(genres: Sequence[str]) -> list[str]:
+    """The columns of the tables.
 
     Examples
     --------
-    >>> list(columns(["jazz", "rock"]))[:4]
-    ['path', 'status', 'genre', 'probability']
-    >>> columns(["jazz"])["duration_s"]
-    "The decoded audio's duration in seconds."
+    >>> columns(["jazz", "rock"])[-4:]
+    ['error', 'p_jazz', 'p_rock', 'timeline']
     """
-    described = {}
-    for name, field in Prediction.model_fields.items():
-        for column in _column_names(name, field, genres):
-            described[column] = str(field.description)
-    return described
+    return [column for name, field in Prediction.model_fields.items() for column in _column_names(name, field, genres)]
 
 
 def _column_names(name: str, field: FieldInfo, genres: Sequence[str]) -> list[str]:
@@ -90,7 +84,7 @@ def _row(row: pydantic.BaseModel, genres: Sequence[str]) -> dict[str, Any]:
 
 def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
     sink = io.StringIO(newline="")
-    writer = csv.DictWriter(sink, list(columns(genres)))
+    writer = csv.DictWriter(sink, columns(genres))
     writer.writeheader()
     for prediction in predictions:
         lists = {name: "; ".join(map(str, each)) for name, each in prediction if isinstance(each, tuple)}
