@@ -13,8 +13,9 @@ import pytest
 import yaml
 
 from model.config import Config
+from pipelines.audio import quality
+from pipelines.common.errors import FileError
 from pipelines.config import load
-from pipelines.features import compute
 from spectroshard import cli
 from tests.audio_files import BAD, tone, write
 
@@ -60,7 +61,7 @@ def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
     assert code == 0
     assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
     assert "seconds of audio per second" in out
-    assert "Read songs: 16 of 16" in err and "Write shards: 16 of 16" in err
+    assert "Read files: 16 of 16" in err and "Write shards: 16 of 16" in err
 
 
 def test_build_again_says_that_nothing_is_to_do(chain, built, capsys):
@@ -151,9 +152,9 @@ def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, caps
     def interrupted(*_):
         signal.raise_signal(signal.SIGINT)
         time.sleep(1)  # for the main thread to be told
-        raise OSError("interrupted")
+        raise FileError(quality.SILENT, "interrupted")
 
-    monkeypatch.setattr(compute, "compute", interrupted)
+    monkeypatch.setattr(quality, "check", interrupted)
     song = chain / "corpus" / "low" / "1.wav"
     code, out, err = run(capsys, "predict", trained, song, "--output", tmp_path / "p.json")
     assert (code, out) == (1, "")
