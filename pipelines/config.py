@@ -4,12 +4,14 @@ May use: common, audio, features.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, TypeVar, get_args
 
 import pydantic
 import yaml
 from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
@@ -210,18 +212,35 @@ def _set(values: dict[str, Any], override: str) -> None:
 
 def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:
     path = [str(part) for part in error["loc"]]
-    key = ".".join(path)
     if error["type"] == "extra_forbidden":
-        known = _keys_beside(kind, path)
-        return f"unknown key {key}; allowed: {', '.join(known)}"
+        return _unknown_key(kind, path, error["input"])
     message = error["msg"].removeprefix("Value error, ")
     found = "" if error["type"] == "value_error" else f", found {error['input']!r}"
-    return f"{key}: {message[0].lower()}{message[1:]}{found}"
+    return f"{'.'.join(path)}: {message[0].lower()}{message[1:]}{found}"
 
 
-def _keys_beside(kind: type[pydantic.BaseModel], path: Sequence[str]) -> list[str]:
+def _unknown_key(kind: type[pydantic.BaseModel], path: Sequence[str], value: object) -> str:
+    beside: Any = kind
     for part in path[:-1]:
-        annotation = kind.model_fields[part].annotation
-        choices = getattr(annotation, "__args__", (annotation,))
-        kind = next(c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel))
-    return list(kind.model_fields)
+        beside = _section(beside.model_fields[part])
+    while isinstance(value, dict) and len(value) == 1:  # as --set fold.count=5 makes it
+        ((part, value),) = value.items()
+        path = [*path, str(part)]
+    key = ".".join(path)
+    close = difflib.get_close_matches(key, _all_keys(kind), 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    return f"unknown key {key}; allowed: {', '.join(beside.model_fields)}{hint}"
+
+
+def _all_keys(kind: type[pydantic.BaseModel]) -> Iterator[str]:
+    """Every key of a configuration, in dotted form: sections and what they hold."""
+    for name, field in kind.model_fields.items():
+        yield name
+        if section := _section(field):
+            yield from (f"{name}.{key}" for key in _all_keys(section))
+
+
+def _section(field: FieldInfo) -> type[pydantic.BaseModel] | None:
+    """The section that a field holds, if it holds one."""
+    choices = (field.annotation, *get_args(field.annotation))
+    return next((c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel)), None)

@@ -46,6 +46,10 @@ def test_overrides_are_yaml_and_win(tmp_path):
         ("folds: {cuont: 3}", r"c\.yaml: unknown key folds\.cuont; allowed: count, seed, group_by, .*validation"),
         ("fold: {}", r"unknown key fold; allowed: corpus, audio, features, folds, shards, build"),
         ("features: {log_mel: {mels: 3}}", r"unknown key features\.log_mel\.mels; allowed: .*n_mels"),
+        ("folds: {cuont: 3}", r"; did you mean folds\.count\?$"),
+        ("fold: {seed: 1, count: 3}", r"unknown key fold; .*; did you mean folds\?$"),
+        ("folds: {nothing_like_it: 3}", r"validation$"),
+        ("features: {log_mel: {mels: 3}}", r"; did you mean features\.log_mel\.n_mels\?$"),
         ("folds: {count: 1}", r"folds\.count: .*greater than or equal to 2, found 1"),
         ("folds: {group_by: label}", r"folds\.group_by: .*'song'.* 'artist'.*, found 'label'"),
         ("folds: {copies: all}", r"folds\.copies: .*'keep' or 'drop', found 'all'"),
@@ -79,6 +83,20 @@ def test_wrong_overrides_are_named(tmp_path, override, message):
     with pytest.raises(UsageError, match=message) as refused:
         load(tmp_path, "folds: {count: 3}", override)
     assert override in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "hint"),
+    [
+        ("fold.count=5", r"unknown key fold\.count; allowed: corpus, .*; did you mean folds\.count\?$"),
+        ("folds.cuont=5", r"did you mean folds\.count\?$"),
+        ("group_by=song", r"did you mean folds\.group_by\?$"),
+        ("xyz=5", r"unknown key xyz; allowed: corpus, audio, features, folds, shards, build$"),
+    ],
+)
+def test_a_slip_in_a_key_is_answered_by_the_likeliest_one(tmp_path, override, hint):
+    with pytest.raises(UsageError, match=hint):
+        load(tmp_path, "folds: {count: 3}", override)
 
 
 def test_every_fault_is_told_at_once(tmp_path):

@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 _TERMINAL_EVERY_S, _LOG_EVERY_S = 0.5, 30.0
 _LOG_LINE = "{desc}: {n_fmt} of {total_fmt} in {elapsed}, {rate_fmt}, {remaining} left"
+_LAST_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} in {elapsed}"
 
 
 class Progress:
@@ -52,6 +53,8 @@ class Progress:
         self._stopped.set()
         self._thread.join()
         if kind is None:
+            if not self._is_terminal:
+                self._bar.bar_format = _LAST_LOG_LINE
             self._show(self.total)
         self._bar.close()
 

@@ -50,7 +50,7 @@ def test_a_log_has_a_line_now_and_then_and_one_at_the_end(stderr):
     lines = stream.getvalue().splitlines()
     assert "\r" not in stream.getvalue()
     assert re.fullmatch(r"Read files: 2 of 1000 in 00:00, +[\d.]+ file/s, \d\d:\d\d left", lines[0])
-    assert lines[-1].startswith("Read files: 1000 of 1000 in 00:00")
+    assert lines[-1] == "Read files: 1000 of 1000 in 00:00"
 
 
 def test_a_terminal_has_one_bar_with_rate_and_time_left(stderr):
@@ -65,9 +65,8 @@ def test_a_terminal_has_one_bar_with_rate_and_time_left(stderr):
     assert "1000/1000" in shown[-1]
 
 
-@pytest.mark.parametrize("kind", [io.StringIO, Terminal])
-def test_the_rate_is_of_this_run_alone(stderr, kind):
-    stream = stderr(kind())
+def test_the_rate_is_of_this_run_alone(stderr):
+    stream = stderr(Terminal())
     with Progress("Read files", 1_000, lambda: 999):
         time.sleep(0.05)
     assert float(re.search(r"([\d.]+) file/s", stream.getvalue().split("\r")[-1])[1]) < 500

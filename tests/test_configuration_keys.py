@@ -1,0 +1,34 @@
+"""Completeness: every key of the configuration is described where it is defined."""
+
+import inspect
+import re
+
+import pydantic
+import pytest
+
+from model.config import Config
+from pipelines import config
+
+
+def sections(kind):
+    """A section and all those that it holds."""
+    yield kind
+    for field in kind.model_fields.values():
+        if section := config._section(field):
+            yield from sections(section)
+
+
+def described(kind):
+    """The names that the numpydoc sections Attributes of a class and its bases describe."""
+    for base in kind.__mro__:
+        if issubclass(base, pydantic.BaseModel):
+            _, _, text = inspect.cleandoc(base.__doc__ or "").partition("Attributes\n----------\n")
+            for names in re.findall(r"^(\w[\w, ]*?) : ", text, re.MULTILINE):
+                yield from names.split(", ")
+
+
+@pytest.mark.parametrize("kind", sorted(set(sections(Config)), key=lambda kind: kind.__name__))
+def test_every_key_is_described(kind):
+    names = {name for name, field in kind.model_fields.items() if not config._section(field)}
+    assert names <= set(described(kind))
+    assert kind.__doc__
