@@ -1,6 +1,6 @@
 """Classification: a model's probabilities for the windows of songs, in batches that cross songs."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,8 +14,9 @@ from pipelines.dataset.records import TEXT_KEYS
 
 _WINDOWS_AT_ONCE = 64
 
-
 Key = TypeVar("Key")
+WindowArrays = Mapping[str, NDArray[np.float32]]
+"""The normalised windows of a song by feature, shape (windows, frames, bins)."""
 
 
 def score_files(
@@ -26,7 +27,23 @@ def score_files(
     frame_slice: FrameSlice | None = None,
     temperature: float = 1.0,
 ) -> Iterator[FileScore]:
-    """Scores every file of some folds, in the order of the shards; of each the given stretch, by default all of it."""
+    """Scores the files of some folds, in the order of the shards.
+
+    Parameters
+    ----------
+    model : keras.Model
+    dataset : Dataset
+    folds : sequence of str
+    windows : Windows
+    frame_slice : callable
+        Which part of each file is scored. Default: all of it.
+    temperature : float
+        Of the scores.
+
+    Yields
+    ------
+    FileScore
+    """
     song_of = {row.path: row.song or row.path for row in dataset.ledger()}
     songs = (
         (tuple(song[key].decode() for key in TEXT_KEYS), song["windows"])
@@ -36,23 +53,20 @@ def score_files(
         yield FileScore(song_id, genre, group, song_of[song_id], probabilities, temperature)
 
 
-def classify(
-    model: Any, songs: Iterable[tuple[Key, dict[str, NDArray[np.float32]]]]
-) -> Iterator[tuple[Key, NDArray[np.float32]]]:
-    """A model's probabilities for songs' windows; windows of several songs make one batch.
+def classify(model: Any, songs: Iterable[tuple[Key, WindowArrays]]) -> Iterator[tuple[Key, NDArray[np.float32]]]:
+    """A model's probabilities for songs' windows; windows of several songs share a batch.
 
     Parameters
     ----------
     model : keras.Model
-    songs : iterable of (key, windows)
-        Each song's windows by feature, shape (windows, frames, bins).
+    songs : iterable of (key, inputs)
 
     Yields
     ------
     key
     probabilities : array, shape (windows, genres)
     """
-    waiting: list[tuple[Key, dict[str, NDArray[np.float32]]]] = []
+    waiting: list[tuple[Key, WindowArrays]] = []
     count = 0
     for song in songs:
         waiting.append(song)
@@ -65,11 +79,11 @@ def classify(
 
 
 def _classify_together(
-    model: Any, songs: Sequence[tuple[Key, dict[str, NDArray[np.float32]]]]
+    model: Any, songs: Sequence[tuple[Key, WindowArrays]]
 ) -> Iterator[tuple[Key, NDArray[np.float32]]]:
     together = {name: np.concatenate([windows[name] for _, windows in songs]) for name in songs[0][1]}
     ends = np.cumsum([_length(windows) for _, windows in songs])
-    # Keras's `predict` makes a data set of what it is given, which costs more than a small network's work.
+    # Keras's `predict` makes a `tf.data.Dataset` of its input, which takes longer than a small network does.
     parts = [
         model.predict_on_batch({name: windows[start : start + _WINDOWS_AT_ONCE] for name, windows in together.items()})
         for start in range(0, ends[-1], _WINDOWS_AT_ONCE)
@@ -78,5 +92,5 @@ def _classify_together(
         yield key, part
 
 
-def _length(windows: dict[str, NDArray[np.float32]]) -> int:
+def _length(windows: WindowArrays) -> int:
     return len(next(iter(windows.values())))

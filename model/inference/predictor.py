@@ -7,16 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.inference.bundle import Bundle
-from model.inference.classify import classify
+from model.inference.classify import WindowArrays, classify
 from model.inference.prediction import REJECTED, Prediction, TimelinePoint
 from model.inference.scores import temper
 from pipelines.audio import decode, quality, time_stretch
 from pipelines.common.errors import FileError
 from pipelines.corpus import tags
 from pipelines.features import compute
-
-Inputs = dict[str, NDArray[np.float32]]
-"""A song's windows by feature, normalised, shape (windows, frames, bins) each."""
 
 
 class Predictor:
@@ -54,7 +51,7 @@ class Predictor:
         """
         predictions: dict[str, Prediction] = {}
 
-        def readable() -> Iterator[tuple[Prediction, Inputs]]:
+        def readable() -> Iterator[tuple[Prediction, WindowArrays]]:
             for path in paths:
                 read, inputs = self._read(path, tempo)
                 predictions[path] = read
@@ -65,7 +62,7 @@ class Predictor:
             predictions[read.path] = self.prediction(read, window_probabilities)
         return [predictions[path] for path in paths]
 
-    def _read(self, path: str, tempo: float) -> tuple[Prediction, Inputs | None]:
+    def _read(self, path: str, tempo: float) -> tuple[Prediction, WindowArrays | None]:
         """What is known of a file before it is classified, and the network's inputs, none of a rejected file."""
         config = self.bundle.audio
         try:
@@ -81,7 +78,7 @@ class Predictor:
         inputs = self.inputs(samples)
         return Prediction(path=path, duration_s=len(samples) / config.sample_rate_hz, year=year), inputs
 
-    def inputs(self, samples: Any) -> Inputs:
+    def inputs(self, samples: Any) -> WindowArrays:
         """The network's inputs for mono samples at the bundle's sample rate, shape (samples,)."""
         features = compute.compute(samples, self.bundle.audio.sample_rate_hz, self.bundle.features)
         return self._tile(self.windows.normalise(features))

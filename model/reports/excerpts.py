@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data import batches
+from model.data import shards
 from model.networks.windows import Windows
 from pipelines.common.output import html
 from pipelines.common.output.plots import bare
@@ -21,7 +21,7 @@ _SILENT_SPREAD = 1e-2
 def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
     """Some songs' records, in the order of the shards, each shard read once."""
     folds = {song.fold for song in dataset.ledger() if song.path in song_ids}
-    for path in batches.local_paths(dataset, sorted(folds)) if folds else ():
+    for path in shards.local_paths(dataset, sorted(folds)) if folds else ():
         yield from (record for record in read_shard(path) if record.id in song_ids)
 
 

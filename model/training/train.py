@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from model.config import Config
-from model.data import batches
+from model.data import batches, shards
 from model.inference.bundle import MODEL_NAME, Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
@@ -51,7 +51,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
     if Bundle.json_name() in storage.names(output):
         return _finished(output, run)
-    batches.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
+    shards.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
     _refuse_leaks(run)
     front_end = registry.front_end(run.training.network, dataset, run.windows)
     _averaged(_build(run), run)  # fails at once where it would after the last epoch

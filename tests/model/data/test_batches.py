@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from model.config import Training
 from model.data import batches as stream
+from model.data import shards
 from model.networks.windows import Windows
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import ledger, records, tfrecord
@@ -143,7 +144,7 @@ def test_class_weights_make_genres_weigh_the_same():
 
 def test_an_empty_split_is_named(dataset):
     with pytest.raises(UsageError, match="no songs in fold-77"):
-        stream.local_paths(dataset, ["fold-77"])
+        shards.local_paths(dataset, ["fold-77"])
 
 
 @pytest.mark.parametrize("window_s", [0.5, 1.7, 4.0, 60.0])
@@ -173,12 +174,12 @@ def test_shards_that_are_not_what_the_dataset_says_are_refused(dataset, tmp_path
     shutil.copytree(dataset.url, tmp_path / "d")
     copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
     ours, other = (tmp_path / "d" / dataset.shards_of([fold])[0].name for fold in ("fold-02", "fold-00"))
-    assert stream.local_paths(copied, ["fold-02"]) == [str(ours)]
+    assert shards.local_paths(copied, ["fold-02"]) == [str(ours)]
     harm, message = DAMAGES[damage]
     harm(ours, other)
     with pytest.raises(SpectroshardError, match=f"{ours}: {message}"):
-        stream.local_paths(copied, ["fold-02"])
-    assert stream.local_paths(copied, ["fold-00"]) == [str(other)]
+        shards.local_paths(copied, ["fold-02"])
+    assert shards.local_paths(copied, ["fold-00"]) == [str(other)]
 
 
 def test_duplicates_weigh_nothing_in_validation(dataset, windows, tmp_path):
