@@ -36,16 +36,16 @@ def rejects(dataset: Dataset) -> str:
 
 def findings(dataset: Dataset) -> str:
     """What a user should know of a dataset's groups, a line each: which are too large, torn apart or contradictory."""
-    songs = dataset.ledger()
-    lines = [f"unbalanced: {group}" for group in balance.oversized(songs, len(dataset.folds))]
+    files = dataset.ledger()
+    lines = [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [
-        f"copies disagree: {song.path} is {song.genre}, {other.path} is {other.genre}"
-        for song, other in best_copy.genre_conflicts(songs, dataset.copies())
+        f"copies disagree: {file.path} is {file.genre}, {other.path} is {other.genre}"
+        for file, other in best_copy.genre_conflicts(files, dataset.copies())
     ]
-    lines += [f"withdrawn: {song.path}: {song.error}" for song in songs if song.reason == WITHDRAWN.name]
-    copies = sum(bool(song.copy_of) for song in songs)
+    lines += [f"withdrawn: {file.path}: {file.error}" for file in files if file.reason == WITHDRAWN.name]
+    copies = sum(bool(file.copy_of) for file in files)
     lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []
-    more = [f"... and {len(lines) - _MOST_FINDINGS} lines more"] if len(lines) > _MOST_FINDINGS else []
+    more = [f"... and {len(lines) - _MOST_FINDINGS} more"] if len(lines) > _MOST_FINDINGS else []
     return "\n".join([*lines[:_MOST_FINDINGS], *more])
 
 
@@ -65,7 +65,7 @@ def summarise_dataset(dataset: Dataset) -> str:
 
 
 def summarise_file(file: File) -> str:
-    """A file's row of the ledger, a line each column."""
+    """A file's row of the ledger, a line for each column."""
     width = max(map(len, vars(file)))
     plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(file).items()}
     return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in plain.items())

@@ -35,12 +35,20 @@ def filesystem(url: str) -> tuple[Any, str]:
 
 
 def url_of(fs: Any, path: str) -> str:
-    """The URL of a path in a file system; of a local file its path, as people write it."""
+    """The URL of a path in a file system; of a local file its path, as people write it.
+
+    >>> url_of(*filesystem("memory://music/blues")), url_of(*filesystem("/music/../data"))
+    ('memory:///music/blues', '/data')
+    """
     return path if isinstance(fs, LocalFileSystem) else str(fs.unstrip_protocol(path))
 
 
 def absolute(url: str) -> str:
-    """The URL as any process can read it, wherever it runs: a local path from the root down."""
+    """The URL as any process can read it, whatever its working directory.
+
+    >>> absolute("/music/./blues/"), absolute("songs.csv") == f"{Path.cwd()}/songs.csv"
+    ('/music/blues', True)
+    """
     return url_of(*filesystem(url))
 
 
@@ -57,12 +65,20 @@ def _opened_zip(url: str, version: str) -> ZipFileSystem:
 
 
 def join(folder: str, name: str) -> str:
-    """The URL of a name below a folder."""
+    """The URL of a name below a folder.
+
+    >>> join("s3://bucket/dataset/", "dataset.json")
+    's3://bucket/dataset/dataset.json'
+    """
     return f"{folder.rstrip('/')}/{name}"
 
 
 def is_local(url: str) -> bool:
-    """Whether a URL is a plain file of this machine."""
+    """Whether a URL is a plain file of this machine.
+
+    >>> is_local("songs/a.wav"), is_local("memory://a.wav")
+    (True, False)
+    """
     return isinstance(filesystem(url)[0], LocalFileSystem)
 
 
@@ -174,7 +190,7 @@ def local_copy(url: str) -> Iterator[Path]:
 
 
 def version(url: str) -> str:
-    """What changes when a file does: its size, and its time or checksum. Empty where there is no file."""
+    """What changes when a file does: its size, and its time of change or checksum. Empty where there is no file."""
     fs, path = filesystem(url)
     if isinstance(fs, LocalFileSystem):
         return _local_version(path)
@@ -197,7 +213,11 @@ def _listed_version(info: Mapping[str, Any]) -> str:
 
 
 def is_unfinished(name: str) -> bool:
-    """Whether a file is what a process that was killed left of `writing`."""
+    """Whether a file is what a process that was killed left of `writing`.
+
+    >>> is_unfinished(f".songs.parquet.{uuid.uuid4().hex}"), is_unfinished("songs.parquet")
+    (True, False)
+    """
     return _UNFINISHED.fullmatch(name) is not None
 
 

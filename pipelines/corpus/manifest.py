@@ -71,7 +71,7 @@ def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
     content = storage.read_bytes(url)
     try:
         if url.lower().endswith(".parquet"):
-            table = parquet.parquet(content)
+            table = parquet.table(content)
             names, rows = table.column_names, table.to_pylist()
         else:
             reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))

@@ -1,4 +1,4 @@
-"""The dataset: what `dataset.json` says, which is all that a reader may assume."""
+"""The dataset: what `dataset.json` says, which is all that a reader may rely on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, Self
@@ -19,7 +19,7 @@ LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
 
 
 class FeatureInfo(Section):
-    """A feature as it is stored: its bins, its frames a second, its type on disk."""
+    """A feature as it is stored: how many bins and frames per second it has, and its type on disk."""
 
     bins: int
     frame_rate_hz: float
@@ -27,7 +27,25 @@ class FeatureInfo(Section):
 
 
 class Sums(Section):
-    """A feature's sums over frames, bin by bin; those of several folds add up."""
+    """A feature's sums over frames, bin by bin, from which mean and deviation follow; those of several folds add up.
+
+    Attributes
+    ----------
+    frames : int
+        How many frames were summed.
+    sum, sum_of_squares : tuple of float
+        Of each bin.
+
+    Examples
+    --------
+    >>> first = Sums.of(np.array([[1, 0], [3, 0]], np.float32))
+    >>> second = Sums.of(np.array([[5, 3]], np.float32))
+    >>> total = Sums.total([first, second])
+    >>> total.frames, total.sum
+    (3, (9.0, 3.0))
+    >>> total.mean_and_deviation()[0]
+    array([3., 1.], dtype=float32)
+    """
 
     frames: int
     sum: tuple[float, ...]
@@ -35,7 +53,7 @@ class Sums(Section):
 
     @classmethod
     def of(cls, values: NDArray[np.float32]) -> Self:
-        """The sums of one song's feature, shape (frames, bins)."""
+        """The sums of a feature's values, shape (frames, bins)."""
         squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
         return cls(frames=len(values), sum=values.sum(axis=0, dtype=np.float64), sum_of_squares=squares)
 
@@ -62,7 +80,17 @@ class Sums(Section):
 
 
 class Fold(Section):
-    """What a fold holds: songs by genre, seconds of audio, and its features' sums."""
+    """What a fold holds.
+
+    Attributes
+    ----------
+    songs : dict of int
+        How many records each genre has.
+    duration_s : float
+        Seconds of audio.
+    sums : dict of Sums
+        Of each feature.
+    """
 
     songs: dict[str, int]
     duration_s: float
@@ -70,7 +98,18 @@ class Fold(Section):
 
 
 class Shard(Section):
-    """A TFRecord file of one fold."""
+    """A TFRecord file of one fold.
+
+    Attributes
+    ----------
+    name, fold : str
+    songs : int
+        How many records it holds.
+    bytes : int
+        Its size.
+    sha256 : str
+        Of the file, in hexadecimal.
+    """
 
     name: str
     fold: str
@@ -89,11 +128,11 @@ class Dataset(FolderManifest):
     config : BuildConfig
         What built it.
     plan : str
-        A digest of which songs, with which content, are in which shard, and what of earlier builds is remembered.
+        A digest of which files, with which content, are in which shard, and of what is remembered of earlier builds.
     history : str
         A digest of what `history.parquet` remembers of earlier builds; empty where there is none.
     genres : tuple of str
-        In the order of the labels.
+        Sorted. This is the one order of labels: a genre's label is its index here.
     features : dict of FeatureInfo
     folds : dict of Fold
     shards : tuple of Shard
@@ -122,15 +161,15 @@ class Dataset(FolderManifest):
 
     @property
     def songs(self) -> int:
-        """How many songs are in shards."""
+        """How many records the shards hold."""
         return sum(shard.songs for shard in self.shards)
 
     def ledger(self) -> list[File]:
-        """A row for every file the build was shown."""
+        """A row for every file that the build was shown."""
         return ledger.read(storage.join(self.url, LEDGER_NAME))
 
     def copies(self) -> list[Copy]:
-        """The near copies among all songs that this build and earlier ones were shown, by content hash."""
+        """The near copies among all recordings that this build and earlier ones were shown, by content hash."""
         return parquet.read(storage.join(self.url, COPIES_NAME), Copy)
 
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
@@ -143,7 +182,7 @@ class Dataset(FolderManifest):
         return [shard for shard in self.shards if shard.fold in names]
 
     def songs_of(self, names: Sequence[str]) -> dict[str, int]:
-        """How many songs of each genre some folds hold."""
+        """How many records of each genre some folds hold, in the order of the labels."""
         return {genre: sum(self.folds[name].songs.get(genre, 0) for name in names) for genre in self.genres}
 
     def statistics(self, names: Sequence[str]) -> Mapping[str, tuple[NDArray[np.float32], NDArray[np.float32]]]:

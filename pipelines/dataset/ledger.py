@@ -1,6 +1,7 @@
 """The ledger, `songs.parquet`: one row for every file that the build was shown, whatever became of it."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,11 +24,11 @@ class File:
     genre, song, artist : str
         What the corpus says; empty where it says nothing.
     group : str
-        Songs of one group are in one fold.
+        Files of one group are in one fold.
     fold : str
         The fold's name. Until the folds are dealt: the corpus's own, or empty.
     shard : str
-        The file that holds its record.
+        The shard that holds its record.
     status : 'written', 'duplicate' or 'rejected'
         What became of it.
     reason : str
@@ -41,7 +42,7 @@ class File:
     content_hash : str
         XXH3 (128 bits) of the decoded samples, as they are in the file.
     fingerprint : bytes
-        As `pipelines.copies.fingerprint.of_samples` gives it.
+        As `pipelines.copies.fingerprint.of_samples` returns it.
     copy_of : str
         The path of the best file of the recording, where this is another.
     """
@@ -65,11 +66,11 @@ class File:
     copy_of: str = ""
 
     def rejected(self, reason: Reason, error: str) -> "File":
-        """This file, not to be used."""
+        """The same file, rejected."""
         return self.rejected_by_name(reason.name, error)
 
     def rejected_by_name(self, reason: str, error: str) -> "File":
-        """This file, not to be used, for a reason that a worker gave."""
+        """The same file, rejected for a reason that is known by its name, as a worker's result has it."""
         return dataclasses.replace(self, status=REJECTED, reason=reason, error=error, fold="", shard="")
 
 
@@ -92,9 +93,9 @@ class Entry:
     version: str = ""
 
 
-def write(url: str, songs: Iterable[File]) -> None:
-    """Writes a ledger, sorted by song."""
-    parquet.write(url, File, sorted(songs, key=lambda song: song.path))
+def write(url: str, files: Iterable[File]) -> None:
+    """Writes a ledger, sorted by path."""
+    parquet.write(url, File, sorted(files, key=lambda file: file.path))
 
 
 def read(url: str) -> list[File]:
@@ -102,34 +103,40 @@ def read(url: str) -> list[File]:
     return parquet.read(url, File)
 
 
-def written(songs: Sequence[File]) -> list[File]:
-    """The songs that are in shards, or are to be."""
-    return [song for song in songs if song.status == WRITTEN]
+def written(files: Sequence[File]) -> list[File]:
+    """The files whose records are in shards, or are to be.
+
+    >>> [file.path for file in written([File("a", "/a"), File("b", "/b", status=DUPLICATE)])]
+    ['a']
+    """
+    return [file for file in files if file.status == WRITTEN]
 
 
-def count_rejects(songs: Iterable[File]) -> dict[str, int]:
-    """How many songs were rejected for each reason, most frequent first."""
-    counts: dict[str, int] = {}
-    for song in songs:
-        if song.status == REJECTED:
-            counts[song.reason] = counts.get(song.reason, 0) + 1
+def count_rejects(files: Iterable[File]) -> dict[str, int]:
+    """How many files were rejected for each reason, the most frequent first.
+
+    >>> silent = Reason("silent", "digital silence")
+    >>> count_rejects([File("a", "/a"), File("b", "/b").rejected(silent, "peak to peak 0")])
+    {'silent': 1}
+    """
+    counts = Counter(file.reason for file in files if file.status == REJECTED)
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
 @dataclass(frozen=True)
 class Copy:
-    """Two songs that share a stretch of one recording.
+    """Two recordings that share a stretch of audio.
 
     Attributes
     ----------
     first, second : str
-        Their names; the first is the lesser.
+        Their content hashes; the first is the lesser.
     first_s, second_s : float
         When the stretch begins in each.
     duration_s : float
         How long it is, in the second.
     tempo : float
-        How many seconds of the first one of the second stands for: other than 1 where one was sped up.
+        How many seconds of the first correspond to one of the second: other than 1 where one was sped up.
     error_rate : float
         The share of fingerprint bits that differ in it.
     """
@@ -144,5 +151,5 @@ class Copy:
 
     @property
     def offset_s(self) -> float:
-        """When, in the first, the second begins."""
+        """When the second begins, in seconds of the first."""
         return self.first_s - self.tempo * self.second_s

@@ -1,4 +1,4 @@
-"""Splits: which folds train, validation and test have."""
+"""Splits: which folds are train, validation and test."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from pipelines.config import SPLITS, FoldsConfig, SplitName
 
 
 def split_of(fold: str, config: FoldsConfig) -> SplitName:
-    """Which split a fold is in: the corpus's own by its name, a numbered one by the configuration.
+    """The split of a fold: a corpus's own fold is called after its split, of a numbered one the configuration decides.
 
     >>> [split_of(fold, FoldsConfig()) for fold in ("fold-00", "fold-01", "fold-02", "validation")]
     ['test', 'validation', 'train', 'validation']
@@ -20,7 +20,7 @@ def split_of(fold: str, config: FoldsConfig) -> SplitName:
 
 
 def split_of_folds(config: FoldsConfig, folds: Sequence[str]) -> dict[str, SplitName]:
-    """Which split each fold is in.
+    """The split of each fold.
 
     Raises
     ------

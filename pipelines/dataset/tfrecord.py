@@ -10,7 +10,24 @@ from pipelines.common.errors import SpectroshardError
 
 
 def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
-    """Appends one record to a TFRecord file: length, its checksum, the content piece by piece, its checksum."""
+    """Appends one record to a TFRecord file.
+
+    Parameters
+    ----------
+    file : binary file, open for writing
+    length : int
+        The content's bytes.
+    pieces : iterable of bytes
+        The content.
+
+    Examples
+    --------
+    >>> import io
+    >>> file = io.BytesIO()
+    >>> write_record(file, 5, [b"spe", b"ct"])
+    >>> list(read_records(io.BytesIO(file.getvalue())))
+    [b'spect']
+    """
     header = struct.pack("<Q", length)
     file.write(header + _masked(google_crc32c.value(header)))
     crc = 0

@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lines of columns, the first to the left, the others to the right."""
+    """A header and rows in aligned columns: the first flush left, the others flush right.
+
+    >>> print(table(["genre", "songs"], [["jazz", 10], ["metal", 2]]))
+    genre  songs
+    jazz      10
+    metal      2
+    """
     cells = [[str(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
     return "\n".join(
