@@ -1,5 +1,7 @@
 from collections import Counter
+from pathlib import Path
 
+from tests.audio_files import write_bad_corpus
 from tests.reasons import declared_reasons
 
 
@@ -12,3 +14,15 @@ def test_each_reason_is_one_constant_of_its_own_name():
 
 def test_each_reason_says_what_it_means():
     assert all(reason.meaning for _, reason in declared_reasons())
+
+
+# Those that no single build of bad files can show, and the tests that do.
+SHOWN_ELSEWHERE = {"changed": "build/test_build", "failed": "audio/test_decode", "withdrawn": "split/test_history"}
+
+
+def test_each_reason_is_shown_by_a_bad_file_or_by_a_test_of_its_own(tmp_path):
+    _, bad_files = write_bad_corpus(tmp_path)
+    shown = {reason for _, reason in bad_files if reason}
+    assert {reason.name for _, reason in declared_reasons()} == shown | SHOWN_ELSEWHERE.keys()
+    for name, module in SHOWN_ELSEWHERE.items():
+        assert f'"{name}"' in (Path(__file__).parents[1] / f"{module}.py").read_text()
