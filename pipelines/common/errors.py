@@ -1,4 +1,4 @@
-"""The errors that a user meets; the command line turns each into one line and an exit code."""
+"""The errors that a user sees; the command line turns each into one line and an exit code."""
 
 from pipelines.common.reasons import Reason
 
@@ -10,7 +10,7 @@ class SpectroshardError(Exception):
 
 
 class UsageError(SpectroshardError):
-    """It was asked wrongly (a configuration key, an option, a path that is no dataset): exit code 2."""
+    """The request is wrong (a configuration key, an option, a path that is no dataset): exit code 2."""
 
     exit_code = 2
 

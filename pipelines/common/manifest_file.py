@@ -1,4 +1,4 @@
-"""What a folder says of itself: a JSON file that is written last, so that without it the folder is not finished."""
+"""The manifest of a folder: a JSON file that is written last, so that a folder without it is not finished."""
 
 from typing import ClassVar, Self
 
@@ -10,16 +10,16 @@ from pipelines.common.section import Section, digest
 
 
 class FolderManifest(Section):
-    """A folder's description.
+    """The manifest of a folder that a command makes: a dataset, or a bundle.
 
     Attributes
     ----------
     url : str
-        The folder; not part of its description.
+        The folder; not part of the file.
     """
 
     KIND: ClassVar[str]
-    """What the folder is, and so its file's name."""
+    """What the folder is, and so the name of the file."""
     MADE_BY: ClassVar[str]
     """The command that makes one."""
 
@@ -27,12 +27,12 @@ class FolderManifest(Section):
 
     @classmethod
     def json_name(cls) -> str:
-        """The description's file name."""
+        """The name of the file."""
         return f"{cls.KIND}.json"
 
     @classmethod
     def load(cls, url: str) -> Self:
-        """Reads a folder's description.
+        """Reads a folder's manifest.
 
         Raises
         ------
@@ -45,22 +45,22 @@ class FolderManifest(Section):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"{url}: no {cls.KIND} there (no {name}); spectroshard {cls.MADE_BY} makes one") from error
         try:
-            described = cls.model_validate_json(content)
+            manifest = cls.model_validate_json(content)
         except pydantic.ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the file"
             raise UsageError(f"{url}: {name} is not what this version reads ({where}: {fault['msg']})") from error
-        return described.model_copy(update={"url": url})
+        return manifest.model_copy(update={"url": url})
 
     def save(self) -> None:
-        """Writes the description, at once."""
+        """Writes the file, in one step."""
         content = self.model_dump_json(indent=1).encode()
         storage.write_bytes(storage.join(self.url, self.json_name()), content)
 
     @property
     def digest(self) -> str:
-        """A digest of all that the description says.
+        """A digest of all that the manifest says.
 
-        A setting that has its default does not count: so it is the same in a later version, which has more settings.
+        Values that are defaults do not count, so that it stays the same in a later version, which has more settings.
         """
         return digest(self.model_dump(mode="json", exclude_defaults=True))

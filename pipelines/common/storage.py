@@ -1,4 +1,4 @@
-"""Files anywhere fsspec reaches: whole reads, atomic writes, and local copies for libraries that want a path."""
+"""Files anywhere fsspec reaches: whole reads, atomic writes, and local copies for libraries that need a path."""
 
 import contextlib
 import functools
@@ -25,7 +25,7 @@ def filesystem(url: str) -> tuple[Any, str]:
     if member := _MEMBER.fullmatch(url):
         return zip_archive(member[2]), member[1]
     if "://" in url:
-        # A remembered listing would hide what other processes have written since.
+        # A cached listing would hide what other processes have written since.
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
     else:
         fs, path = LocalFileSystem(), url
@@ -91,7 +91,7 @@ def is_folder(url: str) -> bool:
 def find(folder: str) -> dict[str, str]:
     """The files below a folder: each one's path in its file system, and its version.
 
-    Local links are followed, each folder once, and a local folder that may not be read raises.
+    Local links are followed, each folder once; an unreadable local folder raises.
     """
     fs, root = filesystem(folder)
     if isinstance(fs, LocalFileSystem):
@@ -110,7 +110,7 @@ def find_glob(pattern: str) -> dict[str, str]:
 
 
 def _walk(root: str) -> Iterator[str]:
-    """Every file below a folder, through links too, but through each folder once."""
+    """Every file below a folder, following links, but each folder once."""
 
     def refuse(error: OSError) -> None:
         raise error
@@ -130,7 +130,7 @@ def names(folder: str) -> list[str]:
     """The sorted names directly in a folder; none where there is no folder."""
     fs, path = filesystem(folder)
     try:
-        # A bucket's folder that was made by hand is an empty object of its name.
+        # A folder that was made by hand in a bucket is an empty object of its name.
         return sorted(PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/")
     except FileNotFoundError:
         return []
@@ -143,7 +143,7 @@ def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> by
 
 
 def write_bytes(url: str, content: bytes) -> None:
-    """Writes a whole file at once: readers see all of it or none of it."""
+    """Writes a whole file in one step: readers see all of it or none of it."""
     with writing(url) as local:
         local.write_bytes(content)
 

@@ -1,4 +1,4 @@
-"""Where pipelines run: in threads or processes of this machine, or wherever Beam's options say."""
+"""Where pipelines run: in threads or processes of this machine, or on the runner that Beam's options name."""
 
 import contextlib
 import math
@@ -26,13 +26,13 @@ from google.protobuf import json_format, text_format
 from pipelines.common.errors import SpectroshardError, UsageError
 
 NewPipeline = Callable[[int], beam.Pipeline]
-"""Gives an empty pipeline, in which so many songs are to be decoded."""
+"""Returns an empty pipeline for decoding so many files."""
 
 MOST_THREADS = 4
-"""How many workers may be threads; more are processes."""
+"""Up to so many workers are threads; more are processes."""
 
-FEW_SONGS = 500
-"""How many songs are decoded by threads; more are worth starting processes for."""
+FEW_FILES = 500
+"""Up to so many files are decoded by threads; for more it pays to start processes."""
 
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 _SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
@@ -42,33 +42,33 @@ _LOOKS_EVERY_S = 0.1
 def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:
     """A maker of empty pipelines, which run on this machine unless Beam's options name a runner.
 
-    Several workers are threads where the songs are few, else processes. Threads start at once and share what is loaded,
-    but they take turns with Python's lock, between any two steps of a song: two did 1.2 times the work of one. Each
-    process takes one to two seconds of CPU to start.
+    Several workers are threads where the files are few, else processes. Threads start at once and share what is loaded,
+    but contend for Python's global lock: two did 1.2 times the work of one. Each process takes one to two seconds of
+    CPU to start.
 
     Parameters
     ----------
     beam_flags : sequence of str
-        Options of Apache Beam, which come after the ones chosen here.
+        Options of Apache Beam; they override those chosen here.
     workers : int, optional
-        How many songs are worked on at once on this machine.
+        How many files this machine works on at once.
     default : int, optional
-        How many where nobody says, by default as many as `cores`.
+        How many if `workers` is not given; by default as many as `cores`.
 
     Raises
     ------
     UsageError
-        `workers` is less than one, or is said although the flags say who works.
+        `workers` is less than one, or is given beside flags that choose a runner or its workers.
     """
     named = [flag for flag in beam_flags if flag.startswith(_SAYS_WHERE)]
     if workers is not None and named:
-        raise UsageError(f"--workers {workers}: {named[0]} says how the work is shared out; leave out one of the two")
+        raise UsageError(f"--workers {workers}: {named[0]} says it too; leave out one of the two")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: expected at least 1")
     is_local = not any(flag.startswith("--runner") for flag in named)
     count = workers or default or cores()
-    return lambda songs: beam.Pipeline(
-        options=PipelineOptions([*(_local(count, songs) if is_local else ()), *beam_flags])
+    return lambda files: beam.Pipeline(
+        options=PipelineOptions([*(_local(count, files) if is_local else ()), *beam_flags])
     )
 
 
@@ -79,18 +79,18 @@ def cores() -> int:
     return allowed if quota == "max" else min(allowed, math.ceil(int(quota) / int(period)))
 
 
-def _local(workers: int, songs: int) -> list[str]:
-    is_threaded = workers == 1 or (workers <= MOST_THREADS and songs <= FEW_SONGS)
+def _local(workers: int, files: int) -> list[str]:
+    is_threaded = workers == 1 or (workers <= MOST_THREADS and files <= FEW_FILES)
     mode = "multi_threading" if is_threaded else "multi_processing"
-    # Beam's own choice of a runner would first look for another one's binary on the network.
+    # Beam's default runner would first look for a binary on the network.
     return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
 
 
 @WorkerHandler.register_environment(python_urns.SUBPROCESS_SDK, bytes)
 class WatchedWorker(GrpcWorkerHandler):
-    """A worker process of `multi_processing`, in the place of Beam's own: once that is dead, a job waits for ever.
+    """A worker process of `multi_processing`. It replaces Beam's own, whose death leaves a job waiting for ever.
 
-    Where one dies, its job ends with an error; where a job ends, in whatever way, so do its workers.
+    If a worker dies, its job ends with an error; when a job ends, in whatever way, so do its workers.
     """
 
     def __init__(self, command: bytes, *beams_own: Any):
@@ -106,7 +106,7 @@ class WatchedWorker(GrpcWorkerHandler):
             "LOGGING_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.logging_api_service_descriptor()),
         }
         threading.excepthook = _tell_thread_error
-        # A group of its own: Ctrl-C reaches the main process alone, and what the worker has started ends with it.
+        # In a process group of its own: Ctrl-C reaches the main process alone, and the worker's children end with it.
         self._process = subprocess.Popen(self._command, env=os.environ | told, process_group=0)
         threading.Thread(target=self._watch, daemon=True).start()
 
@@ -120,15 +120,15 @@ class WatchedWorker(GrpcWorkerHandler):
         super().close()
 
     def _watch(self) -> None:
-        error = SpectroshardError(_obituary(self._process.pid, self._process.wait()))
-        # More may be asked of it, until it is noticed.
+        error = SpectroshardError(_death_message(self._process.pid, self._process.wait()))
+        # Beam goes on sending requests until it notices.
         while not self._is_closing.wait(_LOOKS_EVERY_S):
             for answer in self._awaited():
                 answer.abort(error)
                 answer.set(beam_fn_api_pb2.InstructionResponse())
 
     def _awaited(self) -> list[ControlFuture]:
-        """What the job still waits for, of this worker and of others."""
+        """The requests that the job still waits for, of this worker and of others."""
         connections = list(self.control_handler._connections_by_worker_id.values())
         return [answer for connection in connections for answer in list(connection._futures_by_id.values())]
 
@@ -139,14 +139,14 @@ class WatchedWorker(GrpcWorkerHandler):
 
 
 def _tell_thread_error(thread: threading.ExceptHookArgs) -> None:
-    # Beam's threads fall silent with the worker that they listen to; that it is gone is told once, as the job's error.
+    # Beam's threads lose the worker that they listen to; its death is reported once, as the job's error.
     if not isinstance(thread.exc_value, grpc.RpcError):
         threading.__excepthook__(thread)
 
 
-def _obituary(process_id: int, code: int) -> str:
+def _death_message(process_id: int, code: int) -> str:
     resume = "the same command goes on where it was"
     if code == -signal.SIGKILL:
-        return f"worker process {process_id} was killed, as where memory runs out; {resume}, best with fewer --workers"
+        return f"worker process {process_id} was killed, as happens when memory runs out; {resume}, best with fewer --workers"
     end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return f"worker process {process_id} {end} (-v shows more); {resume}"

@@ -1,4 +1,4 @@
-"""Pictures of features, as PNG."""
+"""Plots of features, as PNG."""
 
 import io
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 _INCHES_WIDE, _INCHES_A_FEATURE = 10.0, 2.0
-_LEVELS, _LIGHTS = 32, 8  # of loudness and of light: together a PNG's 256 colours
+_LEVELS, _SHADES = 32, 8  # of level and of saturation: together a PNG's 256 colours
 
 
 def draw_features(features: Mapping[str, NDArray[np.float32]], frame_rate_hz: Mapping[str, float], title: str) -> bytes:
-    """A song's features, one above the other over the same time.
+    """A recording's features, one above the other on a common time axis.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def draw_features(features: Mapping[str, NDArray[np.float32]], frame_rate_hz: Ma
 
 
 def draw_feature(axis: Any, values: NDArray[np.float32], frame_rate_hz: float, begin_s: float = 0.0) -> None:
-    """Draws one feature on a matplotlib axis, from a given time on."""
+    """Draws one feature on a matplotlib axis, beginning at a given time."""
     frames, bins = values.shape
     if bins == 1:
         axis.plot(begin_s + np.arange(frames) / frame_rate_hz, values[:, 0], linewidth=0.8)
@@ -48,21 +48,23 @@ def draw_feature(axis: Any, values: NDArray[np.float32], frame_rate_hz: float, b
         axis.imshow(values.T, origin="lower", aspect="auto", cmap="magma", extent=extent)
 
 
-def bare(values: NDArray[np.float32], light: NDArray[np.float32] | None = None) -> bytes:
-    """A stretch of a feature without axes, as small as a PNG can be, for a page that draws its own.
+def bare(values: NDArray[np.float32], emphasis: NDArray[np.float32] | None = None) -> bytes:
+    """An excerpt of a feature without axes, as a small PNG, for a page that draws its own.
 
     Parameters
     ----------
     values : array, shape (frames, bins)
         From 0 (dark) to 1 (bright); low bins are at the bottom.
-    light : array, shape (frames, bins)
+    emphasis : array, shape (frames, bins)
         From 0 (grey) to 1 (in colour). Default: 1.
     """
     from PIL import Image
 
     level = np.rint(np.clip(values, 0, 1) * (_LEVELS - 1)).astype(np.uint8)
-    lit = np.full_like(level, _LIGHTS - 1) if light is None else np.rint(np.clip(light, 0, 1) * (_LIGHTS - 1))
-    image = Image.fromarray((lit * _LEVELS + level).astype(np.uint8).T[::-1])
+    emphases = (
+        np.full_like(level, _SHADES - 1) if emphasis is None else np.rint(np.clip(emphasis, 0, 1) * (_SHADES - 1))
+    )
+    image = Image.fromarray((emphases * _LEVELS + level).astype(np.uint8).T[::-1])
     image.putpalette(_palette().tobytes())
     sink = io.BytesIO()
     image.save(sink, "png", optimize=True)
@@ -70,13 +72,13 @@ def bare(values: NDArray[np.float32], light: NDArray[np.float32] | None = None) 
 
 
 def _palette() -> NDArray[np.uint8]:
-    """A row of loudness for each light, shape (256, 3)."""
+    """The colours by emphasis and level, shape (256, 3)."""
     from matplotlib import colormaps
 
     level = np.linspace(0, 1, _LEVELS)
     grey = np.repeat(0.08 + 0.37 * level[:, None], 3, axis=1)
-    colour = colormaps["magma"](0.2 + 0.8 * level)[:, :3]  # from where it is no longer black: silence may be lit too
-    share = np.linspace(0, 1, _LIGHTS)[:, None, None]
+    colour = colormaps["magma"](0.2 + 0.8 * level)[:, :3]  # not from black: silence may be emphasised too
+    share = np.linspace(0, 1, _SHADES)[:, None, None]
     mixed: NDArray[np.float64] = 255 * (grey * (1 - share) + colour * share)
     return np.rint(mixed).astype(np.uint8).reshape(-1, 3)
 

@@ -1,4 +1,4 @@
-"""How far long work is: a bar on a terminal, a line now and then in a log."""
+"""The progress of long work: a bar on a terminal, a line every 30 s in a log."""
 
 import io
 import sys
@@ -15,15 +15,15 @@ _LAST_LOG_LINE = "{desc}: {n_fmt} of {total_fmt} in {elapsed}"
 
 
 class Progress:
-    """Watches work from beside it, for as long as a `with` block runs.
+    """Shows, for as long as a `with` block runs, how much of its work is done.
 
     Parameters
     ----------
     verb : str
-        What is done, as in 'Read files'.
+        What the work is, as in 'Read files'.
     total : int
     count : callable
-        Returns how much is done; called every now and then, in a thread of its own.
+        Returns how much is done; polled in a thread of its own.
     unit : str
         What is counted.
     """
@@ -38,11 +38,11 @@ class Progress:
         self._bar = tqdm(
             desc=self.verb,
             total=self.total,
-            initial=self.count(),  # what an earlier run has done says nothing of this one's rate
+            initial=self.count(),  # what an earlier run has done does not count for the rate
             unit=f" {self.unit}",
             bar_format=None if self._is_terminal else _LOG_LINE,
             dynamic_ncols=self._is_terminal,
-            file=self._stream if self._is_terminal else io.StringIO(),  # a log has lines, and no bar that is renewed
+            file=self._stream if self._is_terminal else io.StringIO(),  # tqdm redraws; a log gets lines
         )
         self._thread.start()
         return self

@@ -14,7 +14,7 @@ from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 from pipelines.build.build import build
 from pipelines.build.read_files import ReadFiles
 from pipelines.common.beam import runners
-from pipelines.common.beam.runners import FEW_SONGS, MOST_THREADS, cores, new_pipelines
+from pipelines.common.beam.runners import FEW_FILES, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError
 from tests.pipelines.conftest import config_of, content_of
 
@@ -33,9 +33,9 @@ def test_a_few_workers_of_a_few_songs_are_threads_and_others_processes(monkeypat
     assert chosen([]) == ("FnApiRunner", "multi_threading", 3)
     assert chosen([], MOST_THREADS) == ("FnApiRunner", "multi_threading", MOST_THREADS)
     assert chosen([], MOST_THREADS + 1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
-    assert chosen([], 2, songs=FEW_SONGS) == ("FnApiRunner", "multi_threading", 2)
-    assert chosen([], 2, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_processing", 2)
-    assert chosen([], 1, songs=FEW_SONGS + 1) == ("FnApiRunner", "multi_threading", 1)
+    assert chosen([], 2, songs=FEW_FILES) == ("FnApiRunner", "multi_threading", 2)
+    assert chosen([], 2, songs=FEW_FILES + 1) == ("FnApiRunner", "multi_processing", 2)
+    assert chosen([], 1, songs=FEW_FILES + 1) == ("FnApiRunner", "multi_threading", 1)
 
 
 def test_flags_say_more_than_the_default(monkeypatch):
