@@ -29,7 +29,7 @@ StorageType = Literal["float16", "uint8"]
 
 
 class CorpusConfig(Section):
-    """Where the songs are and who says what they are.
+    """Where the audio files are, and what says their genre, song and artist.
 
     Attributes
     ----------
@@ -39,12 +39,12 @@ class CorpusConfig(Section):
     root : str
         What a manifest's paths are relative to and must lie in. Default: the manifest's own folder.
     splits : dict
-        `train`, `validation`, `test`: files that list the songs of each split, one path a line. Only listed songs
-        belong to the corpus then.
+        For `train`, `validation` and `test` a text file that lists the files of the split, one path a line. Only
+        listed files belong to the corpus then.
     artists : str
-        An index of lines `file ::: artist ::: title`, as B. L. Sturm's of GTZAN.
+        An index of artists: lines `file ::: artist ::: title`, as in B. L. Sturm's index of GTZAN.
     artist_tags : bool
-        Whether a file's own tags say the artist where nothing else does.
+        Whether the artist is read from a file's tags where nothing else says it.
     """
 
     input: str = ""
@@ -55,22 +55,23 @@ class CorpusConfig(Section):
 
 
 class FoldsConfig(Section):
-    """How groups of songs are dealt to folds, and which folds are test and validation; the rest is train.
+    """How groups of files are dealt to folds, and which folds are test and validation; the others are train.
 
     Attributes
     ----------
     count : int
-        How many folds are dealt, where the corpus has no folds of its own.
+        The number of folds, where the corpus has no splits of its own.
     seed : int
-        Another seed deals otherwise.
+        Another seed deals the groups differently.
     group_by : 'song' or 'artist'
-        Whether files share a group by their `song` alone, or, wherever it is known, by their `artist` too.
+        Whether files are grouped by song alone, or also by artist wherever it is known.
     copies : 'keep' or 'drop'
-        Whether all copies of one recording are kept, in one group, or the best one alone.
+        Whether all copies of a recording are kept, in one group, or only the best.
     unbalanced : 'warn' or 'fail'
-        Whether a build goes on where a group is so large that its genre cannot be dealt to the folds in equal parts.
+        Whether a build goes on or fails when a group is so large that its genre cannot be dealt to the folds in equal
+        parts.
     test, validation : tuple of int
-        Numbers of the folds that are test and validation, where the corpus has no splits of its own.
+        The numbers of the folds that are test and validation, where the corpus has no splits of its own.
     """
 
     count: int = Field(10, ge=2, le=100)
@@ -94,9 +95,9 @@ class ShardsConfig(Section):
     Attributes
     ----------
     dtype : 'float16' or 'uint8'
-        The features' type on disk; uint8 has a scale for each song.
+        The type of the features on disk; uint8 has a scale for each feature of each record.
     size_mb : float
-        About how large a shard file may grow.
+        The approximate size of a shard, in MB.
     """
 
     dtype: StorageType = "float16"
@@ -104,7 +105,7 @@ class ShardsConfig(Section):
 
 
 class BuildSection(Section):
-    """When a build refuses to publish, and what it goes on from.
+    """When a build refuses to publish, and which earlier dataset it continues.
 
     Attributes
     ----------
@@ -129,9 +130,9 @@ class BuildConfig(Section):
     build: BuildSection = BuildSection()
 
     def deciding(self) -> dict[str, Any]:
-        """The values that decide a dataset's bytes once its songs are given."""
+        """The values that decide a dataset's bytes, given its files."""
         values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
-        # Which folds are test and validation is for the trainer to say, and what is refused decides no bytes.
+        # Which folds are test and validation is the trainer's choice, and what is refused decides no bytes.
         for key in ("test", "validation", "unbalanced"):
             del values["folds"][key]
         return values

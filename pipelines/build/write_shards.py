@@ -97,7 +97,7 @@ def shard_tasks(files: Sequence[File], location_of: Mapping[str, str], config: B
 
 
 class WriteShards(tasks.TaskDoFn[ShardTask, ShardResult]):
-    """Writes the shard of a task; counts written songs, their seconds, and late rejects by reason.
+    """Writes the shard of a task; counts records, their seconds, and late rejects by reason.
 
     Parameters
     ----------

@@ -147,6 +147,7 @@ def _tell_thread_error(thread: threading.ExceptHookArgs) -> None:
 def _death_message(process_id: int, code: int) -> str:
     resume = "the same command goes on where it was"
     if code == -signal.SIGKILL:
-        return f"worker process {process_id} was killed, as happens when memory runs out; {resume}, best with fewer --workers"
+        why = "was killed, as happens when memory runs out"
+        return f"worker process {process_id} {why}; {resume}, best with fewer --workers"
     end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     return f"worker process {process_id} {end} (-v shows more); {resume}"
