@@ -1,17 +1,70 @@
 """Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them.
 
+The import is fast; what a function needs is loaded when it is first called.
+
+Examples
+--------
+>>> import spectroshard
+>>> ds = spectroshard.load("dataset")  # doctest: +SKIP
+>>> for song in ds.split("test"):  # doctest: +SKIP
+...     print(song.id, song.genre, song["log_mel"].shape)
+>>> spectroshard.load_bundle("bundle").predict("song.mp3").genre  # doctest: +SKIP
+'techno'
+
 May use: pipelines, model.
 """
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from spectroshard.shadows import ROOT, refuse_shadows
 
 refuse_shadows()
 
+if TYPE_CHECKING:
+    from pipelines.common.errors import SpectroshardError, UsageError
+    from spectroshard.api import audit, build, crossval, evaluate, load, load_bundle, train
+    from spectroshard.bundle import Bundle
+    from spectroshard.dataset import Dataset, Song, Split
 
-def __getattr__(name: str) -> object:
+    __version__: str
+
+__all__ = [
+    "Bundle",
+    "Dataset",
+    "Song",
+    "SpectroshardError",
+    "Split",
+    "UsageError",
+    "__version__",
+    "audit",
+    "build",
+    "crossval",
+    "evaluate",
+    "load",
+    "load_bundle",
+    "train",
+]
+
+_HOME = {
+    **dict.fromkeys(("audit", "build", "crossval", "evaluate", "load", "load_bundle", "train"), "spectroshard.api"),
+    **dict.fromkeys(("Dataset", "Song", "Split"), "spectroshard.dataset"),
+    **dict.fromkeys(("SpectroshardError", "UsageError"), "pipelines.common.errors"),
+    "Bundle": "spectroshard.bundle",
+}
+"""Where each name is defined."""
+
+
+def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def _version() -> str:

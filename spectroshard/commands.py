@@ -5,7 +5,7 @@ Each imports what it needs when it is called, what is cheap first, so that a sli
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from pipelines.common.errors import UsageError
 
 if TYPE_CHECKING:
     from model.config import Config
-    from pipelines.dataset.dataset import Dataset
 
 Options = argparse.Namespace
 
@@ -45,10 +44,9 @@ def build(options: Options) -> int:
 
 def train(options: Options) -> int:
     """A dataset to a bundle, which holds the trained model."""
-    config, dataset = _training_config(options)
-    from model.training.train import train
+    from spectroshard import api
 
-    bundle = train(config, dataset, options.output)
+    bundle = api.train(options.dataset, options.output, _config(options)).manifest
     kept = dict(bundle.validation)
     epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
     figures = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
@@ -59,44 +57,22 @@ def train(options: Options) -> int:
 
 def evaluate(options: Options) -> int:
     """A bundle's figures on its test songs, and a report."""
-    from model.inference.bundle import Bundle
-    from pipelines.dataset.dataset import Dataset
+    from spectroshard import api
 
-    bundle, dataset = Bundle.load(options.bundle), Dataset.load(options.dataset)
-    from model.evaluation.evaluate import evaluate, summarise_metrics
-    from model.reports.report import write_report
-    from pipelines.common.beam.runners import new_pipelines
-
-    metrics, scores = evaluate(bundle, dataset, new_pipelines(options.beam) if options.tempo else None)
-    print(summarise_metrics(metrics))
-    report = write_report(bundle.url, f"{bundle.training.network} on unseen songs", metrics, scores, dataset)
-    _print_written(options.bundle, "metrics.json")
-    print(f"report: {report}")
+    metrics = api.evaluate(options.bundle, options.dataset, tempo=options.tempo, beam=options.beam)
+    _print_metrics(metrics, options.bundle, "metrics.json")
     return 0
 
 
 def crossval(options: Options) -> int:
     """Every song of a dataset scored by a model that never saw it."""
-    config, dataset = _training_config(options)
-    from model.evaluation import leak_gap
-    from model.evaluation.crossval import crossval
-    from model.evaluation.evaluate import summarise_metrics
-    from model.reports.report import write_report
-    from pipelines.common.beam.runners import new_pipelines
+    from spectroshard import api
 
-    new_pipeline = new_pipelines(options.beam) if options.tempo else None
-    metrics, scores = crossval(
-        config, dataset, options.output, with_leak_gap=options.leak_gap, new_pipeline=new_pipeline
-    )
+    how = {"leak_gap": options.leak_gap, "tempo": options.tempo, "beam": options.beam}
+    metrics = api.crossval(options.dataset, options.output, _config(options), **how)
     for row in metrics["rounds"]:
         print(f"{row['fold']}: {row['song_accuracy']:.1%} of {row['songs']} songs")
-    print(summarise_metrics(metrics))
-    if options.leak_gap:
-        print(f"\n{leak_gap.summarise_gap(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
-    title = f"{config.training.network}, cross-validated by song"
-    report = write_report(options.output, title, metrics, scores, dataset)
-    _print_written(options.output, "metrics.json", f"{len(metrics['rounds'])} bundles")
-    print(f"report: {report}")
+    _print_metrics(metrics, options.output, "metrics.json", f"{len(metrics['rounds'])} bundles")
     return 0
 
 
@@ -130,16 +106,13 @@ def predict(options: Options) -> int:
 
 def audit(options: Options) -> int:
     """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
-    from pipelines.audit.audit import audit
-    from pipelines.audit.page import PAGE_NAME
-    from pipelines.common import storage
-    from pipelines.common.beam.runners import new_pipelines
+    from spectroshard import api
 
-    pipelines = new_pipelines(options.beam, options.workers)
-    found = audit(options.split, options.output, pipelines, options.audio, options.artists)
+    how = {"audio": options.audio, "artists": options.artists, "workers": options.workers, "beam": options.beam}
+    found = api.audit(options.split, options.output, **how)
     print(found.summary(), end="\n\n")
     _print_written(options.output, "audit.json")
-    print(f"report: {storage.join(options.output, PAGE_NAME)}")
+    print(f"report: {_join(options.output, 'audit.html')}")
     return int(found.fails)
 
 
@@ -212,24 +185,35 @@ def configs(options: Options) -> int:
     return 0
 
 
-def _build_config(options: Options) -> "Config":
+def _config(options: Options) -> "Config":
     from spectroshard.configuration import load_config
 
-    config = load_config(options.config, options.set)
-    if options.music:
-        config = config.model_copy(update={"corpus": config.corpus.model_copy(update={"input": options.music})})
-    if options.previous:
-        config = config.model_copy(update={"build": config.build.model_copy(update={"previous": options.previous})})
-    return config
+    return load_config(options.config, options.set)
 
 
-def _training_config(options: Options) -> tuple["Config", "Dataset"]:
-    from pipelines.dataset.dataset import Dataset
-    from spectroshard.configuration import for_dataset, load_config
+def _build_config(options: Options) -> "Config":
+    from spectroshard.configuration import with_sources
 
-    config, dataset = load_config(options.config, options.set), Dataset.load(options.dataset)
-    return for_dataset(config, dataset.config), dataset
+    return with_sources(_config(options), options.music, options.previous)
+
+
+def _print_metrics(metrics: Mapping[str, Any], folder: str, *names: str) -> None:
+    from model.evaluation import leak_gap
+    from model.evaluation.evaluate import summarise_metrics
+    from model.inference.bundle import REPORT_NAME
+
+    print(summarise_metrics(metrics))
+    if "leak_gap" in metrics:
+        print(f"\n{leak_gap.summarise_gap(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
+    _print_written(folder, *names)
+    print(f"report: {_join(folder, REPORT_NAME)}")
 
 
 def _print_written(folder: str, *names: str) -> None:
     print(f"wrote {', '.join(names)} in {folder}")
+
+
+def _join(folder: str, name: str) -> str:
+    from pipelines.common import storage
+
+    return storage.join(folder, name)

@@ -52,6 +52,13 @@ def load_config(config: ConfigLike | None = None, overrides: Sequence[str] = ())
     return load(_file_of(os.fspath(config)), overrides, Config)
 
 
+def with_sources(config: Config, music: str, previous: str) -> Config:
+    """A configuration with another corpus and another earlier dataset, where they are not empty."""
+    corpus = config.corpus.model_copy(update={"input": music} if music else {})
+    section = config.build.model_copy(update={"previous": previous} if previous else {})
+    return config.model_copy(update={"corpus": corpus, "build": section})
+
+
 def for_dataset(config: Config, built_with: BuildConfig) -> Config:
     """A configuration to train on a dataset: the dataset's own, but for what this one says of the training.
 

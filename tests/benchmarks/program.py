@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from unittest import mock
 import numpy as np
 
 from pipelines.build.build import build
-from pipelines.common.beam.runners import new_pipelines
+from pipelines.common.beam.runners import NewPipeline, new_pipelines
 from pipelines.common.beam.tasks import TaskDoFn
 from pipelines.config import BuildConfig
 from tests.benchmarks.clips import Clips
@@ -31,7 +31,7 @@ def config(folder: Path, features: Sequence[str]) -> BuildConfig:
     return BuildConfig.model_validate({"corpus": {"input": str(folder)}, "features": {name: {} for name in features}})
 
 
-def build_anew(folder: Path, features: Sequence[str], new_pipeline: Callable[[], Any]) -> None:
+def build_anew(folder: Path, features: Sequence[str], new_pipeline: NewPipeline) -> None:
     """Builds a dataset of a folder, and throws it away."""
     with tempfile.TemporaryDirectory() as output:
         build(config(folder, features), output, new_pipeline)
@@ -104,7 +104,9 @@ def build_by_loop(folder: Path, features: Sequence[str]) -> None:
         for name in names:
             list(worker.process(name))
 
-    opened = iter((contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext))
+    opened: Iterator[Callable[[], Any]] = iter(
+        (contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext)
+    )
     with mock.patch("pipelines.common.beam.tasks.spread", loop):
         build_anew(folder, features, lambda _: next(opened)())
 

@@ -1,19 +1,14 @@
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model.config import Training
-from model.evaluation import crossval
 from model.evaluation.evaluate import evaluate
-from model.evaluation.robustness import TEMPOS
 from model.inference.calibration import reliability, selective_risk
 from model.inference.classify import classify, score_files
 from model.inference.scores import temper, with_temperature
 from pipelines.common.errors import UsageError
-from tests.model.conftest import new_pipeline
 
 
 @pytest.fixture(scope="module")
@@ -66,45 +61,3 @@ def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
         alone = model.predict(dict(songs)[key], verbose=0)
         np.testing.assert_allclose(probabilities, alone, atol=1e-5)
     assert len(together) == dataset.songs
-
-
-FOLDS = ["fold-00", "fold-01", "fold-02", "fold-03"]
-
-
-@pytest.mark.parametrize("patience", [None, 5])
-def test_rounds_test_each_fold_once_and_never_train_on_it(patience):
-    rounds = list(crossval.rounds(FOLDS, Training(patience=patience)))
-    assert [splits["test"] for splits in rounds] == [(fold,) for fold in FOLDS]
-    for splits in rounds:
-        assert sorted(sum(splits.values(), ())) == FOLDS
-        assert len(splits["validation"]) == (1 if patience else 0)
-
-
-def test_rounds_need_numbered_folds_and_three_of_them():
-    with pytest.raises(UsageError, match="corpus's own split"):
-        list(crossval.rounds(["test", "train", "validation"], Training()))
-    with pytest.raises(UsageError, match="at least 3 folds"):
-        list(crossval.rounds(FOLDS[:2], Training()))
-
-
-def test_crossval_scores_every_song_by_a_model_that_never_saw_it(config, dataset, tmp_path):
-    quick = config.model_copy(update={"training": config.training.model_copy(update={"epochs": 1})})
-    metrics, scores = crossval.crossval(quick, dataset, str(tmp_path), new_pipeline=new_pipeline)
-    assert sorted(score.path for score in scores) == sorted(song.path for song in dataset.ledger())
-    assert metrics["songs"] == dataset.songs and len(metrics["rounds"]) == 4
-    for fold in dataset.folds:
-        splits = json.loads((tmp_path / fold / "bundle.json").read_text())["splits"]
-        assert splits["test"] == [fold] and fold not in splits["train"] + splits["validation"]
-    assert [row["tempo"] for row in metrics["tempo"]] == list(TEMPOS)
-    assert metrics["tempo"][2] == {"tempo": 1.0, "song_accuracy": metrics["song_accuracy"], "changed": 0.0}
-    before = (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns
-    again, _ = crossval.crossval(quick, dataset, str(tmp_path))
-    assert again == {name: figures for name, figures in metrics.items() if name != "tempo"}
-    assert (tmp_path / "fold-00" / "model.keras").stat().st_mtime_ns == before
-
-
-def test_crossval_overwrites_nothing_that_it_did_not_write(config, dataset, bundle, tmp_path):
-    shutil.copytree(bundle.url, tmp_path / "b")
-    with pytest.raises(UsageError, match=r"holds files that no crossval wrote \(bundle.json, ...\)"):
-        crossval.crossval(config, dataset, str(tmp_path / "b"))
-    assert not (tmp_path / "b" / "fold-00").exists()

@@ -1,18 +1,13 @@
 """The leak gap: what is held out, and what the two scores say."""
 
-import json
-import re
-
 import numpy as np
 import pytest
 
-from model.config import Config, Training
+from model.config import Training
 from model.data import batches as stream
 from model.evaluation import leak_gap
-from model.evaluation.crossval import crossval
 from model.inference.scores import FileScore
 from model.networks.windows import Windows
-from model.reports.report import write_report
 
 TRAINING = Training(window_s=2.0, windows_per_song=4, windows_per_epoch=1, batch_size=8, epochs=2, mixup=0.0)
 
@@ -86,23 +81,3 @@ def test_both_scores_of_made_up_songs():
     assert "75.0% (" in leak_gap.summarise_gap(gap)
     assert "33.3% (" in leak_gap.summarise_gap(gap)
     assert leak_gap.draw_gap(gap) == leak_gap.draw_gap(gap)
-
-
-def test_crossval_with_the_gap(config, dataset, tmp_path):
-    values = config.model_dump() | {
-        "training": {"window_s": 2.0, "epochs": 1, "windows_per_epoch": 1, "features": ["chroma"]}
-    }
-    quick = Config.model_validate(values)
-    metrics, scores = crossval(quick, dataset, str(tmp_path / "out"), with_leak_gap=True)
-    saved = json.loads((tmp_path / "out" / "metrics.json").read_text())
-    assert saved["leak_gap"] == json.loads(json.dumps(metrics["leak_gap"]))
-    trained, unseen = (metrics["leak_gap"][side] for side in ("trained_songs", "unseen_songs"))
-    assert (trained["songs"], trained["verdicts"], unseen["songs"]) == (24, 3 * 24, 24)
-    assert unseen["song_accuracy"] == metrics["song_accuracy"]
-    assert (tmp_path / "out" / leak_gap.PICTURE_NAME).read_bytes().startswith(b"<?xml")
-    page = (tmp_path / "out" / "report.html").name
-    assert write_report(str(tmp_path / "out"), "t", metrics, scores, dataset).endswith(page)
-    assert len(re.findall("data:image/svg", (tmp_path / "out" / page).read_text())) == 1
-    # A plain cross-validation trains on all of each song, so it is another.
-    with pytest.raises(Exception, match="holds a bundle of another dataset or configuration"):
-        crossval(quick, dataset, str(tmp_path / "out"))

@@ -1,4 +1,4 @@
-"""Songs too long for memory: what lies in files, and is treated in stretches, gives the bytes of what does not."""
+"""Recordings too long for memory: arrays in files, taken in chunks, give the bytes of arrays in memory."""
 
 import io
 import tracemalloc
@@ -26,7 +26,7 @@ NAMES = [name for name in Features.names() if name != "stft_db"]
 
 @pytest.fixture
 def files(monkeypatch):
-    """Lets nearly everything lie in files, and be treated in small stretches."""
+    """Lets nearly everything lie in files, and be taken in small chunks."""
 
     def use(held=1 << 16, stretch=1 << 15):
         monkeypatch.setattr(spooled, "_MAX_BYTES_IN_MEMORY", held)
@@ -61,7 +61,7 @@ def written(song, config):
 
 
 @pytest.mark.parametrize(("dtype", "precision"), [("float16", "single"), ("uint8", "single"), ("uint8", "double")])
-def test_in_files_and_in_stretches_gives_the_same_bytes(tmp_path, files, dtype, precision):
+def test_in_files_and_in_chunks_gives_the_same_bytes(tmp_path, files, dtype, precision):
     song, config = song_of(tmp_path, 40), config_of(dtype, precision=precision)
     files(held=1 << 40, stretch=1 << 40)
     in_memory, wanted, sums_in_memory = written(song, config)
@@ -79,10 +79,10 @@ def test_in_files_and_in_stretches_gives_the_same_bytes(tmp_path, files, dtype, 
 def test_the_message_of_arrays_in_files_is_that_of_the_same_arrays(files):
     files(held=1_000, stretch=1_000)
     values = np.random.default_rng(0).normal(size=(500, 7)).astype(np.float32)
-    spilled = spooled.empty(values.shape, np.float32)
-    spilled[:] = values
+    in_file = spooled.empty(values.shape, np.float32)
+    in_file[:] = values
     for dtype in ("float16", "uint8"):
-        arrays, in_files = (Record("a", "b", "c", {"x": features}) for features in (values, spilled))
+        arrays, in_files = (Record("a", "b", "c", {"x": features}) for features in (values, in_file))
         length, pieces = records.serialise(in_files, dtype)
         pieces = list(pieces)
         assert b"".join(pieces) == b"".join(records.serialise(arrays, dtype)[1]) and length == sum(map(len, pieces))

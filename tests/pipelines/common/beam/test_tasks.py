@@ -3,6 +3,7 @@ from dataclasses import dataclass
 import pytest
 import threadpoolctl
 
+from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.beam import tasks
 from tests.pipelines.conftest import in_process
@@ -116,6 +117,33 @@ def test_forgetting_leaves_tasks_and_other_kinds(tmp_path):
     tasks.forget(str(tmp_path), "square")
     assert not results_of(tmp_path)
     assert len(storage.names(str(tmp_path))) == len(TASKS)
+
+
+@dataclass(frozen=True)
+class ConfiguredTask:
+    audio: AudioConfig
+    files: tuple[SquareTask, ...]
+
+
+@dataclass(frozen=True)
+class EchoResult:
+    task: ConfiguredTask
+    rejected: tuple[str, ...]
+
+
+class Echo(tasks.TaskDoFn[ConfiguredTask, EchoResult]):
+    """Gives back what it was given."""
+
+    kind, verb = "echo", "Echo"
+    task_type, result_type = ConfiguredTask, EchoResult
+
+    def run(self, task):
+        return EchoResult(task, task.files[0].files)
+
+
+def test_tasks_and_results_come_back_as_they_were_whatever_files_are_called(tmp_path):
+    task = ConfiguredTask(AudioConfig(min_duration_s=1 / 3), (SquareTask(3, ("é.wav", "odd\udcff.wav")),))
+    assert tasks.run(in_process(), Echo(str(tmp_path)), [task]) == [EchoResult(task, task.files[0].files)]
 
 
 @pytest.mark.parametrize(("items", "sizes"), [(0, []), (16, [16]), (17, [16, 1]), (16_001, [17] * 941 + [4])])

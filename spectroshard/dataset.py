@@ -1,0 +1,250 @@
+"""A dataset as a library's user meets it: its splits, their songs, and streams of windows for a framework."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.config import SPLITS
+from pipelines.dataset import dataset as stored
+from pipelines.dataset.dataset import LEDGER_NAME, FeatureInfo
+
+if TYPE_CHECKING:
+    from spectroshard.torch_windows import TorchWindows
+
+
+@dataclass(frozen=True)
+class Song:
+    """One song of a split: a whole recording's features, in memory.
+
+    Attributes
+    ----------
+    id : str
+        Its file's path below the corpus's root; the ledger has it as `song_id`.
+    genre : str
+    group : str
+        Songs of one group are all in one split.
+    features : mapping of array
+        Each feature by name, float32, shape (frames, bins); `song["log_mel"]` is one of them.
+    frame_times_s : mapping of array
+        When, in seconds, each frame of a feature has its centre, shape (frames,); by feature, as hops may differ.
+    """
+
+    id: str
+    genre: str
+    group: str
+    features: Mapping[str, NDArray[np.float32]]
+    frame_times_s: Mapping[str, NDArray[np.float64]]
+
+    def __getitem__(self, feature: str) -> NDArray[np.float32]:
+        return self.features[feature]
+
+
+class Dataset:
+    """A built dataset, read where it lies.
+
+    Parameters
+    ----------
+    manifest : pipelines.dataset.dataset.Dataset
+        What its `dataset.json` says, as it stands.
+
+    Examples
+    --------
+    >>> ds = spectroshard.load("dataset")  # doctest: +SKIP
+    >>> ds  # doctest: +SKIP
+    Dataset('dataset', 120 songs, 10 genres, log_mel)
+    >>> len(ds), len(ds.split("test"))  # doctest: +SKIP
+    (120, 20)
+    >>> ds.songs.to_pandas().query("status == 'rejected'")["reason"]  # doctest: +SKIP
+    """
+
+    def __init__(self, manifest: stored.Dataset):
+        self.manifest = manifest
+
+    def __repr__(self) -> str:
+        features = ", ".join(self.features)
+        return f"Dataset({self.url!r}, {len(self)} songs, {len(self.genres)} genres, {features})"
+
+    def __len__(self) -> int:
+        """How many songs are in its splits."""
+        return self.manifest.songs
+
+    @property
+    def url(self) -> str:
+        """The folder, by path or fsspec URL."""
+        return self.manifest.url
+
+    @property
+    def genres(self) -> tuple[str, ...]:
+        """The genres in the order of the labels: label 0 is the first."""
+        return self.manifest.genres
+
+    @property
+    def features(self) -> dict[str, FeatureInfo]:
+        """Each feature's `bins`, `frame_rate_hz` and `dtype` on disk, by name."""
+        return self.manifest.features
+
+    @property
+    def songs(self) -> Any:
+        """The ledger, a `pyarrow.Table` of a row for every file that the build was shown, whatever became of it."""
+        import pyarrow.parquet
+
+        content = storage.read_bytes(storage.join(self.url, LEDGER_NAME))
+        return pyarrow.parquet.read_table(io.BytesIO(content))
+
+    def split(self, name: str) -> "Split":
+        """A split: `train`, `validation` or `test`.
+
+        Raises
+        ------
+        UsageError
+            There is no split of that name.
+        """
+        if name not in SPLITS:
+            raise UsageError(f"no split {name!r}; a dataset has {', '.join(SPLITS)}")
+        return Split(self, name, self.manifest.splits()[name])
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a dataset; iterating over it gives its songs, in the order of the shards.
+
+    Shards of a remote dataset are fetched once, kept on this machine, and verified.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    name : 'train', 'validation' or 'test'
+    folds : tuple of str
+        The folds that it consists of.
+    """
+
+    dataset: Dataset
+    name: str
+    folds: tuple[str, ...]
+
+    def __len__(self) -> int:
+        """How many songs it has."""
+        return sum(shard.songs for shard in self.dataset.manifest.shards_of(self.folds))
+
+    def __iter__(self) -> Iterator[Song]:
+        return self.read(0, len(self))
+
+    def read(self, first: int, stop: int) -> Iterator[Song]:
+        """The songs from one number to before another, counted in the order of the shards."""
+        from itertools import islice
+
+        from pipelines.dataset.reading import read_shard
+
+        from model.data.batches import local_paths
+
+        rates = {name: info.frame_rate_hz for name, info in self.dataset.features.items()}
+        shards = [shard for shard in self.dataset.manifest.shards_of(self.folds) if shard.songs]
+        begin = 0
+        for shard, path in zip(shards, local_paths(self.dataset.manifest, self.folds) if shards else [], strict=True):
+            wanted = max(first - begin, 0), min(stop - begin, shard.songs)
+            if wanted[0] < wanted[1]:
+                for record in islice(read_shard(path), *wanted):
+                    times = {name: np.arange(len(values)) / rates[name] for name, values in record.features.items()}
+                    yield Song(record.id, record.genre, record.group, record.features, times)
+            begin += shard.songs
+
+    def to_tf(self, window_s: float = 3.0, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> Any:
+        """Batches of windows, for `keras.Model.fit` or a loop of your own.
+
+        Parameters
+        ----------
+        window_s : float
+            A window's length.
+        batch_size : int
+        shuffle : bool
+            False gives every window of every song, in order, side by side from its first frame to its last.
+            True gives one window of each song, at a random place, and the songs shuffled: another order and other
+            places each time that the stream is begun, so that one pass is one epoch.
+        seed : int
+            What `shuffle` depends on, and nothing else.
+
+        Returns
+        -------
+        tf.data.Dataset
+            Of (features, labels): a dict of each feature, float32, shape (batch, frames, bins), normalised bin by bin
+            with the mean and deviation of the train split; and int64, shape (batch,), numbers in `Dataset.genres`.
+
+        Examples
+        --------
+        >>> batches = ds.split("train").to_tf(window_s=3.0, batch_size=32, shuffle=True, seed=0)  # doctest: +SKIP
+        >>> model.fit(batches, epochs=10)  # doctest: +SKIP
+        """
+        from spectroshard.tf_windows import batches
+
+        return batches(self, window_s, batch_size, shuffle=shuffle, seed=seed)
+
+    def to_torch(self, window_s: float = 3.0, *, shuffle: bool = False, seed: int = 0) -> "TorchWindows":
+        """Windows for a `torch.utils.data.DataLoader`, whose workers share the songs out: each is in one worker only.
+
+        Parameters
+        ----------
+        window_s : float
+            A window's length.
+        shuffle : bool
+            As of `to_tf`. Within a worker, songs are shuffled among the few hundred that come next.
+        seed : int
+            What `shuffle` depends on, beside the loader's own generator.
+
+        Returns
+        -------
+        torch.utils.data.IterableDataset
+            Of (features, label): a dict of each feature, float32, shape (frames, bins), normalised as `to_tf` does;
+            and a number in `Dataset.genres`.
+
+        Raises
+        ------
+        SpectroshardError
+            PyTorch, which is the user's to install, is not there.
+
+        Examples
+        --------
+        >>> windows = ds.split("train").to_torch(window_s=3.0, shuffle=True)  # doctest: +SKIP
+        >>> loader = torch.utils.data.DataLoader(windows, batch_size=32, num_workers=4)  # doctest: +SKIP
+        """
+        try:
+            from spectroshard.torch_windows import TorchWindows
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise SpectroshardError("to_torch needs PyTorch, which is not installed: pip install torch") from error
+
+        return TorchWindows(self, window_s, shuffle=shuffle, seed=seed)
+
+    def windows(self, window_s: float) -> Any:
+        """The geometry and normalisation of windows, as `model.networks.windows.Windows`; of the train split alone."""
+        from model.networks.windows import Windows
+
+        manifest = self.dataset.manifest
+        return Windows.of(manifest, list(manifest.features), window_s, manifest.splits()["train"])
+
+
+def load(url: str | os.PathLike[str]) -> Dataset:
+    """Opens a dataset.
+
+    Parameters
+    ----------
+    url : str or path
+        Its folder, by path or fsspec URL such as `s3://bucket/dataset`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UsageError
+        There is no dataset, or it is of another format.
+    """
+    return Dataset(stored.Dataset.load(os.fspath(url)))
