@@ -4,13 +4,17 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-browser lint bench bench-growth bench-copies bench-scaling lock clean
+.PHONY: demo docs test test-all test-browser lint bench bench-growth bench-copies bench-scaling lock clean
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
 
+# A file of tests stays on one core: its tests share what was built and trained for them.
 test: .venv/installed
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+
+test-all: test
+	$(BIN)/python -m pytest -n auto --dist loadfile -m slow
 
 # The report in headless Chromium, which must be installed.
 test-browser: .venv/installed

@@ -149,7 +149,8 @@ def test_a_stopped_prediction_goes_on(bundle, folder, tmp_path):
     assert predict(bundle, [str(folder / "b.m4a")], work, no_pipeline) == first
 
 
-def test_what_is_no_music_is_given_no_genre_with_confidence(config, dataset, corpus, tmp_path):
+@pytest.mark.slow
+def test_out_of_distribution_sounds_are_given_no_genre_with_confidence(config, dataset, corpus, tmp_path):
     longer = config.training.model_copy(update={"epochs": 20, "windows_per_song": 4})
     bundle = train(config.model_copy(update={"training": longer}), dataset, str(tmp_path / "bundle"))
     noise = np.random.default_rng(0).normal(0, 0.1, 6 * 22050).astype(np.float32)
