@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pipelines.common.errors import SpectroshardError, UsageError
     from spectroshard.api import audit, build, crossval, evaluate, load, load_bundle, train
     from spectroshard.bundle import Bundle
-    from spectroshard.dataset import Dataset, Song, Split
+    from spectroshard.dataset import Dataset, Split
+    from spectroshard.song import Song
 
     __version__: str
 
@@ -48,9 +49,10 @@ __all__ = [
 
 _HOME = {
     **dict.fromkeys(("audit", "build", "crossval", "evaluate", "load", "load_bundle", "train"), "spectroshard.api"),
-    **dict.fromkeys(("Dataset", "Song", "Split"), "spectroshard.dataset"),
+    **dict.fromkeys(("Dataset", "Split"), "spectroshard.dataset"),
     **dict.fromkeys(("SpectroshardError", "UsageError"), "pipelines.common.errors"),
     "Bundle": "spectroshard.bundle",
+    "Song": "spectroshard.song",
 }
 """Where each name is defined."""
 

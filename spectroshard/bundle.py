@@ -2,7 +2,7 @@
 
 import functools
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from model.inference import bundle as stored
 from model.inference.prediction import Prediction
 from pipelines.common.errors import FileError, SpectroshardError, UsageError
+
+if TYPE_CHECKING:
+    from model.inference.predictor import Predictor
 
 _MOST_CHANNELS = 64
 
@@ -114,17 +117,16 @@ class Bundle:
         return self._classify(self._embedding_model, self._samples(audio, rate))
 
     @functools.cached_property
-    def _predictor(self) -> Any:
+    def _predictor(self) -> "Predictor":
         from model.inference.predictor import Predictor
 
         return Predictor(self.manifest)
 
     @functools.cached_property
     def _embedding_model(self) -> Any:
-        from keras import Model
+        from model.networks.assembly import embedding_model
 
-        network = self._predictor.network
-        return Model(network.input, network.get_layer("out_of_distribution_score").input)
+        return embedding_model(self._predictor.network)
 
     def _classify(self, network: Any, samples: Any) -> NDArray[np.float32]:
         """A network's outputs for the windows of a song, shape (windows, outputs)."""

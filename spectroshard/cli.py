@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import difflib
 import logging
 import sys
 import traceback
@@ -14,6 +13,7 @@ import shtab
 import spectroshard
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
+from pipelines.common.suggestion import suggestion
 from spectroshard import commands, former
 from spectroshard.commands import Options
 
@@ -169,9 +169,7 @@ def _refuse_slips(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     if verb.startswith("-"):
         return
     if verb not in verbs:
-        close = difflib.get_close_matches(verb, verbs, 1)
-        hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(verbs)}"
-        parser.error(f"invalid choice: {verb!r} ({hint})")
+        parser.error(f"invalid choice: {verb!r} ({suggestion(verb, verbs)})")
     valued = [name for name, metavar, _, _ in verbs[verb] if name.startswith("-") and metavar]
     if line := former.todays_line(arguments, valued):
         print(f"spectroshard {verb}: what it acts on comes first now: {line}", file=sys.stderr)

@@ -161,16 +161,16 @@ def run(options: Options) -> int:
 
 def demo(options: Options) -> int:
     """The whole chain on a corpus that is synthesised here."""
-    from pipelines.common.beam.runners import new_pipelines
     from spectroshard.demo import NOTE, demo
 
-    report = demo(Path(options.folder), new_pipelines([]), lambda line: print(f"\n{line}", flush=True))
+    report = demo(Path(options.folder), lambda line: print(f"\n{line}", flush=True))
     print(f"\n{NOTE}\nreport: {report}")
     return 0
 
 
 def configs(options: Options) -> int:
     """The configurations that come with the program."""
+    from pipelines.common.suggestion import suggestion
     from spectroshard.configuration import packaged
 
     paths = packaged()
@@ -181,7 +181,7 @@ def configs(options: Options) -> int:
     elif options.name in paths:
         print(paths[options.name].read_text(), end="")
     else:
-        raise UsageError(f"no configuration {options.name!r}; there are {', '.join(paths)}")
+        raise UsageError(f"no configuration {options.name!r}; {suggestion(options.name, paths)}")
     return 0
 
 

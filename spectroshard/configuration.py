@@ -1,6 +1,5 @@
 """Which configuration is meant: a file, one that comes with the program, a mapping, an object, or none at all."""
 
-import difflib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, TypeAlias
 
 from model.config import Config
 from pipelines.common.errors import UsageError
+from pipelines.common.suggestion import suggestion
 from pipelines.config import BuildConfig, FoldsConfig, check, load
 from spectroshard.shadows import ROOT
 
@@ -81,6 +81,4 @@ def _file_of(name: str) -> str:
         return str(configs[name])
     if "/" in name or Path(name).suffix or Path(name).exists():
         return name
-    close = difflib.get_close_matches(name, configs, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise UsageError(f"{name}: neither a file nor one of the configurations {', '.join(configs)}{hint}")
+    raise UsageError(f"{name}: no file, and no configuration is called so; {suggestion(name, configs)}")

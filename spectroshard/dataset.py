@@ -1,49 +1,24 @@
 """A dataset as a library's user meets it: its splits, their songs, and streams of windows for a framework."""
 
+import functools
 import io
+import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import SPLITS
 from pipelines.dataset import dataset as stored
 from pipelines.dataset.dataset import LEDGER_NAME, FeatureInfo
+from spectroshard.song import Song
 
 if TYPE_CHECKING:
     from spectroshard.torch_windows import TorchWindows
-
-
-@dataclass(frozen=True)
-class Song:
-    """One song of a split: a whole recording's features, in memory.
-
-    Attributes
-    ----------
-    id : str
-        Its file's path below the corpus's root; the ledger has it as `song_id`.
-    genre : str
-    group : str
-        Songs of one group are all in one split.
-    features : mapping of array
-        Each feature by name, float32, shape (frames, bins); `song["log_mel"]` is one of them.
-    frame_times_s : mapping of array
-        When, in seconds, each frame of a feature has its centre, shape (frames,); by feature, as hops may differ.
-    """
-
-    id: str
-    genre: str
-    group: str
-    features: Mapping[str, NDArray[np.float32]]
-    frame_times_s: Mapping[str, NDArray[np.float64]]
-
-    def __getitem__(self, feature: str) -> NDArray[np.float32]:
-        return self.features[feature]
 
 
 class Dataset:
@@ -138,22 +113,26 @@ class Split:
 
     def read(self, first: int, stop: int) -> Iterator[Song]:
         """The songs from one number to before another, counted in the order of the shards."""
-        from itertools import islice
-
         from pipelines.dataset.reading import read_shard
 
-        from model.data.batches import local_paths
-
         rates = {name: info.frame_rate_hz for name, info in self.dataset.features.items()}
-        shards = [shard for shard in self.dataset.manifest.shards_of(self.folds) if shard.songs]
         begin = 0
-        for shard, path in zip(shards, local_paths(self.dataset.manifest, self.folds) if shards else [], strict=True):
-            wanted = max(first - begin, 0), min(stop - begin, shard.songs)
+        for path, songs in self._local_shards:
+            wanted = max(first - begin, 0), min(stop - begin, songs)
             if wanted[0] < wanted[1]:
-                for record in islice(read_shard(path), *wanted):
+                for record in itertools.islice(read_shard(path), *wanted):
                     times = {name: np.arange(len(values)) / rates[name] for name, values in record.features.items()}
                     yield Song(record.id, record.genre, record.group, record.features, times)
-            begin += shard.songs
+            begin += songs
+
+    @functools.cached_property
+    def _local_shards(self) -> list[tuple[str, int]]:
+        """Each shard's path on this machine, verified once, and how many songs it holds."""
+        from model.data.shards import local_paths
+
+        shards = [shard for shard in self.dataset.manifest.shards_of(self.folds) if shard.songs]
+        paths = local_paths(self.dataset.manifest, self.folds) if shards else []
+        return [(path, shard.songs) for path, shard in zip(paths, shards, strict=True)]
 
     def to_tf(self, window_s: float = 3.0, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> Any:
         """Batches of windows, for `keras.Model.fit` or a loop of your own.
@@ -181,9 +160,11 @@ class Split:
         >>> batches = ds.split("train").to_tf(window_s=3.0, batch_size=32, shuffle=True, seed=0)  # doctest: +SKIP
         >>> model.fit(batches, epochs=10)  # doctest: +SKIP
         """
-        from spectroshard.tf_windows import batches
+        from spectroshard import tf_windows
 
-        return batches(self, window_s, batch_size, shuffle=shuffle, seed=seed)
+        windows, training = self.windows(window_s), tf_windows.training(window_s, batch_size, seed)
+        batches = tf_windows.shuffled if shuffle else tf_windows.in_order
+        return batches(self.dataset.manifest, self.folds, windows, training)
 
     def to_torch(self, window_s: float = 3.0, *, shuffle: bool = False, seed: int = 0) -> "TorchWindows":
         """Windows for a `torch.utils.data.DataLoader`, whose workers share the songs out: each is in one worker only.
@@ -220,7 +201,10 @@ class Split:
                 raise
             raise SpectroshardError("to_torch needs PyTorch, which is not installed: pip install torch") from error
 
-        return TorchWindows(self, window_s, shuffle=shuffle, seed=seed)
+        _ = self._local_shards  # so that they are fetched and verified here, and not by every worker
+        return TorchWindows(
+            self.read, len(self), self.dataset.genres, self.windows(window_s), shuffle=shuffle, seed=seed
+        )
 
     def windows(self, window_s: float) -> Any:
         """The geometry and normalisation of windows, as `model.networks.windows.Windows`; of the train split alone."""

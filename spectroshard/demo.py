@@ -1,20 +1,16 @@
 """The demo: a corpus that is synthesised here, and the whole chain on it."""
 
-import importlib.resources
 from collections.abc import Callable
 from pathlib import Path
 
-from model.config import Config
 from model.evaluation.evaluate import evaluate
-from model.inference.predict import predict
 from model.reports.prediction_tables import summarise_prediction
 from model.reports.report import write_report
-from model.training.train import train
-from pipelines import config
-from pipelines.audit import audit
-from pipelines.build.build import build
-from pipelines.common.beam.runners import NewPipeline
 from pipelines.corpus.synthetic import synth
+from spectroshard import api
+
+CONFIG = "demo"
+"""The packaged configuration that it is built and trained with."""
 
 NOTE = (
     "Synthetic music: this proves that the machine works, from audio files to this page."
@@ -22,15 +18,13 @@ NOTE = (
 )
 
 
-def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) -> str:
+def demo(folder: Path, say: Callable[[str], None]) -> str:
     """Makes a corpus and runs build, audit, train, evaluate and predict on it.
 
     Parameters
     ----------
     folder : Path
         Where all of it goes; a demo that was stopped goes on.
-    new_pipeline : callable
-        Gives an empty pipeline.
     say : callable
         Told what comes next.
 
@@ -39,30 +33,19 @@ def demo(folder: Path, new_pipeline: NewPipeline, say: Callable[[str], None]) ->
     str
         The report's path.
     """
-    configuration = demo_config()
-    say(f"1 of 6: synthesise a corpus of {len(synth.STYLES)} styles in {folder}/corpus")
     corpus = folder / "corpus"
+    say(f"1 of 6: synthesise a corpus of {len(synth.STYLES)} styles in {corpus}")
     files = synth.write_corpus(corpus)
     say(f"2 of 6: build a dataset of {files} songs in {folder}/dataset")
-    corpus_config = configuration.corpus.model_copy(update={"input": str(corpus)})
-    configuration = configuration.model_copy(update={"corpus": corpus_config})
-    dataset = build(configuration, str(folder / "dataset"), new_pipeline).dataset
+    dataset = api.build(CONFIG, folder / "dataset", music=corpus)
     say("3 of 6: audit it: does any fold share music with another?")
-    say(audit.of_dataset(dataset).conclusion)
-    say(f"4 of 6: train {configuration.training.network} in {folder}/bundle")
-    bundle = train(configuration, dataset, str(folder / "bundle"))
+    say(api.audit(dataset, folder / "audit").conclusion)
+    say(f"4 of 6: train a network in {folder}/bundle")
+    bundle = api.train(dataset, folder / "bundle", CONFIG)
     say("5 of 6: evaluate it on songs that it never saw")
-    metrics, scores = evaluate(bundle, dataset)
-    report = write_report(bundle.url, "Spectroshard demo", metrics, scores, dataset, NOTE)
+    metrics, scores = evaluate(bundle.manifest, dataset.manifest)
+    report = write_report(bundle.url, "Spectroshard demo", metrics, scores, dataset.manifest, NOTE)
     say("6 of 6: predict three of them from their audio files")
-    some = sorted(scores, key=lambda score: score.path)[:: len(scores) // 3 + 1]
-    for prediction in predict(bundle, [str(corpus / score.path) for score in some], None, new_pipeline):
-        say(summarise_prediction(prediction))
+    for score in sorted(scores, key=lambda score: score.path)[:: len(scores) // 3 + 1]:
+        say(summarise_prediction(bundle.predict(corpus / score.path)))
     return report
-
-
-def demo_config() -> Config:
-    """The configuration that comes with the program."""
-    shipped = importlib.resources.files("configs") / "demo.yaml"
-    with importlib.resources.as_file(shipped) as path:
-        return config.load(str(path), [], Config)

@@ -1,16 +1,14 @@
 """A split's windows as a PyTorch data set. Importing this needs PyTorch; nothing here needs TensorFlow."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
 
+from model.networks.windows import Windows
+from spectroshard.song import Song
 from spectroshard.windows import count, cut
-
-if TYPE_CHECKING:
-    from spectroshard.dataset import Song, Split
 
 _SHUFFLED_SONGS = 256
 
@@ -19,28 +17,49 @@ Window = tuple[dict[str, torch.Tensor], int]
 
 
 class TorchWindows(IterableDataset):  # type: ignore[misc]
-    """As `spectroshard.dataset.Split.to_torch` says."""
+    """As `spectroshard.dataset.Split.to_torch` says.
 
-    def __init__(self, split: "Split", window_s: float, *, shuffle: bool, seed: int):
+    Parameters
+    ----------
+    read : callable
+        Gives the songs from one number to before another.
+    songs : int
+        How many there are.
+    genres : sequence of str
+    windows : Windows
+    shuffle : bool
+    seed : int
+    """
+
+    def __init__(
+        self,
+        read: Callable[[int, int], Iterator[Song]],
+        songs: int,
+        genres: Sequence[str],
+        windows: Windows,
+        *,
+        shuffle: bool,
+        seed: int,
+    ):
         super().__init__()
-        self._split, self._windows = split, split.windows(window_s)
+        self._read, self._songs, self._genres, self._windows = read, songs, genres, windows
         self._shuffle, self._seed = shuffle, seed
         self._begun = 0
 
     def __iter__(self) -> Iterator[Window]:
         worker = get_worker_info()
         index, workers = (worker.id, worker.num_workers) if worker else (0, 1)
-        first, stop = (number * len(self._split) // workers for number in (index, index + 1))
-        songs = self._split.read(first, stop)
+        first, stop = (number * self._songs // workers for number in (index, index + 1))
+        songs = self._read(first, stop)
         # A loader's workers begin each epoch anew, and know by their seed alone which it is.
         rng = np.random.default_rng([self._seed, self._begun, worker.seed if worker else 0])
         self._begun += 1
         for song in _shuffled(songs, rng) if self._shuffle else songs:
             yield from self._cut(song, rng)
 
-    def _cut(self, song: "Song", rng: np.random.Generator) -> Iterator[Window]:
+    def _cut(self, song: Song, rng: np.random.Generator) -> Iterator[Window]:
         """One window of a song at a random place, or all of them."""
-        label = self._split.dataset.genres.index(song.genre)
+        label = self._genres.index(song.genre)
         values = self._windows.normalise(song.features)
         name, length = next(iter(self._windows.frames.items()))
         shares = [rng.random()] if self._shuffle else np.linspace(0, 1, count(len(song[name]), length))
@@ -49,9 +68,9 @@ class TorchWindows(IterableDataset):  # type: ignore[misc]
             yield {name: torch.from_numpy(array) for name, array in arrays.items()}, label
 
 
-def _shuffled(songs: Iterator[Any], rng: np.random.Generator) -> Iterator[Any]:
+def _shuffled(songs: Iterator[Song], rng: np.random.Generator) -> Iterator[Song]:
     """Songs in a random order, as far as a few hundred at a time allow."""
-    waiting: list[Any] = []
+    waiting: list[Song] = []
     for song in songs:
         if len(waiting) < _SHUFFLED_SONGS:
             waiting.append(song)

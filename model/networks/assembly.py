@@ -6,6 +6,9 @@ from typing import Any
 EMBEDDING, BRANCH_OUTPUTS = "embedding", "branch_outputs"
 """The outputs of a model that `with_embedding` makes."""
 
+REJECTION = "out_of_distribution_score"
+"""The layer of a trained model that takes its embedding, and says how unlike the train songs a window is."""
+
 _BRANCH_OUTPUT = "branch_output_"
 
 
@@ -51,6 +54,13 @@ def with_embedding(model: Any) -> Any:
 
     ends = [layer.input for layer in model.layers if layer.name.startswith(_BRANCH_OUTPUT)]
     return Model(model.input, {EMBEDDING: _concatenated(ends), BRANCH_OUTPUTS: model.output}, name=model.name)
+
+
+def embedding_model(model: Any) -> Any:
+    """The part of a trained model, with its layer `REJECTION`, that gives the embedding, shape (units,)."""
+    from keras import Model
+
+    return Model(model.input, model.get_layer(REJECTION).input)
 
 
 def averaged_over_tempos(model: Any, shapes: Mapping[str, tuple[int, int]], tempo: float) -> Any:

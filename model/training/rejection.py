@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.networks.assembly import BRANCH_OUTPUTS, EMBEDDING
+from model.networks.assembly import BRANCH_OUTPUTS, EMBEDDING, REJECTION
 
 _LEAST_DEVIATION = 1e-3
 _ACCEPTED_SHARE = 0.99
@@ -44,7 +44,7 @@ def with_rejection(
 
     embedding = model.output[EMBEDDING]
     weights, threshold = _discriminant(Model(model.input, embedding), in_distribution, out_of_distribution)
-    score = layers.Dense(1, use_bias=False, name="out_of_distribution_score")
+    score = layers.Dense(1, use_bias=False, name=REJECTION)
     weight = ops.where(score(embedding) > threshold, _REJECTED_WEIGHT, 1.0)
     score.set_weights([weights])
     score.trainable = False

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,14 +13,18 @@ from pathlib import Path
 import pytest
 import yaml
 
+import spectroshard
 from model.config import Config
+from model.inference.bundle import Bundle
 from pipelines.audio import quality
 from pipelines.common.errors import FileError
 from pipelines.config import load
 from spectroshard import cli
-from tests.audio_files import BAD, tone, write
+from tests.audio_files import BAD
+from tests.spectroshard.conftest import CONFIG
 
 REPOSITORY = Path(__file__).parents[2]
+CONFIGS = list((REPOSITORY / "configs").glob("*.yaml"))
 
 
 def run(capsys, *arguments):
@@ -29,30 +34,23 @@ def run(capsys, *arguments):
     return code, captured.out, captured.err
 
 
-@pytest.fixture(scope="module")
-def chain(tmp_path_factory):
-    """A corpus of tones by pitch and a configuration for it: build, train and evaluate take seconds."""
+@pytest.fixture(scope="session")
+def chain(music, tmp_path_factory):
+    """A corpus, and the configuration that the dataset and the bundle of these tests were made with."""
     folder = tmp_path_factory.mktemp("chain")
-    for genre, frequency_hz in (("high", 3000), ("low", 200)):
-        for number in range(8):
-            samples = tone(3.0, frequency_hz=frequency_hz * (1 + number / 20))
-            write(folder / "corpus" / genre / f"{number}.wav", samples)
-    (folder / "c.yaml").write_text(
-        "features:\n  log_mel:\n    n_mels: 32\nfolds:\n  count: 4\ntraining:\n  epochs: 3\n  window_s: 1.0\n"
-    )
+    (folder / "corpus").symlink_to(music)
+    (folder / "c.yaml").write_text(yaml.safe_dump(CONFIG))
     return folder
 
 
-@pytest.fixture(scope="module")
-def built(chain):
-    assert cli.main(["build", f"{chain}/corpus", "--config", f"{chain}/c.yaml", "--output", f"{chain}/d"]) == 0
-    return chain / "d"
+@pytest.fixture
+def built(ds):
+    return Path(ds.url)
 
 
-@pytest.fixture(scope="module")
-def trained(chain, built):
-    assert cli.main(["train", str(built), "--config", f"{chain}/c.yaml", "--output", f"{chain}/b"]) == 0
-    return chain / "b"
+@pytest.fixture
+def trained(model):
+    return Path(model.url)
 
 
 def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
@@ -230,24 +228,133 @@ def test_verbose_shows_where(chain, capsys, tmp_path):
     assert "Traceback" in err and "no dataset there" in err
 
 
-def test_wrong_arguments_exit_with_2(capsys):
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bild"], "invalid choice: 'bild' (did you mean build?)"),
+        (["frobnicate"], "invalid choice: 'frobnicate' (choose from build, train, "),
+        (["train"], "the following arguments are required: DATASET, --output"),
+        (["predict", "b"], "the following arguments are required: AUDIO"),
+        (["completion", "cmd"], "invalid choice: 'cmd'"),
+        (["build", "x", "--output", "d", "--frob"], "unrecognized arguments: --frob"),
+    ],
+)
+def test_wrong_arguments_exit_with_2(arguments, message, capsys):
     with pytest.raises(SystemExit) as stopped:
-        cli.main(["bild"])
+        cli.main(arguments)
     assert stopped.value.code == 2
-    assert "invalid choice: 'bild'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("path", sorted((REPOSITORY / "configs").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    ("former", "today"),
+    [
+        ("build c.yaml --input a/b --output d", "build a/b --config c.yaml --output d"),
+        ("build c.yaml --output d --set folds.count=3", "build MUSIC --config c.yaml --output d --set folds.count=3"),
+        ("build --input=a --output=d c.yaml", "build a --config c.yaml --output=d"),
+        ("train c.yaml --dataset d --output b", "train d --config c.yaml --output b"),
+        (
+            "train --set training.epochs=3 c.yml --output b",
+            "train DATASET --config c.yml --set training.epochs=3 --output b",
+        ),
+        ("crossval c.yaml --dataset 'my d' --leak-gap", "crossval 'my d' --config c.yaml --leak-gap"),
+        ("evaluate b --dataset d --tempo", "evaluate b d --tempo"),
+        ("evaluate --dataset d b -- --runner=FlinkRunner", "evaluate b d"),
+    ],
+)
+def test_the_former_order_of_arguments_is_told_todays_line(former, today, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(shlex.split(former))
+    assert stopped.value.code == 2
+    err = capsys.readouterr().err
+    assert len(err.splitlines()) == 1 and err.endswith(f": spectroshard {today}\n")
+
+
+def test_alone_it_helps(capsys):
+    code, out, _ = run(capsys)
+    assert code == 0 and out.startswith("usage: spectroshard")
+    assert all(f"    {verb} " in out for verb in ("build", "train", "evaluate", "crossval", "predict", "audit", "run"))
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["--version"])
+    assert stopped.value.code == 0
+    assert capsys.readouterr().out == f"spectroshard {spectroshard.__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(shell, capsys, tmp_path):
+    code, out, _ = run(capsys, "completion", shell)
+    assert code == 0 and "crossval" in out and "--leak-gap" in out
+    if shell == "bash":
+        (tmp_path / "complete").write_text(out)
+        script = "source complete; COMP_WORDS=(spectroshard cro); COMP_CWORD=1; _shtab_spectroshard; echo $COMPREPLY"
+        command = ["bash", "-c", script]
+        assert subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout == "crossval\n"
+
+
+def test_configs_are_listed_and_printed(capsys):
+    code, out, _ = run(capsys, "configs")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == [path.stem for path in sorted(CONFIGS)]
+    code, out, _ = run(capsys, "configs", "demo")
+    assert code == 0 and out == (REPOSITORY / "configs" / "demo.yaml").read_text()
+    code, _, err = run(capsys, "configs", "dmeo")
+    assert code == 2 and "no configuration 'dmeo'; did you mean demo?" in err
+
+
+def test_run_does_all_of_it_and_goes_on_where_it_was(music, capsys, tmp_path):
+    arguments = ["run", music, "--output", tmp_path / "r", "--set", "folds.count=4", "--workers", 1]
+    quick = ["--set", "training.epochs=1", "--set", "training.window_s=1", "--set", "training.windows_per_epoch=16"]
+    code, out, _ = run(capsys, *arguments, *quick)
+    assert code == 0
+    assert [line for line in out.splitlines() if " of 4: " in line] == [
+        *("1 of 4: build", "2 of 4: audit", "3 of 4: train", "4 of 4: evaluate")
+    ]
+    assert out.splitlines()[-1] == f"report: {tmp_path}/r/bundle/report.html"
+    assert (tmp_path / "r" / "audit" / "audit.html").exists()
+    made = (tmp_path / "r" / "bundle" / "model.keras").stat().st_mtime_ns
+    code, out, _ = run(capsys, *arguments, *quick)
+    assert code == 0 and "up to date, nothing to do" in out
+    assert (tmp_path / "r" / "bundle" / "model.keras").stat().st_mtime_ns == made
+
+
+def test_run_stops_where_a_step_fails(chain, capsys, tmp_path):
+    code, out, err = run(capsys, "run", tmp_path / "nothing", "--output", tmp_path / "r")
+    assert code == 1 and f"{tmp_path}/nothing" in err and "2 of 4" not in out
+
+
+def test_training_needs_no_configuration(built, capsys, tmp_path):
+    quick = ["--set", "training.epochs=1", "--set", "training.windows_per_epoch=16"]
+    code, out, _ = run(capsys, "train", built, "--output", tmp_path / "b", *quick)
+    assert code == 0 and "2 genres; epoch 1" in out
+    assert Bundle.load(str(tmp_path / "b")).splits["test"] == ("fold-00",)
+
+
+def test_a_build_tells_how_to_train_where_its_configuration_says_so(chain, built, capsys, tmp_path):
+    code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d")
+    assert code == 0 and f"spectroshard train {tmp_path}/d --config {chain}/c.yaml" in out.splitlines()[-1]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS), ids=lambda path: path.stem)
 def test_every_configuration_that_ships_loads(path):
     config = load(str(path), [], Config)
     assert set(config.training.input_features) <= set(config.features.chosen)
     assert set(yaml.safe_load(path.read_text())) <= set(Config.model_fields)
 
 
-def test_nothing_heavy_is_imported_until_it_is_needed():
-    script = (
-        "import sys, spectroshard; print([m for m in ('tensorflow', 'apache_beam', 'librosa') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    "arguments", [[], ["--help"], ["bild"], ["train"], ["train", "c.yaml", "--dataset", "d", "--output", "b"]]
+)
+def test_what_argparse_refuses_or_tells_imports_nothing_heavy(arguments):
+    script = f"""
+import contextlib, sys
+from spectroshard import cli
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(None), contextlib.redirect_stderr(None):
+    cli.main({arguments})
+print([m for m in ("numpy", "pydantic", "fsspec", "tensorflow", "apache_beam", "librosa") if m in sys.modules])
+"""
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
