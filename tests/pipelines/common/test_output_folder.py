@@ -14,8 +14,6 @@ def files(folder, *names):
 def test_a_folder_of_somebody_else_is_refused(tmp_path):
     message = r"holds files that no build wrote \(a\.wav, \.\.\.\); give a folder of its own"
     with pytest.raises(UsageError, match=message):
-        UsageError, match=r"holds files that no build wrote \(a\.wav, \.\.\.\); give a folder of its own"
-    ):
         refuse_other_files(files(tmp_path, "a.wav", "b.wav"), "build", work="_build", own=("b.wav",))
 
 
