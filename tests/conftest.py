@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+import hypothesis
 import librosa
 import pytest
 
 DATA = Path(__file__).parent / "data"
+
+# How long an example takes depends on what else the machine does.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")
