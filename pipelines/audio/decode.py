@@ -79,6 +79,8 @@ def load(url: str, config: AudioConfig) -> Recording:
     ------
     FileError
         The file cannot be read or decoded.
+    OSError
+        The machine or the store failed, which is no fault of the file: no space, a broken disk, a lost connection.
 
     Examples
     --------
@@ -92,8 +94,6 @@ def load(url: str, config: AudioConfig) -> Recording:
     with local_copy(url) as path:
         try:
             return _load(path, config)
-        except OSError as error:
-            raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
         except soundfile.SoundFileError as error:
             raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
 
@@ -106,11 +106,18 @@ def local_copy(url: str) -> Iterator[Path]:
     ------
     FileError
         It cannot be read; neither can a damaged or encrypted member of an archive.
+    OSError
+        The machine or the store failed.
     """
     with contextlib.ExitStack() as stack:
         try:
             path = stack.enter_context(storage.local_copy(url))
+            if not stat.S_ISREG(path.stat().st_mode):
+                raise FileError(UNREADABLE, "it is a folder, a pipe or a device, expected a file")
+            path.open("rb").close()  # libsndfile would call what may not be read no audio
         except OSError as error:
+            if not storage.is_of_the_path(error):
+                raise
             raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
             raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
@@ -120,12 +127,8 @@ def local_copy(url: str) -> Iterator[Path]:
 def _load(path: Path, config: AudioConfig) -> Recording:
     from pipelines.audio.mono import to_mono  # compiles, which those that only list files need not wait for
 
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise FileError(UNREADABLE, "it is a folder, a pipe or a device, expected a file")
-    if not status.st_size:
+    if not path.stat().st_size:
         raise FileError(EMPTY, "the file has 0 bytes")
-    path.open("rb").close()  # what may not be read is an OSError here; libsndfile would call it no audio
     with open_stream(path) as stream:
         rate = stream.sample_rate_hz
         if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:

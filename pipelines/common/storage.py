@@ -1,6 +1,7 @@
 """Files anywhere fsspec reaches: whole reads, atomic writes, and local copies for libraries that need a path."""
 
 import contextlib
+import errno
 import functools
 import os
 import re
@@ -148,12 +149,44 @@ def write_bytes(url: str, content: bytes) -> None:
         local.write_bytes(content)
 
 
+def is_of_the_path(error: OSError) -> bool:
+    """Whether an error tells of the path alone: nothing is there, or it may not be read.
+
+    Any other tells of the machine or the store: no space, a failing disk, a lost connection, a server that refuses.
+
+    Examples
+    --------
+    >>> is_of_the_path(FileNotFoundError("a.wav"))
+    True
+    >>> is_of_the_path(OSError(errno.ENOSPC, "No space left on device"))
+    False
+    """
+    is_known = isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError)
+    return is_known or error.errno in (errno.ELOOP, errno.ENAMETOOLONG)
+
+
+@contextlib.contextmanager
+def naming(path: str) -> Iterator[None]:
+    """Has errors of the system within the block name a path where the system names none, as where a disk is full."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = path
+        raise
+
+
 @contextlib.contextmanager
 def writing(url: str) -> Iterator[Path]:
     """Gives a local path to write to, and moves what was written to the URL in one step.
 
     Where the block raises, nothing appears at the URL. Object stores show an upload once it is complete; locally
     the file is renamed into place.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; the error names the file, also where the system's does not.
     """
     fs, path = filesystem(url)
     if isinstance(fs, LocalFileSystem):
@@ -161,10 +194,11 @@ def writing(url: str) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
         try:
-            yield unfinished
-            with unfinished.open("rb") as written:
-                os.fsync(written.fileno())
-            unfinished.replace(target)
+            with naming(path):
+                yield unfinished
+                with unfinished.open("rb") as written:
+                    os.fsync(written.fileno())
+                unfinished.replace(target)
         finally:
             unfinished.unlink(missing_ok=True)
     else:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common import storage
+
 _MAX_BYTES_IN_MEMORY = 1 << 23  # of one array; the largest feature of 30 s takes a quarter of it
 _CHUNK_BYTES = 1 << 21
 
@@ -55,8 +57,9 @@ class SpooledArray:
 
     def __setitem__(self, rows: slice, values: NDArray[Any]) -> None:
         first, _, _ = rows.indices(len(self))
-        self._stream.seek(first * self._row_bytes)
-        self._stream.write(np.ascontiguousarray(values, self.dtype).data)
+        with storage.naming(tempfile.gettempdir()):
+            self._stream.seek(first * self._row_bytes)
+            self._stream.write(np.ascontiguousarray(values, self.dtype).data)
         self.shape = (max(len(self), first + len(values)), *self.shape[1:])
 
     def __del__(self) -> None:

@@ -1,3 +1,4 @@
+import errno
 import os
 import zipfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import soundfile
 from pipelines.audio import decode, mono
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
+from pipelines.common.arrays import spooled
 from pipelines.common.errors import FileError
 from pipelines.corpus import tags
 from tests.audio_files import cut, ffmpeg, patch_wav, tone, write
@@ -103,6 +105,20 @@ def test_vanished_files_directories_and_pipes_are_unreadable(tmp_path):
         with pytest.raises(FileError) as rejected:
             decode.load(str(path), CONFIG)
         assert rejected.value.reason.name == "unreadable"
+
+
+def test_a_fault_of_the_machine_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.wav")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp")
+
+    monkeypatch.setattr(spooled, "concatenate", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        decode.load(str(path), CONFIG)
+    monkeypatch.setattr(Path, "open", lambda *_: full(None))
+    with pytest.raises(OSError, match="No space left on device"):
+        decode.load(str(path), CONFIG)
 
 
 def test_longest_duration_cuts(tmp_path):

@@ -1,5 +1,6 @@
 """The build, on a small corpus: the same bytes whatever runs it, and nothing lost or leaked whatever happens."""
 
+import errno
 import functools
 import hashlib
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.audio import mono, quality
+from pipelines.audio import decode, mono, quality
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -243,6 +244,23 @@ def test_all_rejected_is_told(tmp_path):
         SpectroshardError, match=r"all 2 files were rejected \(2 empty\); .*songs\.parquet has every error"
     ):
         build(config, str(tmp_path / "out"), in_process())
+
+
+def test_a_full_disk_costs_no_file(songs_folder, tmp_path, monkeypatch):
+    """A fault of the machine is never recorded as a fault of a file: nothing is published, and the rerun is whole."""
+    config, output, load = config_of(songs_folder), str(tmp_path / "out"), decode.load
+
+    def full_at_times(url, audio):
+        if "jazz.00003" in url:
+            raise OSError(errno.ENOSPC, "No space left on device", "/tmp")
+        return load(url, audio)
+
+    monkeypatch.setattr(decode, "load", full_at_times)
+    with pytest.raises(RuntimeError, match="No space left on device"):  # which is how Beam wraps it
+        build(config, output, in_process())
+    assert "dataset.json" not in storage.names(output)
+    monkeypatch.undo()
+    assert build(config, output, in_process()).dataset.rejected == {}
 
 
 def change(path):

@@ -1,3 +1,4 @@
+import errno
 import os
 import uuid
 import zipfile
@@ -125,3 +126,13 @@ def test_a_zip_is_opened_once_until_it_changes(tmp_path, monkeypatch):
     assert len(opened) == 1
     pack(b"three")
     assert read(0) == b"three"
+
+
+def test_a_full_disk_is_told_with_the_file_that_was_to_be_written(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/a.txt'"):
+        storage.write_bytes(str(tmp_path / "a.txt"), b"a")
+    assert not list(tmp_path.iterdir())

@@ -1,3 +1,6 @@
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -68,3 +71,11 @@ def test_to_float32(small):
     converted = spooled.to_float32(VALUES.astype(np.float64))
     assert isinstance(converted, SpooledArray) and converted.dtype == np.float32
     np.testing.assert_array_equal(converted[:], VALUES)
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    with Path("/dev/full").open("r+b", buffering=0) as full:
+        monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
+        array = spooled.SpooledArray((0, 1), np.dtype(np.float32))
+        with pytest.raises(OSError, match=f"No space left on device: '{tempfile.gettempdir()}'"):
+            array[0:] = np.zeros((1000, 1), np.float32)
