@@ -94,7 +94,19 @@ def stopped(source, output, stop):
     """Starts a build in processes that would never end, stops it, and gives its exit code, errors and workers' ids."""
     config = output.with_suffix(".json")
     config.write_text(json.dumps(config_of(source).model_dump(mode="json")))
-    command = [sys.executable, "-c", SCRIPT, "build", str(config), "--output", str(output), "--", *IN_PROCESSES]
+    command = [
+        sys.executable,
+        "-c",
+        SCRIPT,
+        "build",
+        str(source),
+        "--config",
+        str(config),
+        "--output",
+        str(output),
+        "--",
+        *IN_PROCESSES,
+    ]
     job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4])
     try:
         deadline_s = time.monotonic() + 120
