@@ -19,9 +19,9 @@ from pipelines.dataset.dataset import Dataset
 
 
 def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
-    """The splits of each round: one fold is test, the others train.
+    """The splits of each round: one fold is test, the others are train.
 
-    Where `training.patience` lets validation decide when to stop, the fold after the test fold is validation.
+    With early stopping (`training.patience`), the fold after the test fold is validation.
 
     Parameters
     ----------
@@ -33,6 +33,11 @@ def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple
     ------
     UsageError
         There are fewer than three folds, or they are the corpus's own split.
+
+    Examples
+    --------
+    >>> next(rounds(["fold-00", "fold-01", "fold-02"], Training(patience=None)))
+    {'train': ('fold-01', 'fold-02'), 'validation': (), 'test': ('fold-00',)}
     """
     if set(folds) & set(SPLITS):
         raise UsageError(f"crossval needs numbered folds; this dataset has its corpus's own split, {', '.join(folds)}")
@@ -54,28 +59,28 @@ def crossval(
 ) -> tuple[dict[str, Any], list[FileScore]]:
     """Trains and evaluates a model for each fold, and measures all songs together.
 
-    A round that is done is not done again, and one that was stopped goes on.
+    Rounds that are done are not repeated, and one that was stopped is resumed.
 
     Parameters
     ----------
     config : Config
-        Its `training`; the folds of each split are the rounds'.
+        Its `training`; which folds are test and validation, each round decides.
     dataset : Dataset
     output : str
-        A local folder, new or left by this very cross-validation; each round's bundle goes below it.
+        A local folder, new or left by the same cross-validation; it gets a bundle for each round.
     with_leak_gap : bool
-        Whether the end of each train song is kept from the training and scored too, see
-        `model.evaluation.leak_gap`; the picture of both scores goes into the folder.
+        Whether the end of each train song is held out of the training and scored too, see
+        `model.evaluation.leak_gap`; a chart of both accuracies is written to the output.
     new_pipeline : callable, optional
-        Gives an empty pipeline, in which each round's test songs are played at other tempos too; without it they are
+        Returns an empty pipeline, in which each round's test songs are scored at other tempos too. Default: they are
         not.
 
     Returns
     -------
     metrics : dict
-        Over all songs, each scored by the model that never saw it; `rounds` has each round's own song accuracy;
-        `calibration` is that of `model.inference.calibration.reliability_of_rounds`, and all else is by
-        the probabilities as they are; `leak_gap` and `tempo` are there where they were asked for.
+        Over all songs, each scored by the model that was not trained on it; `rounds`: each round's song accuracy;
+        `calibration`: as `model.inference.calibration.reliability_of_rounds` returns it, while all else is measured
+        on uncalibrated probabilities; `leak_gap` and `tempo`, where they were asked for.
     scores : list of FileScore
 
     Raises

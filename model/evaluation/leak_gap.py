@@ -56,7 +56,7 @@ def measure_gap(
     dict
         `trained_songs` and `unseen_songs`, each with `songs`, `verdicts` (predictions: a song in a round) and
         `segments`; `song_accuracy`, over predictions, and `segment_accuracy`; and their 95 % intervals, as
-        `model.evaluation.metrics.measure` gives them.
+        `model.evaluation.metrics.measure` returns them.
     """
     by_round = [replace(score, song=f"{name}/{score.song}") for name, scores in trained.items() for score in scores]
     songs = {(score.song, score.genre) for scores in trained.values() for score in scores}
