@@ -2,6 +2,7 @@
 
 import apache_beam as beam
 import pytest
+import soundfile
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from model.config import Config
@@ -10,6 +11,7 @@ from pipelines.build.build import build
 from pipelines.corpus.synthetic import synth
 
 STYLES = ("ambient", "metal", "techno")
+RATE_HZ = 22_050
 
 
 def new_pipeline(songs):
@@ -20,11 +22,11 @@ def new_pipeline(songs):
 def corpus(tmp_path_factory):
     """Folders of three styles, eight songs of 6 s each."""
     folder = tmp_path_factory.mktemp("synthetic")
-    synth.write_corpus(folder, songs_per_style=8, duration_s=6.0)
-    for style in folder.iterdir():
-        if style.name not in STYLES:
-            for song in style.iterdir():
-                song.unlink()
+    for style in STYLES:
+        (folder / style).mkdir()
+        for number in range(8):
+            samples = synth.song(style, number, duration_s=6.0, sample_rate_hz=RATE_HZ, seed=0)
+            soundfile.write(folder / style / f"{style}.{number:05d}.wav", samples, RATE_HZ, subtype="PCM_16")
     return folder
 
 

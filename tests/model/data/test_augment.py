@@ -139,12 +139,13 @@ def test_a_change_that_no_feature_can_have_is_refused(key):
 def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
     settings = {
         "tempo": 0.25, "pitch_bins": 2, "gain_db": 3, "equalise_db": 2, "mask_bins": 4, "mask_frames": 8,
-        "epochs": 1, "features": ("log_mel", "chroma"), "network": "branches",
+        "epochs": 1, "windows_per_epoch": 1, "features": ("log_mel", "chroma"), "network": "branches",
     }  # fmt: skip
     bundle = train(config.model_copy(update={"training": Training(**settings)}), dataset, str(tmp_path / "bundle"))
     assert bundle.input_windows().frames == {"log_mel": 129, "chroma": 65}
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_those_between(config, dataset, tmp_path):
     def weights(**settings):
         training = config.training.model_copy(update={"epochs": 1, **settings})

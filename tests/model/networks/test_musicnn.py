@@ -22,6 +22,7 @@ from tests.audio_files import write
 from tests.conftest import DATA
 from tests.model.conftest import new_pipeline
 
+pytestmark = pytest.mark.xdist_group("musicnn")  # they share a bundle
 AT_16_KHZ = {"musicnn_mel": {"n_fft": 512, "hop_length": 256}}
 
 # Of frames 0-186 and 187-373 of xeon6.ogg, by the package's own `models.py` and checkpoint under TensorFlow 2.21 with
@@ -148,6 +149,7 @@ def softmax_layers(model):
     return own + [layer for each in inner for layer in softmax_layers(each)]
 
 
+@pytest.mark.slow
 def test_the_branches_are_those_of_the_default_and_the_head_learns(config_and_dataset, bundle, tmp_path):
     config, dataset = config_and_dataset
     default = config.model_copy(update={"training": config.training.model_copy(update={"network": "cnn"})})
@@ -166,6 +168,7 @@ def test_the_branches_are_those_of_the_default_and_the_head_learns(config_and_da
     assert np.mean(right) > 0.9
 
 
+@pytest.mark.slow
 def test_a_stopped_training_gives_the_head_of_an_undisturbed_one(config_and_dataset, bundle, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer_head, "train_head", interrupted)
     with pytest.raises(KeyboardInterrupt):

@@ -13,6 +13,11 @@ from pipelines.features.schema import Features
 SECONDS, RATE_HZ = 5, 22_050
 
 
+def output_of(model, windows):
+    """What `predict` gives, without its tracing, which takes seconds."""
+    return keras.tree.map_structure(np.asarray, model(windows, training=False))
+
+
 def shapes_of(name):
     """A network's windows of 5 s, of its own features with their defaults."""
     chosen = Features.model_validate({key: {} for key in NETWORKS[name].features}).chosen
@@ -77,7 +82,7 @@ def test_every_network_takes_windows_of_any_length(name):
     model = registry.for_any_length(registry.build(name, shapes, 3))
     for seconds in (0.6, 1.0, 1.3):
         windows = random_windows({n: (round(frames * seconds), bins) for n, (frames, bins) in shapes.items()})
-        output = model.predict_on_batch(windows)
+        output = output_of(model, windows)
         assert output.shape[::2] == (2, 3) and np.isfinite(output).all()
 
 
@@ -86,6 +91,7 @@ def test_every_network_is_trained_for_a_step(name):
     shapes = shapes_of(name)
     model = registry.build(name, shapes, 3)
     optimizer.compile_for(model, 10, 1e-3, Training())
+    model.run_eagerly = True  # faster than tracing it for two steps
     before = [weight.numpy() for weight in model.trainable_variables]
     for _ in range(2):  # in the first the learning rate is 0
         loss = model.train_on_batch(random_windows(shapes), np.eye(3, dtype=np.float32)[:2], return_dict=True)["loss"]
@@ -128,9 +134,9 @@ def test_the_output_in_distribution_is_the_mean_of_the_branches():
     for name, count in {"cnn": 2, "crnn": 1}.items():
         trainable = registry.build(name, {"log_mel": (40, 32)}, 3)
         model = rejection.with_rejection(assembly.with_embedding(trainable), [IN_DISTRIBUTION], [OUT_OF_DISTRIBUTION])
-        outputs = trainable.predict(IN_DISTRIBUTION, verbose=0)
+        outputs = output_of(trainable, IN_DISTRIBUTION)
         assert outputs.shape == (100, count, 3)
-        probabilities = model.predict(IN_DISTRIBUTION, verbose=0)
+        probabilities = output_of(model, IN_DISTRIBUTION)
         assert np.isclose(outputs.mean(axis=1), probabilities, rtol=1e-4).all(axis=1).mean() == pytest.approx(0.99)
         assert [v.path for v in trainable.trainable_variables] == [v.path for v in model.trainable_variables]
 
@@ -138,14 +144,14 @@ def test_the_output_in_distribution_is_the_mean_of_the_branches():
 def embedding_and_outputs(trainable, windows):
     given = {name: windows[name] for name in trainable.input}
     ends = [layer.input for layer in trainable.layers if layer.name.startswith("branch_output_")]
-    embeddings = keras.Model(trainable.input, ends).predict(given, verbose=0)
-    return np.concatenate(embeddings if len(ends) > 1 else [embeddings], axis=1), trainable.predict(given, verbose=0)
+    embeddings = output_of(keras.Model(trainable.input, ends), given)
+    return np.concatenate(embeddings if len(ends) > 1 else [embeddings], axis=1), output_of(trainable, given)
 
 
 def test_models_side_by_side_give_what_each_does():
     models = [registry.build("cnn", {"log_mel": (40, 32)}, 3), registry.build("crnn", {"mfcc": (50, 20)}, 3)]
     windows = IN_DISTRIBUTION | {"mfcc": np.random.default_rng(2).normal(size=(100, 50, 20)).astype(np.float32)}
-    both = assembly.side_by_side(*map(assembly.with_embedding, models)).predict(windows, verbose=0)
+    both = output_of(assembly.side_by_side(*map(assembly.with_embedding, models)), windows)
     embeddings, outputs = zip(*(embedding_and_outputs(model, windows) for model in models), strict=True)
     np.testing.assert_allclose(both["embedding"], np.concatenate(embeddings, axis=1), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(both["branch_outputs"], np.concatenate(outputs, axis=1), rtol=1e-4)
@@ -155,21 +161,21 @@ def test_outputs_are_averaged_over_three_tempos_and_the_embedding_is_of_the_wind
     trainable = registry.build("cnn", {"log_mel": (40, 32)}, 3)
     flexible = registry.for_any_length(trainable)
     averaged = assembly.averaged_over_tempos(assembly.with_embedding(flexible), {"log_mel": (40, 32)}, 0.25)
-    given = averaged.predict(IN_DISTRIBUTION, verbose=0)
+    given = output_of(averaged, IN_DISTRIBUTION)
     embedding, outputs = embedding_and_outputs(trainable, IN_DISTRIBUTION)
     np.testing.assert_allclose(given["embedding"], embedding, rtol=1e-4, atol=1e-5)
     played = [tf.image.resize(IN_DISTRIBUTION["log_mel"][..., None], (frames, 32))[..., 0] for frames in (50, 32)]
-    others = [flexible.predict({"log_mel": values}, verbose=0) for values in played]
+    others = [output_of(flexible, {"log_mel": values}) for values in played]
     np.testing.assert_allclose(given["branch_outputs"], np.mean([outputs, *others], axis=0), rtol=1e-3)
     same = assembly.averaged_over_tempos(assembly.with_embedding(flexible), {"log_mel": (40, 32)}, 0.0)
-    alike = same.predict(IN_DISTRIBUTION, verbose=0)
+    alike = output_of(same, IN_DISTRIBUTION)
     np.testing.assert_allclose(alike["branch_outputs"], outputs, rtol=1e-4)
 
 
 def test_the_output_out_of_distribution_is_nearly_uniform_and_keeps_its_order():
     trainable = registry.build("cnn", {"log_mel": (40, 32)}, 3)
     model = rejection.with_rejection(assembly.with_embedding(trainable), [IN_DISTRIBUTION], [OUT_OF_DISTRIBUTION])
-    probabilities = model.predict(OUT_OF_DISTRIBUTION, verbose=0)
-    sure = trainable.predict(OUT_OF_DISTRIBUTION, verbose=0).mean(axis=1)
+    probabilities = output_of(model, OUT_OF_DISTRIBUTION)
+    sure = output_of(trainable, OUT_OF_DISTRIBUTION).mean(axis=1)
     assert sure.max() > 0.4
     np.testing.assert_allclose(probabilities, 1 / 3 + 0.001 * (sure - 1 / 3), atol=1e-5)

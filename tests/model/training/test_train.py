@@ -90,6 +90,7 @@ def test_nothing_is_pickled(bundle):
     assert sorted(names) == ["config.json", "metadata.json", "model.weights.h5"]
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_weights(config, dataset, bundle, tmp_path):
     for one, two in zip(weights_of(bundle), weights_of(train(config, dataset, str(tmp_path / "b"))), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)
@@ -111,8 +112,7 @@ train.train(config, Dataset.load(sys.argv[2]), sys.argv[3])
 """
 
 
-def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(config, dataset, tmp_path):
-    undisturbed = train(config, dataset, str(tmp_path / "undisturbed"))
+def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(config, dataset, bundle, tmp_path):
     (tmp_path / "config.json").write_text(config.model_dump_json())
     arguments = [str(tmp_path / "config.json"), dataset.url, str(tmp_path / "killed")]
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True)
@@ -120,9 +120,9 @@ def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(con
     assert not (tmp_path / "killed" / "bundle.json").exists()
     assert len(json.loads((tmp_path / "killed" / "_training" / "state.json").read_text())["rows"]) == 2
     resumed = train(config, dataset, str(tmp_path / "killed"))
-    for one, two in zip(weights_of(undisturbed), weights_of(resumed), strict=True):
+    for one, two in zip(weights_of(bundle), weights_of(resumed), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
-    before, after = history(undisturbed), history(resumed)
+    before, after = history(bundle), history(resumed)
     assert [row["epoch"] for row in before] == [row["epoch"] for row in after]
     for row, other in zip(before, after, strict=True):
         assert float(row["validation_loss"]) == pytest.approx(float(other["validation_loss"]), abs=1e-4)
@@ -205,11 +205,10 @@ def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp
     assert ("no validation songs" in capsys.readouterr().err) == (patience is not None)
 
 
-def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, tmp_path):
-    quick = changed(config, epochs=1)
-    bundle = train(quick, dataset, str(tmp_path / "b"))
+def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, bundle, tmp_path):
+    shutil.copytree(bundle.url, tmp_path / "b")
     (tmp_path / "b" / "_training").mkdir()
-    assert train(quick, dataset, str(tmp_path / "b")) == bundle
+    assert train(config, dataset, str(tmp_path / "b")) == Bundle.load(str(tmp_path / "b"))
     assert not (tmp_path / "b" / "_training").exists()
 
 
