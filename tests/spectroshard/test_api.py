@@ -116,13 +116,15 @@ def test_shuffled_batches_are_one_window_a_song_and_others_each_time(ds):
 def test_a_keras_model_learns_from_them(ds):
     import keras
 
+    keras.utils.set_random_seed(1)
     inputs = {name: keras.Input((round(rate), bins), name=name) for name, rate, bins in [("log_mel", 43, 32)]}
     outputs = keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(inputs["log_mel"]))
     network = keras.Model(inputs, outputs)
-    network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    network.compile("adam", "sparse_categorical_crossentropy")
     batches = ds.split("train").to_tf(window_s=1.0, batch_size=4, shuffle=True)
-    history = network.fit(batches.map(lambda x, y: ({"log_mel": x["log_mel"]}, y)), epochs=5, verbose=0)
-    assert history.history["accuracy"][-1] == 1
+    batches = batches.map(lambda features, labels: ({"log_mel": features["log_mel"]}, labels))
+    losses = network.fit(batches, epochs=5, shuffle=False, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 2
 
 
 def test_to_torch_says_what_is_missing(ds, monkeypatch):
