@@ -74,7 +74,7 @@ class FoldsConfig(Section):
         The numbers of the folds that are test and validation, where the corpus has no splits of its own.
     """
 
-    count: int = Field(10, ge=2, le=100)
+    count: int = Field(default=10, ge=2, le=100)
     seed: int = 0
     group_by: Literal["song", "artist"] = "artist"
     copies: Literal["keep", "drop"] = "keep"
@@ -101,7 +101,7 @@ class ShardsConfig(Section):
     """
 
     dtype: StorageType = "float16"
-    size_mb: float = Field(128.0, gt=0)
+    size_mb: float = Field(default=128.0, gt=0)
 
 
 class BuildSection(Section):
@@ -115,7 +115,7 @@ class BuildSection(Section):
         The folder of an earlier dataset of this corpus, by path or fsspec URL: its groups keep their folds.
     """
 
-    max_reject_share: float = Field(0.05, ge=0, le=1)
+    max_reject_share: float = Field(default=0.05, ge=0, le=1)
     previous: str = ""
 
 

@@ -156,7 +156,8 @@ def _parser() -> argparse.ArgumentParser:
         verb.set_defaults(run=run)
         verb.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
         for name, metavar, about, how in arguments:
-            action = verb.add_argument(name, help=about, **({"metavar": metavar} | how if metavar else how))
+            named: dict[str, Any] = {"metavar": metavar} if metavar else {}
+            action = verb.add_argument(name, help=about, **named, **how)
             if metavar not in _NOT_PATHS:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
     return parser

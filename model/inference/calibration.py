@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-import scipy.optimize
 from numpy.typing import NDArray
 
 from model.inference.scores import FileScore, by_song, temper, with_temperature
@@ -86,6 +85,8 @@ def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float
     >>> round(temperature, 1), temper(window, temperature).round(2)
     (4.2, array([[0.75, 0.25]], dtype=float32))
     """
+    from scipy.optimize import minimize_scalar  # slow to load, and only a training fits
+
     songs = by_song(scores)
     if not songs:
         return 1.0
@@ -96,7 +97,7 @@ def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float
     def brier(log_temperature: float) -> float:
         return float(((temper(probabilities, float(np.exp(log_temperature))) - targets) ** 2).sum())
 
-    found = scipy.optimize.minimize_scalar(brier, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
+    found = minimize_scalar(brier, bounds=tuple(np.log(_TEMPERATURES)), method="bounded")
     return float(np.exp(found.x))
 
 

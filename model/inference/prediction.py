@@ -67,28 +67,33 @@ class Prediction(Section):
     """What a bundle says about the genres of a file; one row of every output."""
 
     path: Annotated[str, OnPage("song")] = Field(description="The file, as a path or URL.")
-    status: str = Field(PREDICTED, description="`predicted`, or `rejected` where the file could not be classified.")
-    genre: Annotated[str, OnPage("genre")] = Field("", description="The most probable genre.")
+    status: str = Field(
+        default=PREDICTED, description="`predicted`, or `rejected` where the file could not be classified."
+    )
+    genre: Annotated[str, OnPage("genre")] = Field(default="", description="The most probable genre.")
     probability: Annotated[float, OnPage("probability", format_percent)] = Field(
-        0.0, description="The probability of that genre, calibrated."
+        default=0.0, description="The probability of that genre, calibrated."
     )
     is_confident: bool = Field(
-        False, description="Whether the probability reaches the bundle's confidence threshold; if not, trust no genre."
+        default=False,
+        description="Whether the probability reaches the bundle's confidence threshold; if not, trust no genre.",
     )
     duration_s: Annotated[float, OnPage("duration", format_time)] = Field(
-        0.0, description="The decoded audio's duration in seconds."
+        default=0.0, description="The decoded audio's duration in seconds."
     )
     year: Annotated[int | None, OnPage("year")] = Field(
-        None, description="The year from the manifest, else from the file's tags; empty where neither has one."
+        default=None, description="The year from the manifest, else from the file's tags; empty where neither has one."
     )
-    reason: str = Field("", description="Of a rejected file: why, as one of the reject reasons of a dataset's ledger.")
-    error: str = Field("", description="Of a rejected file: what was found, and what was expected.")
+    reason: str = Field(
+        default="", description="Of a rejected file: why, as one of the reject reasons of a dataset's ledger."
+    )
+    error: str = Field(default="", description="Of a rejected file: what was found, and what was expected.")
     probabilities: Annotated[dict[str, float], OnPage("mixture")] = Field(
         default_factory=dict,
         description="The song's distribution over genres: the mean of its windows', at the bundle's temperature.",
     )
     timeline: tuple[TimelinePoint, ...] = Field(
-        (), description="The song's windows from its beginning to its end, with uncalibrated probabilities."
+        default=(), description="The song's windows from its beginning to its end, with uncalibrated probabilities."
     )
 
 

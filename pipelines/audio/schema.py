@@ -21,9 +21,9 @@ class AudioConfig(Section):
         What lies beyond is not read.
     """
 
-    sample_rate_hz: int = Field(22_050, ge=1_000, le=96_000)
-    min_duration_s: float = Field(1.0, gt=0)
-    max_duration_s: float = Field(600.0, gt=0)
+    sample_rate_hz: int = Field(default=22_050, ge=1_000, le=96_000)
+    min_duration_s: float = Field(default=1.0, gt=0)
+    max_duration_s: float = Field(default=600.0, gt=0)
 
     @pydantic.model_validator(mode="after")
     def _some_duration_is_allowed(self) -> Self:

@@ -33,8 +33,8 @@ class Feature(Section):
         The distance from one frame to the next, in samples.
     """
 
-    n_fft: int = Field(2048, ge=16)
-    hop_length: int = Field(512, ge=1)
+    n_fft: int = Field(default=2048, ge=16)
+    hop_length: int = Field(default=512, ge=1)
 
     is_mel_spectrogram: ClassVar[bool] = False
     """Whether the bins are mel bands, so that a change of pitch shifts values from bin to bin."""
@@ -77,7 +77,7 @@ class StftDb(Feature):
         Values are clipped at so many dB below the song's peak; None clips none.
     """
 
-    top_db: float | None = Field(80.0, gt=0)
+    top_db: float | None = Field(default=80.0, gt=0)
 
     is_level_db: ClassVar[bool] = True
 
@@ -99,10 +99,10 @@ class Mel(Feature):
         Values are clipped at so many dB below the song's peak; None clips none.
     """
 
-    n_mels: int = Field(128, ge=1)
-    fmin: float = Field(0.0, ge=0)
-    fmax: float | None = Field(None, gt=0)
-    top_db: float | None = Field(80.0, gt=0)
+    n_mels: int = Field(default=128, ge=1)
+    fmin: float = Field(default=0.0, ge=0)
+    fmax: float | None = Field(default=None, gt=0)
+    top_db: float | None = Field(default=80.0, gt=0)
 
     @property
     def bands(self) -> "Mel":
@@ -131,11 +131,11 @@ class MusicnnMel(LogMel):
     Windows have 32 ms, one every 16 ms. The defaults are for 22,050 Hz; for 16,000 Hz set n_fft 512, hop_length 256.
     """
 
-    n_fft: int = Field(704, ge=16)
-    hop_length: int = Field(353, ge=1)
-    n_mels: int = Field(96, ge=1)
-    fmax: float | None = Field(8000.0, gt=0)
-    top_db: float | None = Field(None, gt=0)
+    n_fft: int = Field(default=704, ge=16)
+    hop_length: int = Field(default=353, ge=1)
+    n_mels: int = Field(default=96, ge=1)
+    fmax: float | None = Field(default=8000.0, gt=0)
+    top_db: float | None = Field(default=None, gt=0)
 
 
 class HarmonicMel(LogMel):
@@ -149,7 +149,7 @@ class HarmonicMel(LogMel):
         The length of the median filters, in frames and in bins.
     """
 
-    kernel_size: int = Field(31, ge=1)
+    kernel_size: int = Field(default=31, ge=1)
 
 
 class PercussiveMel(HarmonicMel):
@@ -165,7 +165,7 @@ class Mfcc(Mel):
         How many coefficients, from the zeroth.
     """
 
-    n_mfcc: int = Field(20, ge=1)
+    n_mfcc: int = Field(default=20, ge=1)
 
     @pydantic.model_validator(mode="after")
     def _has_enough_bands(self) -> Self:
@@ -187,7 +187,7 @@ class Chroma(Feature):
         How many pitch classes an octave has.
     """
 
-    n_chroma: int = Field(12, ge=1)
+    n_chroma: int = Field(default=12, ge=1)
 
     @property
     def bins(self) -> int:
@@ -207,7 +207,7 @@ class SpectralRolloff(Feature):
         The share of a frame's magnitude that lies at or below the rolloff frequency.
     """
 
-    roll_percent: float = Field(0.85, gt=0, lt=1)
+    roll_percent: float = Field(default=0.85, gt=0, lt=1)
 
 
 class OnsetStrength(Mel):
@@ -223,7 +223,7 @@ class Tempogram(Mel):
         The length of the autocorrelation's window, in frames.
     """
 
-    win_length: int = Field(384, ge=1)
+    win_length: int = Field(default=384, ge=1)
 
     @property
     def bins(self) -> int:

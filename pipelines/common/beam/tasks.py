@@ -28,6 +28,7 @@ class Task(Protocol):
     @property
     def files(self) -> Sequence[Any]:
         """What it is about; progress counts them."""
+        ...
 
 
 class Result(Protocol):
@@ -36,6 +37,7 @@ class Result(Protocol):
     @property
     def rejected(self) -> int | Sized:
         """How many files were rejected, or which; a result with any is not kept for a further run."""
+        ...
 
 
 Item = TypeVar("Item")
