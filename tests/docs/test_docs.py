@@ -1,0 +1,82 @@
+"""The documentation: what it says is run, where it points to is there, what is generated is up to date."""
+
+import re
+
+import pytest
+import yaml
+
+from docs import generate
+from model.config import Config
+from pipelines.config import check
+from tests.docs import runner
+from tests.docs.markdown import PAGES, README, REPOSITORY, anchors, blocks, commands, links
+from tests.docs.runner import run_page
+
+MOST_LINES_OF_README = 130
+SLOW = ("command-line", "library", "models-and-results")
+"""Pages that train networks of their own."""
+
+
+def _has_code(page):
+    return any(language in ("bash", "python") for language, _ in blocks(page))
+
+
+def test_readme_runs_from_nothing(after_readme):
+    assert (after_readme / "predictions.html").exists()
+
+
+def _marks(page):
+    return pytest.mark.slow if page.stem in SLOW else ()
+
+
+WITH_CODE = [pytest.param(p, id=p.stem, marks=_marks(p)) for p in PAGES if p != README and _has_code(p)]
+
+
+@pytest.mark.parametrize("page", WITH_CODE)
+def test_page_runs(page, folder, home):
+    run_page(page, folder, home)
+
+
+def test_every_exception_is_needed():
+    lines = [" ".join(c) for page in PAGES for language, b in blocks(page) if language == "bash" for c in commands(b)]
+    for start in runner.NOT_RUN:
+        assert any(line.startswith(start) for line in lines), f"no page has {start!r}: take it out of NOT_RUN"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_configurations_are_valid(page):
+    for language, block in blocks(page):
+        if language == "yaml":
+            check(yaml.safe_load(block), Config, str(page))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page):
+    for link in links(page):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), f"{page.name} links to {link}, which is not there"
+            assert not anchor or anchor in anchors(target), f"{page.name} links to {link}; it has no such heading"
+
+
+def test_readme_is_short_and_knows_every_page():
+    text = README.read_text()
+    assert len(text.splitlines()) <= MOST_LINES_OF_README
+    for page in PAGES[1:]:
+        assert f"](docs/{page.name})" in text, f"README's map lacks docs/{page.name}"
+
+
+@pytest.mark.parametrize("page", [README, REPOSITORY / "docs" / "command-line.md"], ids=lambda page: page.stem)
+def test_every_command_is_told(page, capsys):
+    with pytest.raises(SystemExit):
+        runner.cli.main(["--help"])
+    listed = re.findall(r"^ {2,4}(\w+) ", capsys.readouterr().out, re.MULTILINE)
+    assert listed
+    for command in listed:
+        assert f"`spectroshard {command}" in page.read_text(), f"{page.name} has no command {command}"
+
+
+def test_generated_pages_are_up_to_date():
+    for page, text in generate.pages().items():
+        assert page.read_text() == text, f"docs/{page.name} is out of date: run make docs"
