@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import shtab
 
 import spectroshard
+from pipelines.common.beam.failures import root_cause
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
@@ -178,8 +179,5 @@ def _refuse_slips(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 
 def _in_a_line(error: Exception) -> str:
-    if isinstance(error, SpectroshardError):
-        return str(error)
-    if isinstance(error, OSError) and error.filename and error.strerror:
-        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())} (-v shows where)"
+    is_told = isinstance(error, SpectroshardError) or (isinstance(error, OSError) and error.filename)
+    return root_cause(error) if is_told else f"{root_cause(error)} (-v shows where)"

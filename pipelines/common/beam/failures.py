@@ -1,0 +1,67 @@
+"""What went wrong in a pipeline, in a line: Beam wraps a worker's error, or gives its whole traceback as text."""
+
+import re
+
+from pipelines.common.errors import SpectroshardError
+
+_STEP = re.compile(r" \[while running '[^']*'\]")
+# The last line of a traceback: where the error was raised, its class may have a module in front of it.
+_RAISED = re.compile(r"^(?:\w+\.)*(\w+): (.*)", re.MULTILINE | re.DOTALL)
+_OF_SYSTEM = re.compile(r"\[Errno \d+\] (.+): '(.+)'", re.DOTALL)
+_TRACEBACK = "Traceback (most recent call last):\n"
+
+
+def root_cause(error: BaseException) -> str:
+    """The error that ended a pipeline, or any other, in one line without the machinery around it.
+
+    Parameters
+    ----------
+    error : Exception
+        As it reaches the process that runs the pipeline.
+
+    Returns
+    -------
+    str
+        The message alone of an error that is meant for the user, or of the system's about a file, which comes first
+        then; of any other its class too.
+
+    Examples
+    --------
+    >>> root_cause(OSError(28, "No space left on device", "/data/a.tfrecord"))
+    '/data/a.tfrecord: no space left on device'
+    >>> root_cause(RuntimeError("OSError: [Errno 28] No space left on device: '/data/a' [while running 'Read files']"))
+    '/data/a: no space left on device'
+    >>> root_cause(KeyError("hop"))
+    "KeyError: 'hop'"
+    """
+    return " ".join(_cause(error).split())
+
+
+def _cause(error: BaseException) -> str:
+    text = _STEP.sub("", str(error))
+    if isinstance(error, SpectroshardError):
+        return text
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return _of_file(error.strerror, str(error.filename))
+    return _of_text(text if isinstance(error, RuntimeError) else f"{type(error).__name__}: {text}")
+
+
+def _of_text(text: str) -> str:
+    """The cause of a traceback, or of an error's class and message."""
+    frames = text.rpartition(_TRACEBACK)[2].splitlines(keepends=True)
+    # In a traceback, what begins at the margin is the error itself.
+    raised = "".join(frames[next((i for i, line in enumerate(frames) if not line[:1].isspace()), 0) :])
+    found = _RAISED.match(raised)
+    if found is None:
+        return f"RuntimeError: {raised}"
+    kind, message = found.groups()
+    if kind == RuntimeError.__name__ and (inner := _RAISED.match(message)) and inner[1].endswith("Error"):
+        return _of_text(message)  # what Beam wrapped
+    if system := _OF_SYSTEM.match(message):
+        return _of_file(*system.groups())
+    is_ours = kind in {SpectroshardError.__name__, *(own.__name__ for own in SpectroshardError.__subclasses__())}
+    return message if is_ours else f"{kind}: {message}"
+
+
+def _of_file(fault: str, path: str) -> str:
+    return f"{path}: {fault[0].lower()}{fault[1:]}"
