@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import logging
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -24,7 +25,14 @@ Argument = tuple[str, str, str, dict[str, Any]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a verb; returns 0 where it is done, 1 where the work failed, 2 where the command line was wrong."""
+    """Runs a verb.
+
+    Returns
+    -------
+    int
+        The exit code: 0 where it is done, 1 where the work failed or was interrupted, 2 where the command line was
+        wrong, 143 where SIGTERM ended it.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     parser = _parser()
@@ -34,19 +42,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _refuse_slips(parser, own)
     options = parser.parse_args(own)
     options.beam = arguments[len(own) + 1 :]
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
         with contextlib.nullcontext() if options.verbose else suppressed():
             code: int = options.run(options)
         return code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped; the same command goes on where it was", file=sys.stderr)
-        return 1
+        return 128 + signal.SIGTERM if isinstance(stop, _Terminated) else 1
     except Exception as error:
         if options.verbose:
             traceback.print_exc()
         print(f"spectroshard {options.command}: {_in_a_line(error)}", file=sys.stderr)
         return error.exit_code if isinstance(error, SpectroshardError) else 1
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Terminated(KeyboardInterrupt):
+    """What SIGTERM raises, so that workers are ended and unfinished files removed as after an interrupt."""
+
+
+def _terminate(*_: object) -> NoReturn:
+    raise _Terminated
 
 
 def completion(options: Options) -> int:

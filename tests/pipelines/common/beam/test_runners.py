@@ -130,8 +130,9 @@ def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tm
     assert content_of(output) == content_of(Path(built.dataset.url))
 
 
-def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_path):
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_path, number, exit_code):
     output = tmp_path / "out"
-    code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, signal.SIGINT))
-    assert code == 1 and errors.splitlines()[-1] == "stopped; the same command goes on where it was"
+    code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, number))
+    assert code == exit_code and errors.splitlines()[-1] == "stopped; the same command goes on where it was"
     assert not any(Path("/proc", worker).exists() for worker in workers)
