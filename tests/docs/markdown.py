@@ -11,6 +11,7 @@ PAGES = [README, *sorted((REPOSITORY / "docs").glob("*.md"))]
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_PATH = re.compile(r"`((?:configs|docs|model|pipelines|spectroshard|tests)/[\w./-]*)`")
 _HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
@@ -28,6 +29,11 @@ def commands(block: str) -> list[list[str]]:
 def links(page: Path) -> list[str]:
     """The targets of a page's links."""
     return _LINK.findall(_FENCED.sub("", page.read_text()))
+
+
+def paths(page: Path) -> list[str]:
+    """The files and folders of this repository that a page names as code."""
+    return _PATH.findall(page.read_text())
 
 
 def anchors(page: Path) -> set[str]:

@@ -9,7 +9,7 @@ from docs import generate
 from model.config import Config
 from pipelines.config import check
 from tests.docs import runner
-from tests.docs.markdown import PAGES, README, REPOSITORY, anchors, blocks, commands, links
+from tests.docs.markdown import PAGES, README, REPOSITORY, anchors, blocks, commands, links, paths
 from tests.docs.runner import run_page
 
 MOST_LINES_OF_README = 130
@@ -58,6 +58,11 @@ def test_links_lead_somewhere(page):
             target = (page.parent / path).resolve() if path else page
             assert target.exists(), f"{page.name} links to {link}, which is not there"
             assert not anchor or anchor in anchors(target), f"{page.name} links to {link}; it has no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_named_files_are_there(page):
+    assert [path for path in paths(page) if not (REPOSITORY / path).exists()] == []
 
 
 def test_readme_is_short_and_knows_every_page():
