@@ -4,6 +4,7 @@ Each imports what it needs when it is called, what is cheap first, so that a sli
 """
 
 import argparse
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -37,8 +38,10 @@ def build(options: Options) -> int:
         f" {duration_s / built.elapsed_s:.0f} seconds of audio per second"
     )
     _print_written(options.output, "dataset.json", "songs.parquet", "copies.parquet", f"{len(dataset.shards)} shards")
-    if config.training.model_fields_set:
-        print(f"how to train is not kept in it: spectroshard train {options.output} --config {options.config} ...")
+    if config.training.model_fields_set and options.command == "build":
+        given = (["--config", options.config] if options.config else []) + [f"--set={key}" for key in options.set]
+        line = shlex.join(["spectroshard", "train", options.output, "--output", "BUNDLE", *given])
+        print(f"a dataset does not store how to train, so say it again: {line}")
     return 0
 
 
