@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-import torch
-from torch.utils.data import IterableDataset, get_worker_info
+
+# The caller installs PyTorch; where types are checked it may be missing.
+import torch  # pyright: ignore[reportMissingImports]
+from torch.utils.data import IterableDataset, get_worker_info  # pyright: ignore[reportMissingImports]
 
 from model.networks.windows import Windows
 from spectroshard.song import Song

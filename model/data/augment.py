@@ -75,7 +75,7 @@ def change_tempo(batch: Batch, frames: Mapping[str, int], seed: Any, training: T
 
     if not training.tempo:
         return batch
-    count = tf.shape(next(iter(batch.values())))[0]
+    count = _count(batch)
     draws = tf.random.stateless_uniform([2, count, 1], _seed_of("tempo", seed))
     rates = tf.exp((2 * draws[0] - 1) * math.log1p(training.tempo))
 
@@ -100,7 +100,7 @@ def change_pitch(batch: Batch, seed: Any, training: Training) -> Batch:
 
     if not training.pitch_bins:
         return batch
-    count = tf.shape(next(iter(batch.values())))[0]
+    count = _count(batch)
     most = training.pitch_bins
     shifts = tf.random.stateless_uniform([count, 1], _seed_of("pitch", seed), -most, most + 1, tf.int32)
 
@@ -135,7 +135,7 @@ def change_tone(batch: Batch, deviation: Mapping[str, Any], seed: Any, training:
 
     if not (training.gain_db or training.equalise_db):
         return batch
-    count = tf.shape(next(iter(batch.values())))[0]
+    count = _count(batch)
     own = _seed_of("tone", seed)
     gains_db = training.gain_db * tf.random.stateless_uniform([count, 1], own, -1, 1)
     bands_db = gains_db + training.equalise_db * tf.random.stateless_normal([count, _BANDS], own + 1)
@@ -157,6 +157,13 @@ def _interpolated(bands: Any, bins: int) -> Any:
     places = np.linspace(0, _BANDS - 1, bins)
     hats = np.maximum(0, 1 - np.abs(places[None, :] - np.arange(_BANDS)[:, None]))
     return tf.matmul(bands, tf.constant(hats, tf.float32))
+
+
+def _count(batch: Batch) -> Any:
+    """How many windows a batch holds, which its graph learns only as it runs."""
+    import tensorflow as tf
+
+    return tf.shape(next(iter(batch.values())))[0]
 
 
 def _seed_of(change: str, seed: Any) -> Any:
@@ -218,7 +225,8 @@ def mix(batch: Batch, labels: Any, seed: Any, training: Training) -> tuple[Batch
 
     if not training.mixup:
         return batch, labels
-    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], _seed_of("mix", seed), alpha=training.mixup) + 1e-9
+    alpha = tf.constant(training.mixup)
+    gammas = tf.random.stateless_gamma([2, tf.shape(labels)[0]], _seed_of("mix", seed), alpha) + 1e-9
     share = tf.reduce_max(gammas, axis=0) / tf.reduce_sum(gammas, axis=0)
 
     def mixed(values: Any) -> Any:

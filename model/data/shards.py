@@ -11,7 +11,7 @@ import fsspec
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import tensors
-from pipelines.dataset.dataset import Dataset, Shard
+from pipelines.dataset.dataset import Dataset
 
 _BUFFER_BYTES = 1 << 20
 _CACHE = Path("~/.cache/spectroshard").expanduser()
@@ -37,7 +37,7 @@ def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
         )
     paths = [_local_path(storage.join(dataset.url, shard.name)) for shard in shards]
     for shard, path in zip(shards, paths, strict=True):
-        _check(shard, path, storage.version(path))
+        _check(path, storage.version(path), shard.sha256)
     return paths
 
 
@@ -49,16 +49,16 @@ def _local_path(url: str) -> str:
 
 
 @functools.cache
-def _check(shard: Shard, path: str, version: str) -> None:
+def _check(path: str, version: str, sha256: str) -> None:
     """Refuses a file that is not the shard. Each version of a file is hashed once in a process."""
     try:
         with Path(path).open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise SpectroshardError(f"{path}: cannot be read ({error.strerror}); build the dataset again") from error
-    if found != shard.sha256:
+    if found != sha256:
         raise SpectroshardError(
-            f"{path}: is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {shard.sha256[:12]});"
+            f"{path}: is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {sha256[:12]});"
             " build the dataset again, in a new folder"
         )
 

@@ -116,7 +116,7 @@ def _song(prediction: Prediction, name: str, genres: Sequence[str]) -> dict[str,
         if round(end) > round(begin):
             stops.append(f"var(--g{index % len(LIGHT)}) {begin:.0f}% {end:.0f}%")
         begin = end
-    ranked = [index for index in np.argsort(-mixture, kind="stable") if round(100 * mixture[index])]
+    ranked = [index for index in np.argsort(-mixture, kind="stable") if round(100 * float(mixture[index]))]
     return {
         "name": name,
         "cells": _cells(prediction),

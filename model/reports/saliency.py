@@ -77,4 +77,4 @@ class IntegratedGradients:
             tape.watch(inputs)
             logs = tf.math.log(tf.maximum(self._network(inputs, training=False), _LEAST_PROBABILITY))
             score = tf.reduce_sum(tf.gather(logs, genre, axis=1) - tf.reduce_mean(logs, axis=1))
-        return tape.gradient(score, inputs, unconnected_gradients="zero")
+        return tape.gradient(score, inputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)

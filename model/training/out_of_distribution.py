@@ -30,7 +30,9 @@ def batches(dataset: Dataset, windows: Windows) -> Iterator[dict[str, NDArray[np
         By feature, shape (windows, frames, bins).
     """
     config = dataset.config
-    features = _features(config.audio, config.features.only(tuple(windows.frames)), windows.window_s)
+    wanted = config.features.only(tuple(windows.frames))
+    # Both are frozen and so hashable, which pyright does not read from pydantic's `model_config`.
+    features = _features(config.audio, wanted, windows.window_s)  # pyright: ignore[reportArgumentType]
     tile = windows.compiled_tile()
     for first in range(0, _SOUNDS, _SOUNDS_AT_ONCE):
         tiled = [tile(windows.normalise(of_sound)) for of_sound in features[first : first + _SOUNDS_AT_ONCE]]

@@ -68,7 +68,7 @@ def read(url: str, kind: type[Row]) -> list[Row]:
     """
     try:
         field_of = {_column(field): field.name for field in dataclasses.fields(kind)}
-        rows = table(storage.read_bytes(url)).to_pylist()
+        rows: list[dict[str, Any]] = table(storage.read_bytes(url)).to_pylist()
         return [kind(**{field_of.get(column, column): value for column, value in row.items()}) for row in rows]
     except (OSError, pa.ArrowException, TypeError) as error:
         raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error

@@ -75,7 +75,7 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
         return len(names) * sum(name.startswith((_HITS, _FOUND)) for name in storage.names(own_folder)) // steps
 
     with Progress("Compare fingerprints", len(names), compared), new_pipeline(0) as pipeline:
-        (
+        _ = (
             pipeline
             | "List partitions" >> beam.Create(range(partitioning.partitions), reshuffle=False)
             | "Spread partitions" >> beam.Reshuffle()

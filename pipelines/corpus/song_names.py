@@ -45,7 +45,7 @@ def with_song_names(files: Sequence[File]) -> list[File]:
     """
     paths = _own_paths([file.path for file in files])
     song_of = songs_of_segments(paths, [file.duration_s for file in files])
-    having = defaultdict(set)
+    having: dict[str, set[str]] = defaultdict(set)
     for path, file in zip(paths, files, strict=True):
         having[path].add(file.path)
     counted = {path for path in having if _is_counted(song_of.get(path, path))}

@@ -61,7 +61,7 @@ def _of_mutagen(path: Path, names: Sequence[str]) -> list[str]:
     try:
         # APEv2 also follows formats that have tags of their own.
         tags = mutagen.File(path, easy=True) or APEv2(path)  # type: ignore[no-untyped-call]
-        return [str(value) for name in names for value in tags.get(name, ())]
+        return [str(value) for name in names for value in tags.get(name) or ()]
     except (mutagen.MutagenError, LookupError, TypeError, ValueError, struct.error):  # its parsers let these through
         return []
 

@@ -150,7 +150,7 @@ class BandsReader(FrameReader):
 
     def __init__(self, stft: BlockStft, mel: schema.Mel):
         super().__init__(stft, mel.n_mels)
-        self._filters = _mel_filters(stft.sample_rate_hz, mel, stft.dtype)
+        self._filters = _mel_filters(stft.sample_rate_hz, mel.n_fft, mel.n_mels, mel.fmin, mel.fmax, stft.dtype)
 
     def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
         kernels.weigh(block.power, *self._filters, out)
@@ -185,10 +185,10 @@ def hann(length: int) -> NDArray[Any]:
 
 
 @functools.lru_cache(maxsize=8)
-def _mel_filters(sample_rate_hz: int, mel: schema.Mel, dtype: np.dtype[Any]) -> Filters:
-    return sparse(
-        librosa.filters.mel(sr=sample_rate_hz, n_fft=mel.n_fft, n_mels=mel.n_mels, fmin=mel.fmin, fmax=mel.fmax), dtype
-    )
+def _mel_filters(
+    sample_rate_hz: int, n_fft: int, n_mels: int, fmin: float, fmax: float | None, dtype: np.dtype[Any]
+) -> Filters:
+    return sparse(librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax), dtype)
 
 
 def sparse(weights: NDArray[Any], dtype: np.dtype[Any]) -> Filters:
