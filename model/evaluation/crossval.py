@@ -1,7 +1,8 @@
 """Cross-validation: every song scored by a model that never saw it."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from model.config import Config, Training
@@ -9,13 +10,38 @@ from model.evaluation import evaluate, leak_gap, robustness
 from model.evaluation.metrics import measure
 from model.inference import calibration
 from model.inference.bundle import REPORT_NAME
-from model.inference.scores import FileScore
+from model.inference.scores import FileScore, without_temperature
 from model.training.train import train
 from pipelines.common import output_folder, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
 from pipelines.config import SPLITS
 from pipelines.dataset.dataset import Dataset
+
+
+@dataclass(frozen=True)
+class Round:
+    """A round's scores, at a temperature of 1, so that those of all rounds can be pooled.
+
+    Attributes
+    ----------
+    fold : str
+        The test fold.
+    metrics : dict
+        Of its songs, as `model.evaluation.evaluate.evaluate` returns them.
+    unseen : list of FileScore
+        Of its songs.
+    held_out : list of FileScore or None
+        Of the held-out ends of the train songs, where the leak gap is asked for.
+    tempos : TempoScores or None
+        Of its songs at other tempos, where these are asked for.
+    """
+
+    fold: str
+    metrics: Mapping[str, Any]
+    unseen: list[FileScore]
+    held_out: list[FileScore] | None
+    tempos: robustness.TempoScores | None
 
 
 def rounds(folds: Sequence[str], training: Training) -> Iterator[dict[str, tuple[str, ...]]]:
@@ -94,27 +120,47 @@ def crossval(
     each_splits = list(rounds(folds, config.training))
     own = (*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME)
     output_folder.refuse_other_files(output, "crossval", own=own)
-    unseen: dict[str, list[FileScore]] = {}
-    trained: dict[str, list[FileScore]] = {}
-    tempo_scores: list[robustness.TempoScores] = []
-    each: list[dict[str, Any]] = []
-    for splits in each_splits:
-        fold = splits["test"][0]
-        print(f"round {len(each) + 1} of {len(folds)}: {fold} is test", file=sys.stderr)
-        bundle = train(config, dataset, storage.join(output, fold), splits)
-        metrics, unseen[fold] = evaluate.evaluate(bundle, dataset)
-        each.append({"fold": fold, "songs": metrics["songs"], "song_accuracy": metrics["song_accuracy"]})
-        if with_leak_gap:
-            trained[fold] = evaluate.score_held_out(bundle, dataset)
-        if new_pipeline:
-            tempo_scores.append(robustness.score_at_tempos(bundle, dataset, new_pipeline))
-    scores = [score for some in unseen.values() for score in some]
-    metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": each}
-    metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
-    if tempo_scores:
-        metrics["tempo"] = robustness.measure_tempos(robustness.pool(tempo_scores), dataset.genres)
+    done = []
+    for number, splits in enumerate(each_splits, start=1):
+        print(f"round {number} of {len(folds)}: {splits['test'][0]} is test", file=sys.stderr)
+        done.append(_run_round(config, dataset, output, splits, with_leak_gap, new_pipeline))
+    metrics, scores = _measure(done, dataset), [score for each in done for score in each.unseen]
     if with_leak_gap:
-        metrics["leak_gap"] = leak_gap.measure_gap(trained, scores, dataset.genres)
         storage.write_bytes(storage.join(output, leak_gap.PICTURE_NAME), leak_gap.draw_gap(metrics["leak_gap"]))
     evaluate.write_metrics(output, metrics)
     return metrics, scores
+
+
+def _run_round(
+    config: Config,
+    dataset: Dataset,
+    output: str,
+    splits: Mapping[str, tuple[str, ...]],
+    with_leak_gap: bool,
+    new_pipeline: NewPipeline | None,
+) -> Round:
+    """Trains and scores the model of a round, into the folder of its test fold."""
+    fold = splits["test"][0]
+    bundle = train(config, dataset, storage.join(output, fold), splits)
+    metrics, scores = evaluate.evaluate(bundle, dataset)
+    return Round(
+        fold,
+        metrics,
+        without_temperature(scores),
+        without_temperature(evaluate.score_held_out(bundle, dataset)) if with_leak_gap else None,
+        robustness.score_at_tempos(bundle, dataset, new_pipeline) if new_pipeline else None,
+    )
+
+
+def _measure(done: Sequence[Round], dataset: Dataset) -> dict[str, Any]:
+    """The metrics of all rounds together."""
+    unseen = {each.fold: each.unseen for each in done}
+    scores = [score for some in unseen.values() for score in some]
+    rows = [{"fold": each.fold, **{name: each.metrics[name] for name in ("songs", "song_accuracy")}} for each in done]
+    metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": rows}
+    metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
+    if tempos := [each.tempos for each in done if each.tempos]:
+        metrics["tempo"] = robustness.measure_tempos(robustness.pool(tempos), dataset.genres)
+    if held_out := {each.fold: each.held_out for each in done if each.held_out}:
+        metrics["leak_gap"] = leak_gap.measure_gap(held_out, scores, dataset.genres)
+    return metrics

@@ -51,7 +51,9 @@ class TimelinePoint(Section):
     """A window of a song, with its distribution over genres."""
 
     start_s: float = Field(description="Where the window begins, in seconds.")
-    probabilities: dict[str, float] = Field(description="The network's softmax output for the window, by genre.")
+    probabilities: dict[str, float] = Field(
+        description="The model's probabilities for the window, uncalibrated, by genre."
+    )
 
     @property
     def genre(self) -> str:

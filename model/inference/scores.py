@@ -22,7 +22,7 @@ class FileScore:
     song : str
         The song that it is a recording of; files of one song are scored together.
     window_probabilities : array, shape (windows, genres)
-        Softmax outputs of the network, not tempered.
+        The model's probabilities for each window, uncalibrated.
     temperature : float
         Applied to the file's probabilities, not to those of its windows.
 
@@ -94,6 +94,11 @@ def predicted_genre(probabilities: NDArray[np.float32], genres: Sequence[str]) -
 def with_temperature(scores: Sequence[FileScore], temperature: float) -> list[FileScore]:
     """Scores whose probabilities are tempered once more: sharper below a temperature of 1, flatter above it."""
     return [replace(score, temperature=score.temperature * temperature) for score in scores]
+
+
+def without_temperature(scores: Sequence[FileScore]) -> list[FileScore]:
+    """Scores whose probabilities are not tempered."""
+    return [replace(score, temperature=1.0) for score in scores]
 
 
 def temper(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -37,7 +37,7 @@ class Attribution:
 
 
 def choose(scores: Sequence[FileScore], genres: Sequence[str]) -> list[tuple[FileScore, FileScore]]:
-    """The most certain correct and the most certain wrong file of each of the genres with the most wrong files.
+    """The most certain correct and the most certain wrong file of the genres with the largest share of wrong files.
 
     Genres whose files are all correct, or all wrong, are left out.
     """
@@ -45,7 +45,7 @@ def choose(scores: Sequence[FileScore], genres: Sequence[str]) -> list[tuple[Fil
     for genre in genres:
         files = sorted((score for score in scores if score.genre == genre), key=lambda score: score.path)
         correct = [score for score in files if predicted_genre(score.probabilities, genres) == genre]
-        wrong = [score for score in files if score not in correct]
+        wrong = [score for score in files if predicted_genre(score.probabilities, genres) != genre]
         if correct and wrong:
             best, worst = (max(some, key=lambda score: float(score.probabilities.max())) for some in (correct, wrong))
             pairs.append((len(wrong) / len(files), best, worst))

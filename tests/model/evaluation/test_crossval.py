@@ -10,6 +10,8 @@ import pytest
 from model.config import Config, Training
 from model.evaluation import crossval, leak_gap
 from model.evaluation.robustness import TEMPOS
+from model.inference.bundle import Bundle
+from model.inference.calibration import reliability_of_rounds
 from model.reports.report import write_report
 from pipelines.common.errors import UsageError
 from tests.model.conftest import new_pipeline
@@ -89,3 +91,15 @@ def test_crossval_overwrites_nothing_that_it_did_not_write(config, dataset, bund
     with pytest.raises(UsageError, match=r"holds files that no crossval wrote \(bundle.json, ...\)"):
         crossval.crossval(config, dataset, str(tmp_path / "b"))
     assert not (tmp_path / "b" / "fold-00").exists()
+
+
+def test_rounds_with_validation_songs_are_pooled_uncalibrated(quick, dataset, tmp_path):
+    """Each round's bundle has a temperature then, fitted on another fold."""
+    patient = quick.model_copy(update={"training": quick.training.model_copy(update={"patience": 1})})
+    metrics, scores = crossval.crossval(patient, dataset, str(tmp_path / "out"), with_leak_gap=True)
+    assert any(Bundle.load(str(tmp_path / "out" / fold)).temperature != 1 for fold in dataset.folds)
+    assert {score.temperature for score in scores} == {1.0}
+    fold_of = {file.path: file.fold for file in dataset.ledger()}
+    unseen = {fold: [score for score in scores if fold_of[score.path] == fold] for fold in dataset.folds}
+    assert metrics["calibration"] == reliability_of_rounds(unseen, dataset.genres)
+    assert metrics["leak_gap"]["unseen_songs"]["song_accuracy"] == metrics["song_accuracy"]
