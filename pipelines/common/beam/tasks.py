@@ -1,6 +1,7 @@
 """Work as tasks and results: small JSON files, so that work that was interrupted goes on where it was.
 
-A task is a frozen dataclass, kept as a JSON file that is named by its number and a digest of its content. Running it
+A task is a frozen dataclass, kept as a JSON file that is named by its number and a digest of its content and of what a
+result holds: a version whose results hold something else does not take up those of an earlier one. Running a task
 leaves the result, another frozen dataclass, in a file beside it. Only names of tasks travel through Beam; a task that
 has a result is not run again, whichever run left it.
 """
@@ -107,14 +108,15 @@ def _glibc(name: str, *arguments: int) -> None:
         function(*arguments)
 
 
-def place(folder: str, kind: str, tasks: Sequence[Task]) -> list[str]:
+def place(folder: str, kind: str, tasks: Sequence[Task], result_type: type[Any]) -> list[str]:
     """Writes the tasks of a kind, and returns their names.
 
     Those that are there already stay. Other tasks of the kind are removed with their results: what they tell of may be
     overwritten now.
     """
     values = [_plain(task) for task in tasks]
-    value_of = {f"{kind}-{number:05d}-{digest(value)[:24]}": value for number, value in enumerate(values)}
+    schema = pydantic.TypeAdapter(result_type).json_schema()
+    value_of = {f"{kind}-{number:05d}-{digest([value, schema])[:24]}": value for number, value in enumerate(values)}
     present = [name for name in storage.names(folder) if name.startswith(f"{kind}-")]
     for name in present:
         if name.partition(".")[0] not in value_of:
@@ -167,7 +169,7 @@ def run(new_pipeline: NewPipeline, worker: TaskDoFn[TaskT, ResultT], tasks: Sequ
     tasks : sequence of Task
     """
     folder = worker.folder
-    names = place(folder, worker.kind, tasks)
+    names = place(folder, worker.kind, tasks, worker.result_type)
     sizes = {name: len(task.files) for name, task in zip(names, tasks, strict=True)}
     earlier = done(folder, names)
     for name, result in zip(earlier, results(folder, earlier, worker.result_type), strict=True):

@@ -103,11 +103,32 @@ def test_a_result_with_rejects_does_not_last(tmp_path):
 
 def test_tasks_that_are_no_more_take_their_results_along(tmp_path):
     run(tmp_path, TASKS)
-    tasks.place(str(tmp_path), "other", TASKS[:1])
-    tasks.place(str(tmp_path), "square", TASKS[:2])
+    tasks.place(str(tmp_path), "other", TASKS[:1], SquareResult)
+    tasks.place(str(tmp_path), "square", TASKS[:2], SquareResult)
     assert [name[:12] for name in storage.names(str(tmp_path))] == ["other-00000-"] + ["square-00000"] * 2 + [
         "square-00001"
     ] * 2
+
+
+@dataclass(frozen=True)
+class RootedResult(SquareResult):
+    root: int = 0
+
+
+class SquareAndRoot(Square):
+    """Square, of a later version."""
+
+    result_type = RootedResult
+
+    def run(self, task):
+        return RootedResult(task.number**2, 0, root=task.number)
+
+
+def test_results_that_an_earlier_version_left_are_not_taken_up(tmp_path):
+    run(tmp_path, TASKS[:2])
+    results = tasks.run(in_process(), SquareAndRoot(str(tmp_path)), TASKS[:2])
+    assert [result.root for result in results] == [0, 1]
+    assert len(results_of(tmp_path)) == 2
 
 
 def test_forgetting_leaves_tasks_and_other_kinds(tmp_path):
