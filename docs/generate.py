@@ -156,6 +156,8 @@ def _allowed(field: FieldInfo) -> str:
         for sign, text in _BOUNDS.items()
         if getattr(bound, sign, None) is not None
     ]
+    extra = field.json_schema_extra
+    words += [f"`{w}`" for w in extra.get("enum", ())] if isinstance(extra, dict) else []
     return ", ".join([*words, *bounds])
 
 

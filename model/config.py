@@ -3,23 +3,35 @@
 May use: pipelines, networks.
 """
 
-from typing import Any, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 import pydantic
 from pydantic import Field
 
 from model.networks import registry
-from pipelines.common.section import Section
+from pipelines.common.section import Section, digest
 from pipelines.config import BuildConfig
 from pipelines.features.schema import Features
 
-_AUGMENTATIONS = ("mixup", "mask_bins", "mask_frames", "tempo", "pitch_bins", "gain_db", "equalise_db")
-_APPLIES_TO = {
-    "pitch_bins": ("is_mel_spectrogram", "mel spectrograms"),
-    "gain_db": ("is_level_db", "features in dB"),
-    "equalise_db": ("is_level_db", "features in dB"),
-}
-"""The augmentations that change some features only: the property of a feature's class that says so, and its words."""
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Marks the strength of an augmentation, which 0 switches off.
+
+    Attributes
+    ----------
+    changes, called : str
+        Of one that changes some features only: the property of a feature's class that says so, and its words.
+    """
+
+    changes: str = ""
+    called: str = ""
+
+
+_NOT_DECISIVE = {"cache_mb"}
+_OF_MEL, _OF_DB = Augmentation("is_mel_spectrogram", "mel spectrograms"), Augmentation("is_level_db", "features in dB")
 
 
 class Training(Section):
@@ -28,7 +40,7 @@ class Training(Section):
     Attributes
     ----------
     network : str
-        A name in `model.networks.registry.NETWORKS`.
+        The network's name.
     features : tuple of str
         What the network's branches are trained on. Default: the features that suit the network.
     window_s : float
@@ -39,8 +51,8 @@ class Training(Section):
         How many windows an epoch draws in all at least: of few songs it draws more of each, as a small corpus, too,
         needs a few thousand steps to be learned.
     held_out_share : float
-        The share of each train song, at its end, that is not trained on, so that it can be scored beside songs that the
-        network never saw: a window at least, and half of the song at most.
+        The share of each training song, at its end, that is not trained on, so that it can be scored beside songs that
+        the network never saw: a window at least, and half of the song at most.
     batch_size : int
         How many windows a step takes.
     epochs : int
@@ -50,9 +62,9 @@ class Training(Section):
         lowest. None trains to the end of the schedule and keeps the last weights, which did better: a validation split
         of a few dozen songs picks an epoch by luck.
     learning_rate : float
-        Of AdamW, at its peak: it rises for a tenth of the training, then falls along a cosine to zero.
+        AdamW's learning rate at its peak: it rises for a tenth of the training, then falls along a cosine to zero.
     weight_decay : float
-        Of AdamW.
+        AdamW's weight decay.
     label_smoothing : float
         How much of a label's weight is spread evenly over all genres.
     mixup : float
@@ -79,15 +91,15 @@ class Training(Section):
     class_weights : bool
         Whether a rare genre's windows weigh more, so that all genres weigh the same.
     seed : int
-        Of the initial weights, and of all that is drawn at random.
+        The seed of the initial weights, and of all that is drawn at random.
     cache_mb : float
-        The train songs' shards stay in memory when they have no more megabytes than this; otherwise each pass reads
+        The training songs' shards stay in memory when they have no more megabytes than this; otherwise each pass reads
         them again. Nothing else depends on it.
     allow_leaks : bool
         Whether to train on a dataset although its audit finds a leak.
     """
 
-    network: str = "cnn"
+    network: str = Field(default="cnn", json_schema_extra={"enum": [*registry.NETWORKS]})
     features: tuple[str, ...] = ()
     window_s: float = Field(default=3.0, gt=0)
     windows_per_song: int = Field(default=2, ge=1)
@@ -99,13 +111,13 @@ class Training(Section):
     learning_rate: float = Field(default=2e-3, gt=0)
     weight_decay: float = Field(default=1e-3, ge=0)
     label_smoothing: float = Field(default=0.1, ge=0, lt=1)
-    mixup: float = Field(default=0.3, ge=0)
-    mask_bins: int = Field(default=0, ge=0)
-    mask_frames: int = Field(default=0, ge=0)
-    tempo: float = Field(default=0.25, ge=0, le=1)
-    pitch_bins: int = Field(default=0, ge=0)
-    gain_db: float = Field(default=0.0, ge=0)
-    equalise_db: float = Field(default=0.0, ge=0)
+    mixup: Annotated[float, Augmentation()] = Field(default=0.3, ge=0)
+    mask_bins: Annotated[int, Augmentation()] = Field(default=0, ge=0)
+    mask_frames: Annotated[int, Augmentation()] = Field(default=0, ge=0)
+    tempo: Annotated[float, Augmentation()] = Field(default=0.25, ge=0, le=1)
+    pitch_bins: Annotated[int, _OF_MEL] = Field(default=0, ge=0)
+    gain_db: Annotated[float, _OF_DB] = Field(default=0.0, ge=0)
+    equalise_db: Annotated[float, _OF_DB] = Field(default=0.0, ge=0)
     average_momentum: float = Field(default=0.0, ge=0, lt=1)
     risk: float = Field(default=0.2, ge=0, le=1)
     class_weights: bool = False
@@ -133,10 +145,11 @@ class Training(Section):
     @pydantic.model_validator(mode="after")
     def _augmentations_apply(self) -> Self:
         classes = [Features.class_of(name) for name in self.branch_features if name in Features.names()]
-        for key, (applies, what) in _APPLIES_TO.items():
-            if getattr(self, key) and classes and not any(getattr(feature, applies) for feature in classes):
+        for key, kind in augmentations().items():
+            is_on = kind.changes and getattr(self, key) and classes
+            if is_on and not any(getattr(feature, kind.changes) for feature in classes):
                 raise ValueError(
-                    f"{key} changes {what} only, and {', '.join(self.branch_features)} has none; set it to 0"
+                    f"{key} changes {kind.called} only, and {', '.join(self.branch_features)} has none; set it to 0"
                 )
         return self
 
@@ -153,11 +166,40 @@ class Training(Section):
 
     def without_augmentation(self, **values: int) -> Self:
         """The same training on windows as they are, with some other values."""
-        return self.model_copy(update={**dict.fromkeys(_AUGMENTATIONS, 0), **values})
+        return self.model_copy(update={**dict.fromkeys(augmentations(), 0), **values})
 
-    def deciding(self) -> dict[str, Any]:
+    def decisive_values(self) -> dict[str, Any]:
         """The values that the weights and the calibration depend on."""
-        return self.model_dump(mode="json", exclude={"cache_mb"})
+        return self.model_dump(mode="json", exclude=_NOT_DECISIVE)
+
+    def digest(self) -> str:
+        """A digest of the decisive values.
+
+        Values that are defaults do not count, so that it stays the same in a later version, which has more keys.
+        """
+        return digest(self.model_dump(mode="json", exclude=_NOT_DECISIVE, exclude_defaults=True))
+
+    def differences(self, earlier: Mapping[str, Any]) -> str:
+        """Which decisive values differ from those of an earlier training, in words; empty where none does.
+
+        Examples
+        --------
+        >>> Training(seed=7).differences(Training(tempo=0).decisive_values())
+        'training.tempo was 0.0, is 0.25, training.seed was 0, is 7'
+        """
+        values = self.decisive_values()
+        changed = [key for key in values if key in earlier and earlier[key] != values[key]]
+        return ", ".join(f"training.{key} was {earlier[key]}, is {values[key]}" for key in changed)
+
+
+def augmentations() -> dict[str, Augmentation]:
+    """The keys of `Training` that are marked as strengths of augmentations."""
+    return {
+        key: mark
+        for key, field in Training.model_fields.items()
+        for mark in field.metadata
+        if isinstance(mark, Augmentation)
+    }
 
 
 class Config(BuildConfig):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.common.errors import SpectroshardError
+
 EMBEDDING, BRANCH_OUTPUTS = "embedding", "branch_outputs"
 """The outputs of a model that `with_embedding` makes."""
 
@@ -29,9 +31,20 @@ def with_softmax_outputs(network: str, inputs: Mapping[str, Any], branches: Sequ
     -------
     keras.Model
         Of shape (branches, genres).
+
+    Raises
+    ------
+    SpectroshardError
+        The branches are not a list of such tensors.
     """
     from keras import Model, layers
 
+    if not (isinstance(branches, list) and branches and all(len(branch.shape) == 2 for branch in branches)):
+        found = [f"shape {branch.shape[1:]}" for branch in branches] if isinstance(branches, list) else branches
+        raise SpectroshardError(
+            f"network {network}: expected a list of what each branch ends in, shape (units,); found {found}; pool over"
+            " time, or flatten, at the end of a branch"
+        )
     outputs = [
         layers.Reshape((1, genres))(
             layers.Dense(genres, activation="softmax", name=f"{_BRANCH_OUTPUT}{network}_{number}")(branch)

@@ -30,7 +30,7 @@ def kept_row(rows: Sequence[Row], training: Training) -> Row:
     return min(rows, key=lambda row: row["validation_loss"]) if stops_early else rows[-1]
 
 
-def are_over(rows: Sequence[Row], training: Training) -> bool:
+def is_finished(rows: Sequence[Row], training: Training) -> bool:
     """Whether the last of these epochs ends the training."""
     if not rows:
         return False
@@ -72,10 +72,11 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         folder = Path(storage.filesystem(output)[1]) / WORK_NAME
         path = folder / _STATE_NAME
         state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"digest": digest, "rows": []}
-        if state.get("digest") != digest:
+        differences = training.differences(state.get("training", {}))
+        if differences or state.get("digest") != digest:
             raise UsageError(
-                f"{output}: holds a stopped training of another dataset or configuration;"
-                " give a new --output, or remove it to start afresh"
+                f"{output}: holds a stopped training of another dataset or configuration"
+                f"{differences and f' ({differences})'}; give a new --output, or remove it to start afresh"
             )
         folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, training, digest, state["rows"])
@@ -105,7 +106,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         self.model.save_weights(self._weights(self.rows[-1]))
         self._write_history()
         # After the weights that the state needs are saved, and before those that it needs no more are removed.
-        state = {"digest": self.digest, "rows": self.rows}
+        state = {"digest": self.digest, "training": self.training.decisive_values(), "rows": self.rows}
         storage.write_bytes(str(self.folder / _STATE_NAME), json.dumps(state).encode())
         needed = {self._weights(row) for row in (self.rows[-1], self.kept)}
         for path in self.folder.glob("*.weights.h5"):
@@ -113,7 +114,7 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
                 path.unlink()
         shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
         print(f"epoch {epoch + 1} of {self.training.epochs}: {shown} ({elapsed_s:.0f} s)", file=sys.stderr, flush=True)
-        self.model.stop_training = are_over(self.rows, self.training)
+        self.model.stop_training = is_finished(self.rows, self.training)
 
     def _weights(self, row: Row) -> Path:
         return self.folder / f"epoch-{int(row['epoch']):04d}.weights.h5"

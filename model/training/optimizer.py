@@ -48,7 +48,7 @@ def compile_for(model: Any, steps: int, learning_rate: float, training: Training
     learning_rate : float
         The peak of the schedule.
     training : Training
-        Its `weight_decay`, `label_smoothing` and `average_momentum` are used.
+        What it says of the optimizer and the loss.
     """
     model.compile(
         optimizer=keras.optimizers.AdamW(

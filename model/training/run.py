@@ -43,11 +43,11 @@ class Run:
         return batches.steps(self.dataset, self.splits["train"], self.training)
 
     @property
-    def validates(self) -> bool:
+    def has_validation_songs(self) -> bool:
         """Whether there are validation songs."""
         return any(self.dataset.songs_of(self.splits["validation"]).values())
 
     @property
     def digest(self) -> str:
         """A digest of the configuration, the dataset and the splits."""
-        return digest([self.training.deciding(), self.dataset.digest, dict(self.splits)])
+        return digest([self.training.digest(), self.dataset.digest, dict(self.splits)])

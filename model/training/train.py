@@ -13,7 +13,7 @@ from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.networks import assembly, registry
 from model.training import optimizer, out_of_distribution, rejection, transfer_head
-from model.training.checkpoints import WORK_NAME, Epochs, are_over
+from model.training.checkpoints import WORK_NAME, Epochs, is_finished
 from model.training.run import Run
 from pipelines.audit import audit
 from pipelines.common import storage
@@ -61,7 +61,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs = Epochs.begin(output, run.training, run.digest)
     if epochs.rows:
         epochs.restore(trainable, epochs.rows[-1])
-    if not are_over(epochs.rows, run.training):
+    if not is_finished(epochs.rows, run.training):
         _fit(trainable, run, epochs)
     epochs.restore(trainable, epochs.kept)
     if run.training.average_momentum:
@@ -73,10 +73,11 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
 
 def _finished(output: str, run: Run) -> Bundle:
     bundle = Bundle.load(output)
-    found = (bundle.training.deciding(), bundle.dataset, bundle.splits)
-    if found != (run.training.deciding(), run.dataset.digest, run.splits):
+    differences = run.training.differences(bundle.training.decisive_values())
+    if differences or (bundle.dataset, bundle.splits) != (run.dataset.digest, run.splits):
         raise UsageError(
-            f"{output}: holds a bundle of another dataset or configuration; it stays as it is: give a new --output"
+            f"{output}: holds a bundle of another dataset or configuration{differences and f' ({differences})'};"
+            " it stays as it is: give a new --output"
         )
     storage.remove(storage.join(output, WORK_NAME))  # left behind if it was killed before it was removed
     return bundle
@@ -104,7 +105,7 @@ def _build(run: Run) -> Any:
 
 def _fit(model: Any, run: Run, epochs: Epochs) -> None:
     dataset, splits, training = run.dataset, run.splits, run.training
-    if training.patience and not run.validates:
+    if training.patience and not run.has_validation_songs:
         print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
     model.fit(
         batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
@@ -112,7 +113,7 @@ def _fit(model: Any, run: Run, epochs: Epochs) -> None:
         epochs=training.epochs,
         steps_per_epoch=run.steps,
         validation_data=batches.validation_batches(dataset, splits["validation"], run.branch_windows, training)
-        if run.validates
+        if run.has_validation_songs
         else None,
         callbacks=[epochs, keras.callbacks.TensorBoard(str(epochs.folder.parent / "logs"), profile_batch=0)],
         shuffle=False,  # the stream is shuffled
@@ -159,7 +160,7 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
 
 
 def _calibration(model: Any, run: Run) -> Calibration | None:
-    if not run.validates:
+    if not run.has_validation_songs:
         return None
     scores = list(score_files(model, run.dataset, run.splits["validation"], run.windows))
     return Calibration.of(scores, run.dataset.genres, run.training.risk)

@@ -8,6 +8,8 @@ import pytest
 from model.evaluation.evaluate import score_bundle
 from model.inference.input_files import find_files
 from model.inference.predict import predict
+from model.inference.prediction import Prediction
+from model.inference.predictor import Predictor
 from model.inference.scores import temper
 from model.reports.prediction_tables import summarise_prediction, write_predictions
 from model.training.train import train
@@ -55,6 +57,12 @@ def test_a_prediction_is_a_distribution_with_a_timeline(predictions, bundle):
     expected = temper(mean, bundle.temperature)
     np.testing.assert_allclose([song.probabilities[genre] for genre in bundle.genres], expected, atol=1e-4)
     assert len(predictions["deeper/short.wav"].timeline) == 1
+
+
+def test_every_field_of_a_predicted_song_is_set(bundle, folder):
+    """Completeness: a column that is declared and forgotten in the predictor would be its default throughout."""
+    (song,) = Predictor(bundle).predict([str(folder / "b.m4a")])
+    assert set(Prediction.model_fields) - song.model_fields_set == {"status", "reason", "error"}
 
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):

@@ -126,6 +126,20 @@ def test_a_network_of_one_length_alone_is_named(branches, monkeypatch):
         registry.for_any_length(model)
 
 
+@pytest.mark.parametrize(
+    ("branches", "found"),
+    [
+        (lambda inputs: inputs["log_mel"], "<KerasTensor"),
+        (lambda inputs: [], r"\[\]"),
+        (lambda inputs: [*flattened(inputs), inputs["log_mel"]], r"\['shape \(1280,\)', 'shape \(40, 32\)'\]"),
+    ],
+)
+def test_a_network_without_proper_branches_is_named(branches, found, monkeypatch):
+    monkeypatch.setitem(NETWORKS, "odd", Network(branches, ("log_mel",)))
+    with pytest.raises(SpectroshardError, match=f"^network odd: expected a list .*; found {found}"):
+        registry.build("odd", {"log_mel": (40, 32)}, 3)
+
+
 IN_DISTRIBUTION = {"log_mel": np.random.default_rng(1).normal(size=(100, 40, 32)).astype(np.float32)}
 OUT_OF_DISTRIBUTION = {"log_mel": 5 + 5 * IN_DISTRIBUTION["log_mel"]}
 

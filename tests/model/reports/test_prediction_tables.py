@@ -67,8 +67,7 @@ def test_the_pages_table_has_the_columns_that_are_marked_for_it(written):
     assert page.startswith("<!doctype html>")
     header = re.search(r'id="all-songs">\s*<thead>(.*?)</thead>', page, re.DOTALL)[1]
     headings = re.findall(r"<th[^>]*>(.*?)</th>", header)
-    assert headings == ["song", "genre", "probability", "duration", "year", "mixture"]
-    assert headings == [column.heading for column in page_columns()]
+    assert headings == [column.heading for column in page_columns()] and {"song", "genre", "mixture"} <= {*headings}
 
 
 def test_other_suffixes_are_refused():

@@ -17,7 +17,7 @@ from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.networks import registry
 from model.training import train as training_room
-from model.training.checkpoints import are_over, kept_row
+from model.training.checkpoints import is_finished, kept_row
 from model.training.run import Run
 from model.training.train import compiled, train
 from pipelines.common import storage
@@ -141,7 +141,7 @@ def test_a_stopped_training_is_the_same_with_another_cache(config, dataset):
 
 
 def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
-    with pytest.raises(UsageError, match="another dataset or configuration"):
+    with pytest.raises(UsageError, match=r"another dataset or configuration \(training.seed was 0, is 7\)"):
         train(changed(config, seed=7), dataset, bundle.url)
     assert Bundle.load(bundle.url) == bundle
 
@@ -149,7 +149,16 @@ def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
 def test_a_stopped_training_of_another_configuration_stays(config, dataset, tmp_path):
     (tmp_path / "_training").mkdir()
     (tmp_path / "_training" / "state.json").write_text('{"digest": "another", "rows": []}')
-    with pytest.raises(UsageError, match="stopped training of another"):
+    with pytest.raises(UsageError, match="stopped training of another dataset or configuration; give"):
+        train(config, dataset, str(tmp_path))
+
+
+def test_what_differs_from_a_stopped_training_is_named(config, dataset, tmp_path):
+    (tmp_path / "_training").mkdir()
+    digest = Run(config.training, dataset, dataset.splits(config.folds)).digest  # a default may have become another
+    state = {"digest": digest, "training": {"seed": 7, "of_an_earlier_version": 1}, "rows": []}
+    (tmp_path / "_training" / "state.json").write_text(json.dumps(state))
+    with pytest.raises(UsageError, match=r"stopped training of .* \(training.seed was 7, is 0\); give a new --output"):
         train(config, dataset, str(tmp_path))
 
 
@@ -162,10 +171,10 @@ def test_files_of_the_user_stay(config, dataset, tmp_path):
 
 def test_early_stopping():
     rows = [{"epoch": n, "validation_loss": loss} for n, loss in enumerate([3.0, 1.0, 2.0, 1.0, 1.5])]
-    assert are_over(rows, Training(patience=3))
-    assert not are_over(rows, Training(patience=4))
-    assert are_over(rows, Training(patience=4, epochs=5))
-    assert not are_over(rows, Training())
+    assert is_finished(rows, Training(patience=3))
+    assert not is_finished(rows, Training(patience=4))
+    assert is_finished(rows, Training(patience=4, epochs=5))
+    assert not is_finished(rows, Training())
     assert kept_row(rows, Training(patience=3))["epoch"] == 1
     assert kept_row(rows, Training())["epoch"] == 4
     assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(patience=3))["epoch"] == 1
