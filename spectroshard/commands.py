@@ -82,6 +82,7 @@ def crossval(options: Options) -> int:
 def predict(options: Options) -> int:
     """The genres of audio files."""
     from model.inference.bundle import Bundle
+    from model.inference.prediction import REJECTED
     from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
     from pipelines.common import storage
 
@@ -95,7 +96,7 @@ def predict(options: Options) -> int:
     predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
     for output in options.output:
         write_predictions(output, predictions, bundle.genres)
-    rejected = [prediction for prediction in predictions if prediction.status == "rejected"]
+    rejected = [prediction for prediction in predictions if prediction.status == REJECTED]
     if folder:
         storage.remove(folder)
         print(f"{len(predictions) - len(rejected)} songs predicted, {len(rejected)} rejected")
@@ -148,7 +149,7 @@ def run(options: Options) -> int:
 
     places = {name: storage.join(options.output, name) for name in ("dataset", "audit", "bundle")}
     shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": ""}
-    _build_config(Options(**shared))  # so that a slip in it is told before anything is done
+    _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
     steps: tuple[tuple[Callable[[Options], int], dict[str, Any]], ...] = (
         (build, {"output": places["dataset"]}),
         (audit, {"split": [places["dataset"]], "output": places["audit"]}),
@@ -202,8 +203,7 @@ def _build_config(options: Options) -> "Config":
 
 def _print_metrics(metrics: Mapping[str, Any], folder: str, *names: str) -> None:
     from model.evaluation import leak_gap
-    from model.evaluation.evaluate import summarise_metrics
-    from model.inference.bundle import REPORT_NAME
+    from model.evaluation.evaluate import REPORT_NAME, summarise_metrics
 
     print(summarise_metrics(metrics))
     if "leak_gap" in metrics:

@@ -1,11 +1,8 @@
 """Completeness: every key of the configuration is described where it is defined."""
 
-import inspect
-import re
-
-import pydantic
 import pytest
 
+from docs.generate import described
 from model.config import Config
 from pipelines import config
 
@@ -16,15 +13,6 @@ def sections(kind):
     for field in kind.model_fields.values():
         if section := config._section(field):
             yield from sections(section)
-
-
-def described(kind):
-    """The names that the numpydoc sections Attributes of a class and its bases describe."""
-    for base in kind.__mro__:
-        if issubclass(base, pydantic.BaseModel):
-            _, _, text = inspect.cleandoc(base.__doc__ or "").partition("Attributes\n----------\n")
-            for names in re.findall(r"^(\w[\w, ]*?) : ", text, re.MULTILINE):
-                yield from names.split(", ")
 
 
 @pytest.mark.parametrize("kind", sorted(set(sections(Config)), key=lambda kind: kind.__name__))

@@ -1,4 +1,4 @@
-"""The plan of the house: which room may import which, as the line "May use: ..." at the top of each room says.
+"""The rooms: which may import which, as the line "May use: ..." at the top of each room says.
 
 A room is a folder of `pipelines` or `model`, or their `config.py`, or the package `spectroshard`. A line names rooms of
 the same package, or other packages as a whole.

@@ -15,6 +15,7 @@ Batch = dict[str, Any]
 
 _BANDS = 5
 _STREAMS = {"tempo": 1, "pitch": 2, "tone": 3, "mix": 5}
+"""4 was another's once. The others keep their numbers, so that a training that is repeated draws what it drew."""
 
 
 def augment(batch: Batch, labels: Any, windows: Windows, seed: Any, training: Training) -> tuple[Batch, Any]:

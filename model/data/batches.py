@@ -89,7 +89,7 @@ def training_batches(
 
     def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
         position = tf.random.stateless_uniform([], _seed(training, epoch, place))
-        features = tensors.restore(song, tuple(to_cut), cut.slices_at(position, training.held_out_share))
+        features = tensors.features_of(song, tuple(to_cut), cut.slices_at(position, training.held_out_share))
         return cut.normalise(cut.fill(features)), tensors.one_hot(song[GENRE], dataset.genres)
 
     def batches_of(epoch: Any) -> Any:
@@ -154,7 +154,7 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, frame_
     import tensorflow as tf
 
     def tiled(song: Any) -> dict[str, Any]:
-        features = tensors.restore(song, tuple(windows.frames), frame_slice)
+        features = tensors.features_of(song, tuple(windows.frames), frame_slice)
         names = {key: song[key] for key in TEXT_KEYS}
         return names | {"windows": windows.tile(windows.normalise(features))}
 

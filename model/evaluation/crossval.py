@@ -9,7 +9,6 @@ from model.config import Config, Training
 from model.evaluation import evaluate, leak_gap, robustness
 from model.evaluation.metrics import measure
 from model.inference import calibration
-from model.inference.bundle import REPORT_NAME
 from model.inference.scores import FileScore, without_temperature
 from model.training.train import train
 from pipelines.common import output_folder, storage
@@ -118,7 +117,7 @@ def crossval(
         config = leak_gap.holding_out(config)
     folds = [fold for fold in dataset.folds if dataset.folds[fold].songs]
     each_splits = list(rounds(folds, config.training))
-    own = (*folds, evaluate.METRICS_NAME, REPORT_NAME, leak_gap.PICTURE_NAME)
+    own = (*folds, evaluate.METRICS_NAME, evaluate.REPORT_NAME, leak_gap.PICTURE_NAME)
     output_folder.refuse_other_files(output, "crossval", own=own)
     done = []
     for number, splits in enumerate(each_splits, start=1):

@@ -17,7 +17,7 @@ from pipelines.common.errors import UsageError
 from pipelines.common.output.progress import Progress
 from pipelines.dataset.dataset import Dataset
 
-METRICS_NAME = "metrics.json"
+METRICS_NAME, REPORT_NAME = "metrics.json", "report.html"
 
 
 def evaluate(

@@ -54,8 +54,8 @@ def measure_gap(
     Returns
     -------
     dict
-        `trained_songs` and `unseen_songs`, each with `songs`, `verdicts` (predictions: a song in a round) and
-        `segments`; `song_accuracy`, over predictions, and `segment_accuracy`; and their 95 % intervals, as
+        `trained_songs` and `unseen_songs`, each with `songs`, `predictions` (a song in a round) and `segments`;
+        `song_accuracy`, over predictions, and `segment_accuracy`; and their 95 % intervals, as
         `model.evaluation.metrics.measure` returns them.
     """
     by_round = [replace(score, song=f"{name}/{score.song}") for name, scores in trained.items() for score in scores]
@@ -63,7 +63,7 @@ def measure_gap(
     sides = {"trained_songs": measure(by_round, genres), "unseen_songs": measure(unseen, genres)}
     counts = {"trained_songs": len(songs), "unseen_songs": sides["unseen_songs"]["songs"]}
     return {
-        name: {"songs": counts[name], "verdicts": side["songs"], **{figure: side[figure] for figure in _FIGURES}}
+        name: {"songs": counts[name], "predictions": side["songs"], **{figure: side[figure] for figure in _FIGURES}}
         for name, side in sides.items()
     }
 
@@ -73,7 +73,7 @@ def summarise_gap(gap: Mapping[str, Any]) -> str:
     sides = [gap[name] for name in _SIDES]
     rows = [[f"{unit} accuracy", *(_share(side, f"{unit}_accuracy") for side in sides)] for unit in ("song", "segment")]
     rows.append(["songs", *(side["songs"] for side in sides)])
-    rows.append(["predictions", *(side["verdicts"] for side in sides)])
+    rows.append(["predictions", *(side["predictions"] for side in sides)])
     return table(["", *map(_label, _SIDES)], rows)
 
 

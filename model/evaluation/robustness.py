@@ -63,8 +63,7 @@ def _refuse_rejected(predictions: Mapping[float, Sequence[Prediction]], dataset:
 
 def _score(prediction: Prediction, file: File, genres: Sequence[str]) -> FileScore:
     windows = [[point.probabilities[genre] for genre in genres] for point in prediction.timeline]
-    name = file.song or file.path
-    return FileScore(file.path, file.genre, file.group, name, np.array(windows, np.float32))
+    return FileScore(file.path, file.genre, file.group, file.song_or_path, np.array(windows, np.float32))
 
 
 def pool(rounds: Sequence[TempoScores]) -> TempoScores:

@@ -8,7 +8,7 @@
   metrics.json    of `spectroshard evaluate`, and report.html
 """
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from model.config import Training
 from model.inference.calibration import Calibration
@@ -19,7 +19,6 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
 
-FORMAT: Final = 5
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
 
 
@@ -53,7 +52,7 @@ class Bundle(FolderManifest):
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[5] = FORMAT
+    format: Literal[5] = 5
     training: Training
     audio: AudioConfig
     features: Features
@@ -94,6 +93,3 @@ class Bundle(FolderManifest):
         except Exception as error:  # Keras raises many kinds
             why = f"{type(error).__name__}: {' '.join(str(error).split())}"
             raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error
-
-
-REPORT_NAME = "report.html"

@@ -44,7 +44,7 @@ def score_files(
     ------
     FileScore
     """
-    song_of = {row.path: row.song or row.path for row in dataset.ledger()}
+    song_of = {file.path: file.song_or_path for file in dataset.ledger()}
     songs = (
         (tuple(song[key].decode() for key in TEXT_KEYS), song["windows"])
         for song in batches.whole_songs(dataset, folds, windows, frame_slice).as_numpy_iterator()

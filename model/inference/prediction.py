@@ -5,7 +5,7 @@ from this class (`model.reports.prediction_tables`, `model.reports.prediction_pa
 here, set in `model.inference.predictor`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -30,6 +30,17 @@ def format_time(seconds: float) -> str:
 def format_percent(share: float) -> str:
     """A share in whole percent, with a no-break space."""
     return f"{100 * share:.0f}\u00a0%"
+
+
+def most_probable(probabilities: Mapping[str, float]) -> str:
+    """The most probable genre.
+
+    Examples
+    --------
+    >>> most_probable({"jazz": 0.2, "pop": 0.7, "rock": 0.1})
+    'pop'
+    """
+    return max(probabilities, key=lambda genre: probabilities[genre])
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,7 @@ class TimelinePoint(Section):
     @property
     def genre(self) -> str:
         """The most probable genre."""
-        return max(self.probabilities, key=lambda genre: self.probabilities[genre])
+        return most_probable(self.probabilities)
 
     def __str__(self) -> str:
         """The point as a cell of a CSV file shows it."""
@@ -78,7 +89,7 @@ class Prediction(Section):
     )
     is_confident: bool = Field(
         default=False,
-        description="Whether the probability reaches the bundle's confidence threshold; if not, trust no genre.",
+        description="Whether the probability reaches the bundle's confidence threshold; else no genre is assigned.",
     )
     duration_s: Annotated[float, OnPage("duration", format_time)] = Field(
         default=0.0, description="The decoded audio's duration in seconds."

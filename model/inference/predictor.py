@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.inference.bundle import Bundle
 from model.inference.classify import WindowArrays, classify
-from model.inference.prediction import REJECTED, Prediction, TimelinePoint
+from model.inference.prediction import REJECTED, Prediction, TimelinePoint, most_probable
 from model.inference.scores import temper
 from pipelines.audio import decode, quality, time_stretch
 from pipelines.common.errors import FileError
@@ -98,7 +98,7 @@ class Predictor:
             for start_s, row in zip(starts_s, window_probabilities, strict=True)
         )
         probabilities = self._by_genre(temper(window_probabilities.mean(axis=0), self.bundle.temperature))
-        genre = max(probabilities, key=lambda name: probabilities[name])
+        genre = most_probable(probabilities)
         classified: Mapping[str, Any] = {
             "genre": genre,
             "probability": probabilities[genre],

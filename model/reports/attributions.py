@@ -70,14 +70,14 @@ def draw_attributions(
         for record in excerpts.read_songs(dataset, score_of):
             bundle, gradients = tested_on(fold_of[record.id])
             score = score_of[record.id]
-            predicted = int(score.probabilities.argmax())
+            predicted = predicted_genre(score.probabilities, bundle.genres)
             windows = bundle.input_windows()
-            heatmap, curve = attribute(record, windows, gradients, predicted)
+            heatmap, curve = attribute(record, windows, gradients, bundle.genres.index(predicted))
             length_s = excerpts.duration_s(record, dataset, windows)
             values = record.features[excerpts.drawn_feature(windows)]
             chart = _chart(score, bundle.genres, values, heatmap, curve, length_s)
             attributions[score.path] = Attribution(
-                score.path, score.genre, bundle.genres[predicted], float(score.probabilities[predicted]), chart
+                score.path, score.genre, predicted, float(score.probabilities.max()), chart
             )
     return attributions
 
@@ -137,10 +137,10 @@ def _chart(
     curve: NDArray[np.float32],
     length_s: float,
 ) -> Markup:
-    predicted = int(score.probabilities.argmax())
-    colour = "right" if genres[predicted] == score.genre else "wrong"
+    predicted = predicted_genre(score.probabilities, genres)
+    colour = "right" if predicted == score.genre else "wrong"
     x, y = svg.x_axis(0.0, length_s), Axis(0, 100, 290, 232, (0, 50, 100))
-    lines = [_probability_line(score, predicted, length_s, colour, genres)]
+    lines = [_probability_line(score, genres.index(predicted), length_s, colour, genres)]
     if colour == "wrong":
         lines.append(_probability_line(score, genres.index(score.genre), length_s, "right", genres))
     parts = [
@@ -153,8 +153,8 @@ def _chart(
         svg.ticks_below(x, y.begin + 4, "seconds"),
     ]
     return svg.svg(
-        f"What the prediction of {genres[predicted]} for {score.path} rests on",
-        f"The spectrogram, in colour where it speaks for {genres[predicted]}; how much each moment speaks for or"
+        f"What the prediction of {predicted} for {score.path} rests on",
+        f"The spectrogram, in colour where it speaks for {predicted}; how much each moment speaks for or"
         f" against it; and the probability of {' and of '.join(line.label for line in lines)} window by window.",
         y.begin + 38,
         parts,

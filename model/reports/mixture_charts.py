@@ -24,7 +24,6 @@ DARK = (
 )
 
 _MOST_POINTS = 60  # of a timeline: what a small picture can show
-_LETTER = 6.5
 
 Mixture = NDArray[np.float64]
 """A distribution over genres, shape (genres,)."""
@@ -98,7 +97,7 @@ def _draw_bar(year: Year, left: float, width: float, y: Axis, genres: Sequence[s
             f'<rect {place} class="g{index % len(LIGHT)}">'
             f"<title>{year.year}: {escape(genre)} {share:.0f} %</title></rect>"
         )
-        if height > 15 and width > _LETTER * len(genre) + 4:
+        if height > 15 and width > svg.LETTER * len(genre) + 4:
             middle = left + width / 2
             parts.append(f'<text x="{middle:.1f}" y="{top + height / 2 + 4:.1f}" class="on">{escape(genre)}</text>')
     return "".join(parts)
@@ -106,7 +105,7 @@ def _draw_bar(year: Year, left: float, width: float, y: Axis, genres: Sequence[s
 
 def _draw_count(middle: float, songs: int, pitch: float) -> str:
     """A number of songs, vertical where bars are narrow."""
-    if pitch >= _LETTER * len(str(songs)) + 4:
+    if pitch >= svg.LETTER * len(str(songs)) + 4:
         return f'<text x="{middle:.1f}" y="287" text-anchor="middle">{songs}</text>'
     return f'<text transform="translate({middle + 4:.1f} 277) rotate(-90)" text-anchor="end">{songs}</text>'
 

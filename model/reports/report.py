@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from model.evaluation import leak_gap
-from model.inference.bundle import HISTORY_NAME, REPORT_NAME, Bundle
+from model.evaluation.evaluate import REPORT_NAME
+from model.inference.bundle import HISTORY_NAME, Bundle
 from model.inference.scores import FileScore, by_song, predicted_genre
 from model.reports import attributions, confusions, report_charts
 from model.reports.attributions import Attribution

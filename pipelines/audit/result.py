@@ -102,7 +102,7 @@ class AuditResult:
         return {
             "source": self.source,
             "fails": self.fails,
-            "verdict": self.conclusion,
+            "conclusion": self.conclusion,
             "files": dict(self.files),
             "without_split": self.without_split,
             "compared": dict(self.compared),

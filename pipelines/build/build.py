@@ -116,17 +116,17 @@ def _write(
     ]
     ledger.write(ledger_url, files)
     refusals.refuse_rejects(files, config, ledger_url)
-    refusals.refuse_orphans(files, ledger_url)
+    refusals.refuse_lost_originals(files, ledger_url)
     forgotten = history.forgotten(planned.earlier, files)
     history.save(output, forgotten)
     parquet.write(storage.join(output, COPIES_NAME), Copy, planned.copies)
     dataset = describe_dataset(files, planned.digest, history.digest_of(forgotten), work, results, config, output)
-    _remove_strays(dataset)
+    _remove_unlisted_shards(dataset)
     dataset.save()
     return dataset
 
 
-def _remove_strays(dataset: Dataset) -> None:
+def _remove_unlisted_shards(dataset: Dataset) -> None:
     """Removes shards of a stopped build of another configuration, and what a killed process had not finished."""
     named = {shard.name for shard in dataset.shards}
     for name in storage.names(dataset.url):

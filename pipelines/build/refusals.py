@@ -82,8 +82,8 @@ def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: st
         )
 
 
-def refuse_orphans(files: Sequence[File], ledger_url: str) -> None:
-    """Refuses duplicates of a file that can be read no more; another build finds the best of those that are left."""
+def refuse_lost_originals(files: Sequence[File], ledger_url: str) -> None:
+    """Refuses duplicates whose best copy cannot be read any more; another build finds the next best."""
     rejected = {file.path: file for file in files if file.status == REJECTED}
     for file in files:
         if file.status == DUPLICATE and file.copy_of in rejected:

@@ -35,7 +35,7 @@ def rejects(dataset: Dataset) -> str:
 
 
 def findings(dataset: Dataset) -> str:
-    """What a user should know of a dataset's groups, a line each: which are too large, torn apart or contradictory."""
+    """What a user should know of a dataset's groups, a line each: too large, withdrawn, or copies of two genres."""
     files = dataset.ledger()
     lines = [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [

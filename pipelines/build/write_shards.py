@@ -116,22 +116,27 @@ class WriteShards(tasks.TaskDoFn[ShardTask, ShardResult]):
 
     def run(self, task: ShardTask) -> ShardResult:
         sums: dict[str, list[Sums]] = {name: [] for name in task.features.chosen}
-        rejected: list[LateReject] = []
         with storage.writing(storage.join(self.output, task.shard)) as path:
             with path.open("wb") as stream:
-                for file in task.files:
-                    try:
-                        record, duration_s = compute_record(file, task.audio, task.features)
-                    except FileError as error:
-                        rejected.append(LateReject(file.path, error.reason.name, error.detail))
-                        Metrics.counter("spectroshard", f"rejected_{error.reason.name}").inc()
-                        continue
-                    write_record(stream, record, task.dtype, sums)
-                    Metrics.counter("spectroshard", "written_songs").inc()
-                    Metrics.counter("spectroshard", "written_seconds").inc(round(duration_s))
+                rejected = tuple(late for file in task.files if (late := _append_file(stream, file, task, sums)))
             size, sha256 = path.stat().st_size, _sha256(path)
         totals = {name: Sums.total(parts) for name, parts in sums.items() if parts}
-        return ShardResult(size, sha256, len(task.files) - len(rejected), totals, tuple(rejected))
+        return ShardResult(size, sha256, len(task.files) - len(rejected), totals, rejected)
+
+
+def _append_file(
+    stream: IO[bytes], file: FileToWrite, task: ShardTask, sums: Mapping[str, list[Sums]]
+) -> LateReject | None:
+    """Appends the record of a file to a shard, unless it cannot be used any more."""
+    try:
+        record, duration_s = compute_record(file, task.audio, task.features)
+    except FileError as error:
+        Metrics.counter("spectroshard", f"rejected_{error.reason.name}").inc()
+        return LateReject(file.path, error.reason.name, error.detail)
+    append_record(stream, record, task.dtype, sums)
+    Metrics.counter("spectroshard", "written_songs").inc()
+    Metrics.counter("spectroshard", "written_seconds").inc(round(duration_s))
+    return None
 
 
 def compute_record(file: FileToWrite, audio: AudioConfig, features: Features) -> tuple[Record, float]:
@@ -146,7 +151,7 @@ def compute_record(file: FileToWrite, audio: AudioConfig, features: Features) ->
     quality.check(recording, audio)
     if recording.content_hash != file.content_hash:
         raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
-    with np.errstate(over="ignore", invalid="ignore"):  # told below
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are too large are refused below
         arrays = compute.compute_spooled(recording.samples, audio.sample_rate_hz, features)
     for name, values in arrays.items():
         largest = np.abs(spooled.min_max(values)).max()
@@ -156,7 +161,7 @@ def compute_record(file: FileToWrite, audio: AudioConfig, features: Features) ->
     return Record(file.path, file.genre, file.group, arrays), duration_s
 
 
-def write_record(stream: IO[bytes], record: Record, dtype: StorageType, sums: Mapping[str, list[Sums]]) -> None:
+def append_record(stream: IO[bytes], record: Record, dtype: StorageType, sums: Mapping[str, list[Sums]]) -> None:
     """Appends a record to a shard, and each feature's sums over its frames to those of the features."""
     of_record: dict[str, Sums] = {}
 

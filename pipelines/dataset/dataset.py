@@ -1,7 +1,7 @@
 """The dataset: what `dataset.json` says, which is all that a reader may rely on."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 import numpy as np
 import pydantic
@@ -14,7 +14,6 @@ from pipelines.config import SPLITS, BuildConfig, FoldsConfig, StorageType
 from pipelines.dataset import ledger, splits
 from pipelines.dataset.ledger import Copy, File
 
-FORMAT: Final = 3
 LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
 
 
@@ -147,7 +146,7 @@ class Dataset(FolderManifest):
     KIND = "dataset"
     MADE_BY = "build"
 
-    format: Literal[3] = FORMAT
+    format: Literal[3] = 3
     config: BuildConfig
     plan: str
     history: str

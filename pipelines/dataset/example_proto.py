@@ -17,7 +17,7 @@ _BYTES, _FLOATS, _INT64S = 1, 2, 3  # the fields' numbers in the message Feature
 
 
 @dataclass(frozen=True)
-class Entry:
+class MapEntry:
     """An entry of an Example's map.
 
     Attributes
@@ -35,27 +35,27 @@ class Entry:
         return len(self.begin) + self.follow
 
 
-def bytes_entry(key: str, value: bytes) -> Entry:
+def bytes_entry(key: str, value: bytes) -> MapEntry:
     """An entry that holds one bytes value."""
     return _entry(key, _BYTES, value)
 
 
-def bytes_to_follow(key: str, length: int) -> Entry:
+def bytes_to_follow(key: str, length: int) -> MapEntry:
     """An entry that holds one bytes value of this length, which the caller writes after it."""
     return _entry(key, _BYTES, b"", length)
 
 
-def floats_entry(key: str, values: Sequence[float]) -> Entry:
+def floats_entry(key: str, values: Sequence[float]) -> MapEntry:
     """An entry that holds a list of float32."""
     return _entry(key, _FLOATS, struct.pack(f"<{len(values)}f", *values))
 
 
-def ints_entry(key: str, values: Sequence[int]) -> Entry:
+def ints_entry(key: str, values: Sequence[int]) -> MapEntry:
     """An entry that holds a list of non-negative int64."""
     return _entry(key, _INT64S, b"".join(map(_varint, values)))
 
 
-def head(entries: Mapping[str, Entry]) -> bytes:
+def head(entries: Mapping[str, MapEntry]) -> bytes:
     """The first bytes of an Example; its entries follow, sorted by key."""
     return _field(1, b"", sum(map(len, entries.values())))
 
@@ -66,9 +66,9 @@ def parse(serialized: bytes) -> Mapping[str, Any]:
     return features
 
 
-def _entry(key: str, kind: int, value: bytes, follow: int = 0) -> Entry:
+def _entry(key: str, kind: int, value: bytes, follow: int = 0) -> MapEntry:
     listed = _field(kind, _field(1, value, follow), follow)
-    return Entry(_field(1, _field(1, key.encode()) + _field(2, listed, follow), follow), follow)
+    return MapEntry(_field(1, _field(1, key.encode()) + _field(2, listed, follow), follow), follow)
 
 
 def _field(number: int, content: bytes, follow: int = 0) -> bytes:

@@ -21,8 +21,12 @@ class File:
         The path below the corpus's root.
     uri : str
         Where the build read it.
-    genre, song, artist : str
-        What the corpus says; empty where it says nothing.
+    genre : str
+        The genre that the corpus gives the file; empty where it gives none.
+    song : str
+        The song's name, where the corpus says it; several files may be of one song. Otherwise empty.
+    artist : str
+        The artist, where the corpus, an index of artists or the tags say it. Otherwise empty.
     group : str
         Files of one group are in one fold.
     fold : str
@@ -37,8 +41,10 @@ class File:
         What was found and what was expected.
     duration_s : float
         How much of it is used.
-    sample_rate_hz, channels : int
-        The file's own.
+    sample_rate_hz : int
+        The file's sample rate, before resampling.
+    channels : int
+        How many channels the file has, before they are mixed to mono.
     content_hash : str
         XXH3 (128 bits) of the decoded samples, as they are in the file.
     fingerprint : bytes
@@ -64,6 +70,11 @@ class File:
     content_hash: str = ""
     fingerprint: bytes = b""
     copy_of: str = ""
+
+    @property
+    def song_or_path(self) -> str:
+        """What identifies the song: its name where the corpus says it, else the file's path."""
+        return self.song or self.path
 
     def rejected(self, reason: Reason, error: str) -> "File":
         """The same file, rejected."""

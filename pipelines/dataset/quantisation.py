@@ -68,10 +68,10 @@ def quantise(values: NDArray[np.float32], dtype: StorageType, scale: Sequence[fl
     return np.clip(steps, 0, 255).astype(np.uint8)
 
 
-def restore(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
+def dequantise(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
     """The values of a stored feature.
 
-    >>> restore(np.array([0, 1, 255], np.uint8), (0.5, -80.0))
+    >>> dequantise(np.array([0, 1, 255], np.uint8), (0.5, -80.0))
     array([-80. , -79.5,  47.5], dtype=float32)
     """
     values: NDArray[np.float32] = stored.astype(np.float32)

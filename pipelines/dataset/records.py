@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from pipelines.common.arrays import spooled
 from pipelines.config import StorageType
 from pipelines.dataset import example_proto
-from pipelines.dataset.example_proto import Entry
-from pipelines.dataset.quantisation import is_scaled, item_bytes, quantise, restore, scale_of
+from pipelines.dataset.example_proto import MapEntry
+from pipelines.dataset.quantisation import dequantise, is_scaled, item_bytes, quantise, scale_of
 
 ID, GENRE, GROUP = TEXT_KEYS = "song_id", "genre", "group"
 """The keys of a record's texts."""
@@ -101,7 +101,7 @@ def serialise(
             if name := feature_of.get(key):
                 for rows in spooled.row_chunks(record.features[name]):
                     stored = quantise(record.features[name][rows], dtype, scales[name])
-                    observe(name, restore(stored, scales[name]))
+                    observe(name, dequantise(stored, scales[name]))
                     yield stored.tobytes()
 
     return len(head) + sum(map(len, entries.values())), pieces()
@@ -109,7 +109,7 @@ def serialise(
 
 def _feature_entries(
     name: str, shape: tuple[int, ...], dtype: StorageType, scale: tuple[float, float]
-) -> dict[str, Entry]:
+) -> dict[str, MapEntry]:
     data, shaped, typed, scaled = (feature_key(name, part) for part in (DATA, SHAPE, DTYPE, SCALE))
     entries = {
         data: example_proto.bytes_to_follow(data, item_bytes(dtype) * math.prod(shape)),
@@ -131,4 +131,4 @@ def _decode_feature(entries: Mapping[str, Any], name: str) -> NDArray[np.float32
     data, shape, dtype, scale = (feature_key(name, part) for part in (DATA, SHAPE, DTYPE, SCALE))
     stored = np.frombuffer(entries[data].bytes_list.value[0], entries[dtype].bytes_list.value[0].decode())
     stored = stored.reshape(tuple(entries[shape].int64_list.value))
-    return restore(stored, entries[scale].float_list.value if scale in entries else ())
+    return dequantise(stored, entries[scale].float_list.value if scale in entries else ())

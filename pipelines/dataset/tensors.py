@@ -38,7 +38,7 @@ def parse(serialized: Any, names: Sequence[str], dtype: StorageType) -> dict[str
     return dict(parsed)
 
 
-def restore(
+def features_of(
     record: Mapping[str, Any], names: Sequence[str], rows: Callable[[str, Any], tuple[Any, Any]] | None = None
 ) -> dict[str, Any]:
     """A parsed record's features as float32, shape (frames, bins) each.

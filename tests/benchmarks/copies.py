@@ -215,7 +215,7 @@ def read_corpus(url: str) -> dict[str, Clip]:
     readings = in_threads(lambda entry: _read(entry.location), entries)
     songs: dict[str, set[str]] = {}
     for entry, reading in zip(entries, readings, strict=True):
-        songs.setdefault(reading.content_hash, set()).add(entry.file.song or entry.file.path)
+        songs.setdefault(reading.content_hash, set()).add(entry.file.song_or_path)
     return {
         reading.content_hash: Clip(
             entry.location,

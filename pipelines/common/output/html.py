@@ -16,9 +16,9 @@ def write_page(url: str, template: Path, **values: Any) -> str:
     ----------
     url : str
     template : Path
-        A Jinja2 template; values are escaped. It may extend `page.html`, which lies beside this module and brings
+        A Jinja2 template; values are escaped. It may extend `base.html`, which lies beside this module and brings
         the style of all pages, light and dark, and the script that sorts tables of class `sortable` and filters the
-        one that an input's `data-filters` names.
+        one that an input's `data-filters` names; and import from `macros.html`.
     **values
         For the template.
     """

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 WIDTH = 460.0
 _LEFT, _RIGHT = 50.0, 12.0
-_LETTER = 6.2  # a letter's mean width
+LETTER = 6.5  # a letter's mean width
 
 Points = Sequence[tuple[float, float]]
 
@@ -108,7 +108,7 @@ def legend(lines: Sequence[Line]) -> str:
     for line in lines:
         entries.append(f'<path d="M{place:.0f} 10h18" style="stroke:var(--{line.colour});stroke-width:2.5"/>')
         entries.append(f'<text x="{place + 24:.0f}" y="14">{escape(line.label)}</text>')
-        place += 48 + _LETTER * len(line.label)
+        place += 48 + LETTER * len(line.label)
     return "".join(entries)
 
 

@@ -172,8 +172,8 @@ def _above(lowest: int, pitches: Sequence[int]) -> list[int]:
 def _add(track: Signal, sound: Signal, onset: int) -> None:
     """Add a sound to the track in place, without what falls outside of it."""
     start = max(onset, 0)
-    heard = sound[start - onset :][: max(track.size - start, 0)]
-    track[start : start + heard.size] += heard
+    within = sound[start - onset :][: max(track.size - start, 0)]
+    track[start : start + within.size] += within
 
 
 def _level(track: Signal, level_db: float, rng: Generator) -> Signal:
@@ -276,9 +276,9 @@ def _record(mix: Signal, reverb: float, sample_rate_hz: int, rng: Generator) -> 
     echoes = rng.normal(size=int(4 * decay_s * sample_rate_hz))
     echoes *= np.exp(-np.arange(echoes.size) / (decay_s * sample_rate_hz))
     room = oaconvolve(mix, echoes / np.sqrt(np.sum(echoes**2)))[: mix.size]
-    heard = _tilt((1 - reverb) * mix + reverb * room, rng.uniform(-1.5, 0.5), sample_rate_hz)
+    recorded = _tilt((1 - reverb) * mix + reverb * room, rng.uniform(-1.5, 0.5), sample_rate_hz)
     hiss = _tilt(rng.normal(size=mix.size), rng.uniform(-5, 0), sample_rate_hz)
-    audio = _level(heard, 0, rng) + _level(hiss, rng.uniform(-60, -32), rng)
+    audio = _level(recorded, 0, rng) + _level(hiss, rng.uniform(-60, -32), rng)
     return np.asarray(audio * rng.uniform(0.35, 0.98) / np.abs(audio).max(), dtype=np.float32)
 
 

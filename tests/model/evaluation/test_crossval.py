@@ -73,7 +73,7 @@ def test_the_leak_gap_is_measured_and_drawn(run, dataset):
     saved = json.loads((output / "metrics.json").read_text())
     assert saved["leak_gap"] == json.loads(json.dumps(metrics["leak_gap"]))
     trained, unseen = (metrics["leak_gap"][side] for side in ("trained_songs", "unseen_songs"))
-    assert (trained["songs"], trained["verdicts"], unseen["songs"]) == (24, 3 * 24, 24)
+    assert (trained["songs"], trained["predictions"], unseen["songs"]) == (24, 3 * 24, 24)
     assert unseen["song_accuracy"] == metrics["song_accuracy"]
     assert (output / leak_gap.PICTURE_NAME).read_bytes().startswith(b"<?xml")
     page = write_report(str(output), "t", metrics, scores, dataset)

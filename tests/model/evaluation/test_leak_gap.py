@@ -24,15 +24,15 @@ def timed(dataset, monkeypatch):
     """A dataset each of whose frames tells its own number, and that of the song's last frame."""
     from pipelines.dataset import tensors
 
-    restore = tensors.restore
+    features_of = tensors.features_of
 
     def of_times(song, names, rows=None):
         import tensorflow as tf
 
         times = tf.range(tf.shape(song["chroma"])[0])[:, None] + tf.zeros([1, 12], tf.int32)
-        return restore({"chroma": times}, names, rows)
+        return features_of({"chroma": times}, names, rows)
 
-    monkeypatch.setattr(tensors, "restore", of_times)
+    monkeypatch.setattr(tensors, "features_of", of_times)
     return dataset, Clock.of(dataset, ["chroma"], 2.0, ["fold-02", "fold-03"])
 
 
@@ -74,7 +74,7 @@ def test_both_scores_of_made_up_songs():
     }
     unseen = [score("a", "x", 0.2), score("b", "x", 0.9, 0.1, 0.1), score("c", "y", 0.1)]
     gap = leak_gap.measure_gap(trained, unseen, ("x", "y"))
-    told = {side: (gap[side]["songs"], gap[side]["verdicts"], gap[side]["segments"]) for side in gap}
+    told = {side: (gap[side]["songs"], gap[side]["predictions"], gap[side]["segments"]) for side in gap}
     assert told == {"trained_songs": (3, 4, 5), "unseen_songs": (3, 3, 5)}
     assert (gap["trained_songs"]["song_accuracy"], gap["trained_songs"]["segment_accuracy"]) == (3 / 4, 4 / 5)
     assert (gap["unseen_songs"]["song_accuracy"], gap["unseen_songs"]["segment_accuracy"]) == (1 / 3, 2 / 5)

@@ -50,8 +50,8 @@ def test_reliability_counts_every_song_once():
 
 
 def test_files_of_one_song_are_judged_together():
-    halves = [FileScore(str(i), "jazz", "g", "one", np.array([[p, 1 - p]], np.float32)) for i, p in enumerate((0.2, 1))]
-    assert reliability(halves, GENRES)["bins"] == [{"songs": 1, "confidence": pytest.approx(0.6), "accuracy": 1.0}]
+    files = [FileScore(str(i), "jazz", "g", "one", np.array([[p, 1 - p]], np.float32)) for i, p in enumerate((0.2, 1))]
+    assert reliability(files, GENRES)["bins"] == [{"songs": 1, "confidence": pytest.approx(0.6), "accuracy": 1.0}]
 
 
 def test_threshold_says_as_much_as_the_risk_allows():

@@ -165,10 +165,10 @@ def test_out_of_distribution_sounds_are_given_no_genre_with_confidence(config, d
     tone = 0.3 * np.sin(2 * np.pi * 440 / 22050 * np.arange(noise.size)).astype(np.float32)
     sounds = {"noise": noise, "silence": np.zeros_like(noise), "tone": tone}
     paths = [str(write(tmp_path / f"{name}.wav", samples)) for name, samples in sounds.items()]
-    heard_noise, silence, heard_tone = predict(bundle, paths, None, new_pipeline)
-    assert (silence.status, silence.reason, silence.is_confident) == ("rejected", "silent", False)
-    for heard in (heard_noise, heard_tone):
-        assert (heard.status, heard.is_confident) == ("predicted", False)
-        assert heard.probability < 0.4  # of three genres
+    of_noise, of_silence, of_tone = predict(bundle, paths, None, new_pipeline)
+    assert (of_silence.status, of_silence.reason, of_silence.is_confident) == ("rejected", "silent", False)
+    for prediction in (of_noise, of_tone):
+        assert (prediction.status, prediction.is_confident) == ("predicted", False)
+        assert prediction.probability < 0.4  # of three genres
     songs = predict(bundle, [str(corpus / "metal")], None, new_pipeline)
     assert sum(song.is_confident and song.probability > 0.5 for song in songs) > len(songs) / 2

@@ -9,7 +9,7 @@ import pytest
 
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
-from pipelines.build.write_shards import FileToWrite, compute_record, write_record
+from pipelines.build.write_shards import FileToWrite, append_record, compute_record
 from pipelines.common.arrays import spooled
 from pipelines.config import BuildConfig
 from pipelines.dataset import records
@@ -56,7 +56,7 @@ def written(song, config):
     """The bytes of a song's record in a shard, and its sums."""
     file, sums = io.BytesIO(), defaultdict(list)
     record, _ = compute_record(song, config.audio, config.features)
-    write_record(file, record, config.shards.dtype, sums)
+    append_record(file, record, config.shards.dtype, sums)
     return record, file.getvalue(), sums
 
 
@@ -98,7 +98,7 @@ def test_memory_does_not_grow_with_a_song(tmp_path, files):
         tracemalloc.start()
         with (tmp_path / "shard").open("wb") as file:
             record, _ = compute_record(song, config.audio, config.features)
-            write_record(file, record, config.shards.dtype, defaultdict(list))
+            append_record(file, record, config.shards.dtype, defaultdict(list))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return peak, (tmp_path / "shard").stat().st_size

@@ -61,9 +61,9 @@ def test_the_level_does_not_matter(music, level):
 
 
 def test_a_song_in_a_file_has_the_same_fingerprint(music):
-    spilled = spooled.SpooledArray((0,), music.dtype)
-    spilled[0:] = music
-    assert fingerprint.of_samples(spilled, 22_050) == fingerprint.of_samples(music, 22_050)
+    on_disk = spooled.SpooledArray((0,), music.dtype)
+    on_disk[0:] = music
+    assert fingerprint.of_samples(on_disk, 22_050) == fingerprint.of_samples(music, 22_050)
 
 
 def test_the_rate_hardly_matters(music):

@@ -55,7 +55,7 @@ def test_what_is_written_is_read(dtype):
     assert (decoded.id, decoded.genre, decoded.group) == (RECORD.id, RECORD.genre, RECORD.group)
     parsed = tensors.parse(encoded(RECORD, dtype), list(RECORD.features), dtype)
     assert parsed["genre"].numpy() == b"blues"
-    restored = tensors.restore(parsed, list(RECORD.features))
+    restored = tensors.features_of(parsed, list(RECORD.features))
     for name, values in RECORD.features.items():
         tolerance = np.ptp(values) / 500 if dtype == "uint8" else np.abs(values).max() / 2000
         np.testing.assert_allclose(decoded.features[name], values, atol=tolerance)
@@ -67,7 +67,7 @@ def test_what_is_written_is_read(dtype):
 def test_only_the_rows_asked_for_are_restored(dtype):
     serialized = encoded(RECORD, dtype)
     parsed = tensors.parse(serialized, ["log_mel"], dtype)
-    restored = tensors.restore(parsed, ["log_mel"], rows=lambda name, frames: (frames - 12, 7))
+    restored = tensors.features_of(parsed, ["log_mel"], rows=lambda name, frames: (frames - 12, 7))
     np.testing.assert_array_equal(restored["log_mel"], records.decode(serialized).features["log_mel"][38:45])
 
 

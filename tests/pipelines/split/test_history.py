@@ -116,8 +116,8 @@ def assign_groups(rows, earlier):
     """Earlier rows with the groups that they have among a build's."""
     from pipelines.split.groups import with_groups
 
-    ghosts = history.without_old_names(earlier, rows)
-    return with_groups([*(replace(row, group="") for row in rows), *ghosts], "artist", COPIES)[len(rows) :]
+    known = history.without_old_names(earlier, rows)
+    return with_groups([*(replace(row, group="") for row in rows), *known], "artist", COPIES)[len(rows) :]
 
 
 def outcome(*corpora, config=CONFIG):
