@@ -70,8 +70,10 @@ class FoldsConfig(Section):
     unbalanced : 'warn' or 'fail'
         Whether a build goes on or fails when a group is so large that its genre cannot be dealt to the folds in equal
         parts.
-    test, validation : tuple of int
-        The numbers of the folds that are test and validation, where the corpus has no splits of its own.
+    test : tuple of int
+        The numbers of the folds that are test, where the corpus has no splits of its own.
+    validation : tuple of int
+        The numbers of the folds that are validation, where the corpus has no splits of its own.
     """
 
     count: int = Field(default=10, ge=2, le=100)

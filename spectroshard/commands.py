@@ -52,14 +52,14 @@ def train(options: Options) -> int:
     bundle = api.train(options.dataset, options.output, _config(options)).manifest
     kept = dict(bundle.validation)
     epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
-    figures = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
-    print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *figures])}")
+    metrics = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
+    print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *metrics])}")
     _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
     return 0
 
 
 def evaluate(options: Options) -> int:
-    """A bundle's figures on its test songs, and a report."""
+    """A bundle's metrics on its test songs, and a report."""
     from spectroshard import api
 
     metrics = api.evaluate(options.bundle, options.dataset, tempo=options.tempo, beam=options.beam)

@@ -1,4 +1,4 @@
-"""Augmentation: random changes of train windows in tempo, pitch, level and timbre, masks, and mixup."""
+"""Augmentation: random changes of training windows in tempo, pitch, level and timbre, masks, and mixup."""
 
 import functools
 import math

@@ -19,10 +19,10 @@ _MIDDLE_SONGS, _MIDDLES_AT_ONCE = 500, 50
 
 def steps(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
     """How many training steps, of a batch each, an epoch has."""
-    return math.ceil(_songs_in(dataset, folds) * passes(dataset, folds, training) / training.batch_size)
+    return math.ceil(_songs_in(dataset, folds) * passes_per_epoch(dataset, folds, training) / training.batch_size)
 
 
-def passes(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
+def passes_per_epoch(dataset: Dataset, folds: Sequence[str], training: Training) -> int:
     """How many times an epoch reads each song of some folds, and draws a window of it."""
     return max(training.windows_per_song, math.ceil(training.windows_per_epoch / _songs_in(dataset, folds)))
 
@@ -61,9 +61,9 @@ def training_batches(
 ) -> Any:
     """Batches of augmented windows at random positions, epoch after epoch.
 
-    An epoch reads every song `passes` times, each time in another order, and cuts one window of it. Its position
-    depends on the seed, the epoch and the place in the stream alone, so a resumed training gets the batches that it
-    would have got undisturbed, but for masks.
+    An epoch reads every song `passes_per_epoch` times, each time in another order, and cuts one window of it. The
+    window's position depends on the seed, the epoch and the place in the stream alone, so a resumed training gets the
+    batches that it would have got undisturbed, but for masks.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def training_batches(
 def _shuffled_songs(
     dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training
 ) -> Callable[[Any], Any]:
-    """A function from an epoch's number to its songs: all of them `passes` times, each time in another order.
+    """A function from an epoch's number to its songs: all of them `passes_per_epoch` times, each time in another order.
 
     After the first pass songs stay in memory, as they are stored, where `training.cache_mb` holds them all; the order
     is the same either way. Each shard is a dataset of its own, so that a pass can take cached shards in any order.
@@ -123,7 +123,7 @@ def _shuffled_songs(
     of_shard = [shards.parsed_records(path, dataset, tuple(windows.frames)) for path in paths]
     of_shard = [songs.cache() if is_cached else songs for songs in of_shard]
     variants = tf.data.Dataset.from_tensor_slices([tf.data.experimental.to_variant(songs) for songs in of_shard])
-    each = passes(dataset, folds, training)
+    each = passes_per_epoch(dataset, folds, training)
 
     def one_pass(number: Any) -> Any:
         songs = variants.shuffle(variants.cardinality(), seed=training.seed + number).interleave(

@@ -31,7 +31,7 @@ class Round:
     unseen : list of FileScore
         Of its songs.
     held_out : list of FileScore or None
-        Of the held-out ends of the train songs, where the leak gap is asked for.
+        Of the held-out ends of the training songs, where the leak gap is asked for.
     tempos : TempoScores or None
         Of its songs at other tempos, where these are asked for.
     """
@@ -94,7 +94,7 @@ def crossval(
     output : str
         A local folder, new or left by the same cross-validation; it gets a bundle for each round.
     with_leak_gap : bool
-        Whether the end of each train song is held out of the training and scored too, see
+        Whether the end of each training song is held out of the training and scored too, see
         `model.evaluation.leak_gap`; a chart of both accuracies is written to the output.
     new_pipeline : callable, optional
         Returns an empty pipeline, in which each round's test songs are scored at other tempos too. Default: they are

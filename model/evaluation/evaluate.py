@@ -44,7 +44,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        The bundle was trained on another dataset, whose train songs may be among this one's test songs.
+        The bundle was trained on another dataset, whose training songs may be among this one's test songs.
     SpectroshardError
         Songs are to be scored at other tempos, and their audio files cannot be read.
     """
@@ -84,7 +84,7 @@ def summarise_metrics(metrics: Mapping[str, Any]) -> str:
 
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
-    """Scores a bundle on the ends of its train songs, which `training.held_out_share` held out of the training."""
+    """Scores a bundle on the ends of its training songs, which `training.held_out_share` held out of the training."""
     held_out = bundle.input_windows().held_out_slice(bundle.training.held_out_share)
     return score_bundle(bundle, dataset, "train", held_out)
 

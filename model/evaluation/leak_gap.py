@@ -19,7 +19,7 @@ SENTENCE = "A split by segment would report the first number. The second is what
 
 _SIDES = {"trained_songs": "held-out ends of\ntraining songs", "unseen_songs": "unseen songs"}
 _COLOURS = {"trained_songs": "muted", "unseen_songs": "right"}
-_FIGURES = (
+_METRICS = (
     "segments",
     "song_accuracy",
     "song_accuracy_interval",
@@ -29,7 +29,7 @@ _FIGURES = (
 
 
 def holding_out(config: Config) -> Config:
-    """The configuration with a share of each train song held out: its own, or `HELD_OUT_SHARE` where it has none."""
+    """The configuration with a share of each training song held out: its own, or `HELD_OUT_SHARE` where it has none."""
     share = config.training.held_out_share or HELD_OUT_SHARE
     return config.model_copy(update={"training": config.training.model_copy(update={"held_out_share": share})})
 
@@ -46,7 +46,7 @@ def measure_gap(
     Parameters
     ----------
     trained : dict
-        By round, the scores of the held-out ends of its train songs.
+        By round, the scores of the held-out ends of its training songs.
     unseen : sequence of FileScore
         The scores of all rounds' test songs.
     genres : sequence of str
@@ -63,7 +63,7 @@ def measure_gap(
     sides = {"trained_songs": measure(by_round, genres), "unseen_songs": measure(unseen, genres)}
     counts = {"trained_songs": len(songs), "unseen_songs": sides["unseen_songs"]["songs"]}
     return {
-        name: {"songs": counts[name], "predictions": side["songs"], **{figure: side[figure] for figure in _FIGURES}}
+        name: {"songs": counts[name], "predictions": side["songs"], **{metric: side[metric] for metric in _METRICS}}
         for name, side in sides.items()
     }
 
@@ -77,9 +77,9 @@ def summarise_gap(gap: Mapping[str, Any]) -> str:
     return table(["", *map(_label, _SIDES)], rows)
 
 
-def _share(side: Mapping[str, Any], figure: str) -> str:
-    low, high = side[f"{figure}_interval"]
-    return f"{side[figure]:.1%} ({low:.1%} to {high:.1%})"
+def _share(side: Mapping[str, Any], metric: str) -> str:
+    low, high = side[f"{metric}_interval"]
+    return f"{side[metric]:.1%} ({low:.1%} to {high:.1%})"
 
 
 def draw_gap(gap: Mapping[str, Any]) -> bytes:

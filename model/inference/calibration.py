@@ -41,7 +41,7 @@ class Calibration(Section):
     def of(cls, scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> Self:
         """Fits the temperature, then the threshold, on scores of validation songs at a temperature of 1."""
         temperature = fit_temperature(scores, genres)
-        least = threshold(with_temperature(scores, temperature), genres, risk)
+        least = fit_threshold(with_temperature(scores, temperature), genres, risk)
         return cls(temperature=temperature, threshold=least, risk=risk, songs=len(by_song(scores)))
 
 
@@ -101,7 +101,7 @@ def fit_temperature(scores: Sequence[FileScore], genres: Sequence[str]) -> float
     return float(np.exp(found.x))
 
 
-def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> float:
+def fit_threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -> float:
     """The lowest confidence threshold at which the selective risk is at most `risk`.
 
     A confidence is the probability of a song's most probable genre. One that is hardly above chance (by less than a
@@ -128,7 +128,7 @@ def threshold(scores: Sequence[FileScore], genres: Sequence[str], risk: float) -
     >>> def song(name, genre, jazz):
     ...     return FileScore(name, genre, name, name, np.array([[jazz, 1 - jazz]]))
     >>> songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7)]
-    >>> threshold(songs, ("jazz", "rock"), risk=0.1)
+    >>> fit_threshold(songs, ("jazz", "rock"), risk=0.1)
     0.8
     """
     confidences, correct = _confidences(scores, genres)

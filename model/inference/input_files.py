@@ -7,7 +7,7 @@ from pipelines.common.errors import UsageError
 from pipelines.corpus import listing, manifest, tags
 
 
-def find_files(urls: Sequence[str]) -> dict[str, int | None]:
+def years_by_file(urls: Sequence[str]) -> dict[str, int | None]:
     """The audio files that paths, folders, globs and manifests name, sorted, each once.
 
     A path to nothing is kept, so that the prediction reports it as unreadable.

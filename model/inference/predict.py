@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.inference.bundle import Bundle
-from model.inference.input_files import find_files
+from model.inference.input_files import years_by_file
 from model.inference.prediction import REJECTED, Prediction
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
@@ -37,7 +37,7 @@ def predict(bundle: Bundle, urls: Sequence[str], folder: str | None, new_pipelin
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return predict(bundle, urls, temporary, new_pipeline)
-    years = find_files(urls)
+    years = years_by_file(urls)
     predictions = predict_at_tempos(bundle, list(years), (1.0,), folder, new_pipeline)[1.0]
     return [each.model_copy(update={"year": years[each.path] or each.year}) for each in predictions]
 

@@ -89,7 +89,7 @@ class Prediction(Section):
     )
     is_confident: bool = Field(
         default=False,
-        description="Whether the probability reaches the bundle's confidence threshold; else no genre is assigned.",
+        description="Whether the probability reaches the bundle's confidence threshold; below it confidence is low.",
     )
     duration_s: Annotated[float, OnPage("duration", format_time)] = Field(
         default=0.0, description="The decoded audio's duration in seconds."

@@ -9,7 +9,7 @@ EMBEDDING, BRANCH_OUTPUTS = "embedding", "branch_outputs"
 """The outputs of a model that `with_embedding` makes."""
 
 REJECTION = "out_of_distribution_score"
-"""The layer of a trained model that takes its embedding, and says how unlike the train songs a window is."""
+"""The layer of a trained model that takes its embedding, and says how unlike the training songs a window is."""
 
 _BRANCH_OUTPUT = "branch_output_"
 

@@ -34,13 +34,13 @@ class Pretrained:
     ----------
     feature : str
         The feature that it takes.
-    front_end : callable
+    build : callable
         Takes a dataset and its windows; gives the frozen `keras.Model` from normalised windows to embeddings, shape
         (units,).
     """
 
     feature: str
-    front_end: Callable[[Dataset, Windows], Any]
+    build: Callable[[Dataset, Windows], Any]
 
 
 def front_end(dataset: Dataset, windows: Windows) -> Any:

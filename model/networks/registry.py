@@ -15,7 +15,7 @@ from pipelines.dataset.dataset import Dataset
 Inputs = Mapping[str, Any]
 """Keras tensors by feature, shape (frames, bins) each."""
 
-SEED_IMAGE = (288, 432)
+ORIGINAL_IMAGE = (288, 432)
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,10 @@ def for_any_length(model: Any) -> Any:
     return flexible
 
 
-def front_end(name: str, dataset: Dataset, windows: Windows) -> Any | None:
+def build_front_end(name: str, dataset: Dataset, windows: Windows) -> Any | None:
     """The pretrained front end of a network, a `keras.Model` from normalised windows to embeddings; None without."""
     pretrained = NETWORKS[name].pretrained
-    return pretrained.front_end(dataset, windows) if pretrained else None
+    return pretrained.build(dataset, windows) if pretrained else None
 
 
 def seed_cnn(inputs: Inputs) -> list[Any]:
@@ -113,7 +113,7 @@ def _image(feature: Any) -> Any:
     from keras import layers
 
     upright = layers.Permute((2, 1))(feature)
-    return layers.Resizing(*SEED_IMAGE)(layers.Reshape((feature.shape[2], -1, 1))(upright))
+    return layers.Resizing(*ORIGINAL_IMAGE)(layers.Reshape((feature.shape[2], -1, 1))(upright))
 
 
 def cnn(inputs: Inputs) -> list[Any]:
@@ -165,6 +165,7 @@ def transfer(inputs: Inputs) -> list[Any]:
 def branches(inputs: Inputs) -> list[Any]:
     """A small block for each feature, merged at the end, so that features with nothing in common share no filter.
 
+    It is named for these blocks. As this module counts, it has one branch, which they are merged into, and one loss.
     A block sees all bins of its feature at once and convolves over time alone, so it costs little, and features of
     different hops can be combined.
     """
@@ -188,7 +189,7 @@ def _concatenated_bins(network: str, inputs: Inputs) -> Any:
     return layers.Concatenate()(tensors) if len(tensors) > 1 else tensors[0]
 
 
-_SEED_FEATURES = (
+_ORIGINAL_FEATURES = (
     "log_mel", "harmonic_mel", "percussive_mel", "mfcc", "chroma",
     "spectral_centroid", "spectral_rolloff", "onset_strength", "tempogram",
 )  # fmt: skip
@@ -197,6 +198,6 @@ NETWORKS = {
     "cnn": Network(cnn, ("log_mel",)),
     "crnn": Network(crnn, ("log_mel",)),
     "branches": Network(branches, ("log_mel", "percussive_mel", "chroma", "mfcc", "tempogram")),
-    "seed_cnn": Network(seed_cnn, _SEED_FEATURES),
+    "seed_cnn": Network(seed_cnn, _ORIGINAL_FEATURES),
     "transfer": Network(transfer, ("log_mel",), musicnn.PRETRAINED),
 }

@@ -130,7 +130,7 @@ def summarise_prediction(prediction: Prediction) -> str:
     width = max(map(len, prediction.probabilities))
     ranked = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
     bars = [f"  {genre:<{width}} {share:4.0%} {'█' * round(40 * share)}".rstrip() for genre, share in ranked]
-    rejection = [] if prediction.is_confident else ["  none of these with confidence"]
+    rejection = [] if prediction.is_confident else ["  low confidence: no genre assigned"]
     year = f"{prediction.year}  " if prediction.year else ""
     head = f"{prediction.path}  {year}{format_time(prediction.duration_s)}"
     return "\n".join([head, *rejection, *bars, f"  timeline: {genre_changes(prediction.timeline)}"])

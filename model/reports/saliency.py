@@ -16,8 +16,8 @@ class IntegratedGradients:
 
     The score is the genre's log-probability minus the mean over all genres: the centred logit, whose gradient does not
     vanish where the softmax saturates. The gradient is averaged along the straight line from the baseline, the mean of
-    the train songs, where each normalised input is 0, to the window, and multiplied by their difference: so a window's
-    cells add up to its score minus the baseline's. It works for any Keras network, whatever its layers.
+    the training songs, where each normalised input is 0, to the window, and multiplied by their difference: so a
+    window's cells add up to its score minus the baseline's. It works for any Keras network, whatever its layers.
 
     On 120 windows of real music, masking the quarter of a window with the largest attributions cost `cnn` 0.53 in
     log-probability; a random quarter cost 0.25, the worst of all quarters 0.58. With the gradient at the window alone,

@@ -1,4 +1,4 @@
-"""Out-of-distribution rejection: a layer that recognises windows unlike those of the train songs."""
+"""Out-of-distribution rejection: a layer that recognises windows unlike those of the training songs."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,7 +23,7 @@ def with_rejection(
     Such windows are recognised by a linear layer on the embedding, fitted here by logistic regression, whose threshold
     accepts 99 % of the in-distribution windows. The output of a rejected window is the uniform distribution, plus a
     thousandth of the model's difference from it. The network itself is never trained on out-of-distribution windows:
-    where it was, with noise among its train windows, it was less accurate on songs and no less sure about noise.
+    where it was, with noise among its training windows, it was less accurate on songs and no less sure about noise.
     Source of the idea: K. Lee et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples and
     Adversarial Attacks", NeurIPS 2018, https://arxiv.org/abs/1807.03888.
 
@@ -32,8 +32,8 @@ def with_rejection(
     model : keras.Model
         Of `model.networks.assembly.with_embedding`, trained.
     in_distribution, out_of_distribution : iterable of dict
-        Batches of normalised windows by feature, shape (windows, frames, bins): of train songs, and of sounds that are
-        no music.
+        Batches of normalised windows by feature, shape (windows, frames, bins): of training songs, and of sounds
+        that are no music.
 
     Returns
     -------

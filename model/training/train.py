@@ -53,7 +53,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         return _finished(output, run)
     shards.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
     _refuse_leaks(run)
-    front_end = registry.front_end(run.training.network, dataset, run.windows)
+    front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
     # Not 0: with a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(run.training.seed + 1)
@@ -142,7 +142,7 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
     with storage.writing(storage.join(output, MODEL_NAME)) as path:
         model.save(path.with_suffix(".keras"))
         path.with_suffix(".keras").rename(path)
-    figures = {key: epochs.kept.get(key) for key in ("epoch", "validation_loss", "validation_accuracy")}
+    metrics = {key: epochs.kept.get(key) for key in ("epoch", "validation_loss", "validation_accuracy")}
     bundle = Bundle(
         url=output,
         training=run.training,
@@ -152,7 +152,7 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
         windows=run.windows.to_json(),
         splits=dict(run.splits),
         dataset=run.dataset.digest,
-        validation={key: value for key, value in figures.items() if value is not None},
+        validation={key: value for key, value in metrics.items() if value is not None},
         calibration=_calibration(model, run),
     )
     bundle.save()

@@ -14,7 +14,7 @@ from keras import layers
 from numpy.typing import NDArray
 
 from model.config import Training
-from model.data import batches as stream
+from model.data import batches
 from model.networks import assembly
 from model.networks.windows import Windows
 from model.training import optimizer
@@ -72,12 +72,12 @@ def train_head(front_end: Any, dataset: Dataset, folds: Sequence[str], windows: 
 
 
 def _embed(front_end: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> _Examples:
-    """The embeddings of windows at random positions, ten of each song; more of few songs, as `batches.passes` says."""
+    """The embeddings of windows at random positions, ten of each song, or `batches.passes_per_epoch` where songs are few."""
     plain = training.without_augmentation(windows_per_song=_WINDOWS_PER_SONG, epochs=1, batch_size=_WINDOWS_AT_ONCE)
-    batches = stream.training_batches(dataset, folds, windows, plain).as_numpy_iterator()
+    drawn = batches.training_batches(dataset, folds, windows, plain).as_numpy_iterator()
     embedded = [
         (front_end.predict_on_batch(features), labels, weights)
-        for features, labels, weights in itertools.islice(batches, math.ceil(_MOST_WINDOWS / _WINDOWS_AT_ONCE))
+        for features, labels, weights in itertools.islice(drawn, math.ceil(_MOST_WINDOWS / _WINDOWS_AT_ONCE))
     ]
     return _Examples(*(np.concatenate(parts) for parts in zip(*embedded, strict=True)))
 

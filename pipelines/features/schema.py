@@ -93,8 +93,10 @@ class Mel(Feature):
     ----------
     n_mels : int
         How many bands.
-    fmin, fmax : float
-        The lowest and the highest frequency of the bands, in Hz; an fmax of None is half the sample rate.
+    fmin : float
+        The lowest frequency of the bands, in Hz.
+    fmax : float or None
+        The highest frequency of the bands, in Hz; None is half the sample rate.
     top_db : float or None
         Values are clipped at so many dB below the song's peak; None clips none.
     """

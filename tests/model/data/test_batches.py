@@ -60,10 +60,10 @@ def test_an_epoch_has_its_windows_of_every_song(dataset, train_folds, windows):
 def test_few_songs_give_more_windows_each(dataset, train_folds):
     songs = sum(dataset.songs_of(train_folds).values())
     few = Training(batch_size=5, windows_per_song=3, windows_per_epoch=4 * songs - 1)
-    assert stream.passes(dataset, train_folds, few) == 4
+    assert stream.passes_per_epoch(dataset, train_folds, few) == 4
     assert stream.steps(dataset, train_folds, few) == math.ceil(4 * songs / 5)
     enough = Training(windows_per_song=3, windows_per_epoch=3 * songs)
-    assert stream.passes(dataset, train_folds, enough) == 3
+    assert stream.passes_per_epoch(dataset, train_folds, enough) == 3
 
 
 def test_windows_are_stretches_of_train_songs_aligned_over_features(dataset, train_folds, windows):

@@ -4,10 +4,10 @@ import pytest
 from model.inference.calibration import (
     Calibration,
     fit_temperature,
+    fit_threshold,
     reliability,
     reliability_of_rounds,
     selective_risk,
-    threshold,
 )
 from model.inference.scores import FileScore, temper, with_temperature
 
@@ -56,9 +56,9 @@ def test_files_of_one_song_are_judged_together():
 
 def test_threshold_says_as_much_as_the_risk_allows():
     songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.8), song("c", "rock", 0.7), song("d", "jazz", 0.6)]
-    assert threshold(songs, GENRES, 0.0) == pytest.approx(0.8)
-    assert threshold(songs, GENRES, 0.25) == pytest.approx(0.6)
-    assert threshold(songs, GENRES, 0.24) == pytest.approx(0.8)
+    assert fit_threshold(songs, GENRES, 0.0) == pytest.approx(0.8)
+    assert fit_threshold(songs, GENRES, 0.25) == pytest.approx(0.6)
+    assert fit_threshold(songs, GENRES, 0.24) == pytest.approx(0.8)
 
 
 def test_the_risk_taken_is_the_share_of_wrong_ones_among_those_said():
@@ -68,19 +68,19 @@ def test_the_risk_taken_is_the_share_of_wrong_ones_among_those_said():
 
 
 def test_threshold_lets_nothing_through_where_the_surest_are_wrong():
-    assert threshold([song("a", "rock", 0.9), song("b", "rock", 0.8)], GENRES, 0.1) > 1
-    assert threshold([], GENRES, 0.1) > 1
+    assert fit_threshold([song("a", "rock", 0.9), song("b", "rock", 0.8)], GENRES, 0.1) > 1
+    assert fit_threshold([], GENRES, 0.1) > 1
 
 
 def test_a_genre_hardly_likelier_than_chance_is_never_said():
     songs = [song("a", "jazz", 0.9), song("b", "jazz", 0.54)]
-    assert threshold(songs, GENRES, 0.5) == pytest.approx(0.9)
-    assert threshold(songs[1:], GENRES, 0.5) > 1
+    assert fit_threshold(songs, GENRES, 0.5) == pytest.approx(0.9)
+    assert fit_threshold(songs[1:], GENRES, 0.5) > 1
 
 
 def test_songs_of_one_confidence_are_said_together():
     songs = [song("a", "jazz", 0.75), song("b", "rock", 0.75), song("c", "jazz", 0.9)]
-    assert threshold(songs, GENRES, 0.2) == pytest.approx(0.9)
+    assert fit_threshold(songs, GENRES, 0.2) == pytest.approx(0.9)
 
 
 def test_no_songs_leave_the_probabilities_as_they_are():

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.evaluation.evaluate import score_bundle
-from model.inference.input_files import find_files
+from model.inference.input_files import years_by_file
 from model.inference.predict import predict
 from model.inference.prediction import Prediction
 from model.inference.predictor import Predictor
@@ -91,7 +91,7 @@ def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, 
     assert sum(flatter.probabilities.values()) == pytest.approx(1, abs=1e-4)
     assert not flatter.is_confident
     lines = summarise_prediction(flatter).splitlines()
-    assert lines[1] == "  none of these with confidence" and "█" in lines[2]
+    assert lines[1] == "  low confidence: no genre assigned" and "█" in lines[2]
     write_predictions(str(tmp_path / "p.csv"), [flatter], unsure.genres)
     write_predictions(str(tmp_path / "p.parquet"), [flatter], unsure.genres)
     assert next(csv.DictReader((tmp_path / "p.csv").open()))["is_confident"] == "False"
@@ -101,7 +101,7 @@ def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, 
 def test_a_song_that_is_sure_enough_is_said(bundle, predictions):
     for prediction in list(predictions.values())[:3]:
         assert prediction.is_confident == (prediction.probability >= bundle.calibration.threshold)
-        assert ("none of these" in summarise_prediction(prediction)) != prediction.is_confident
+        assert ("low confidence" in summarise_prediction(prediction)) != prediction.is_confident
     assert not predictions["text.wav"].is_confident
 
 
@@ -117,15 +117,15 @@ def test_years_are_those_of_manifest_or_tags(bundle, folder, predictions, tmp_pa
 
 
 def test_globs_and_doubles(folder):
-    found = find_files([str(folder / "*.m*"), str(folder / "b.m4a")])
+    found = years_by_file([str(folder / "*.m*"), str(folder / "b.m4a")])
     assert [path.rpartition("/")[2] for path in found] == ["a song.mp3", "b.m4a"]
 
 
 def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
     (tmp_path / "m.csv").write_text("path,year\nb.wav,1990\na.wav,\n")
     expected = {str(tmp_path / "a.wav"): None, str(tmp_path / "b.wav"): 1990}
-    assert find_files([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]) == expected
-    assert list(find_files([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")]).items()) == list(expected.items())
+    assert years_by_file([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]) == expected
+    assert list(years_by_file([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")]).items()) == list(expected.items())
 
 
 @pytest.mark.parametrize(
@@ -140,12 +140,12 @@ def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
 def test_a_wrong_manifest_is_an_error(tmp_path, text, message):
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
-        find_files([str(tmp_path / "m.csv")])
+        years_by_file([str(tmp_path / "m.csv")])
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="no audio there"):
-        find_files([str(tmp_path)])
+        years_by_file([str(tmp_path)])
 
 
 def test_a_stopped_prediction_goes_on(bundle, folder, tmp_path):
