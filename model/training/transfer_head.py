@@ -72,7 +72,7 @@ def train_head(front_end: Any, dataset: Dataset, folds: Sequence[str], windows: 
 
 
 def _embed(front_end: Any, dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training) -> _Examples:
-    """The embeddings of windows at random positions, ten of each song, or `batches.passes_per_epoch` where songs are few."""
+    """The embeddings of windows at random positions: ten of each song, or more, as `passes_per_epoch` says."""
     plain = training.without_augmentation(windows_per_song=_WINDOWS_PER_SONG, epochs=1, batch_size=_WINDOWS_AT_ONCE)
     drawn = batches.training_batches(dataset, folds, windows, plain).as_numpy_iterator()
     embedded = [
