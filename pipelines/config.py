@@ -131,6 +131,15 @@ class BuildConfig(Section):
     shards: ShardsConfig = ShardsConfig()
     build: BuildSection = BuildSection()
 
+    @pydantic.model_validator(mode="after")
+    def _features_suit_the_sample_rate(self) -> Self:
+        for name, feature in self.features.chosen.items():
+            try:
+                feature.check_sample_rate(self.audio.sample_rate_hz)
+            except ValueError as error:
+                raise ValueError(f"features.{name}: {error}") from error
+        return self
+
     def deciding(self) -> dict[str, Any]:
         """The values that decide a dataset's bytes, given its files."""
         values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
@@ -219,7 +228,8 @@ def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:
         return _unknown_key(kind, path, error["input"])
     message = error["msg"].removeprefix("Value error, ")
     found = "" if error["type"] == "value_error" else f", found {error['input']!r}"
-    return f"{'.'.join(path)}: {message[0].lower()}{message[1:]}{found}"
+    # What a whole configuration's validator finds has no path, and names its key itself.
+    return ": ".join(filter(None, [".".join(path), f"{message[0].lower()}{message[1:]}{found}"]))
 
 
 def _unknown_key(kind: type[pydantic.BaseModel], path: Sequence[str], value: object) -> str:

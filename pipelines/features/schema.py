@@ -67,6 +67,23 @@ class Feature(Section):
         """
         return sample_rate_hz / self.hop_length
 
+    def check_sample_rate(self, sample_rate_hz: int) -> None:
+        """Refuses parameters that make no sense at a sample rate; `BuildConfig` asks it before anything is read.
+
+        Raises
+        ------
+        ValueError
+            Says which parameter is wrong, what it is, and what is expected.
+
+        Examples
+        --------
+        >>> LogMel(fmin=5000.0).check_sample_rate(22_050)
+        >>> LogMel(fmin=5000.0).check_sample_rate(8_000)
+        Traceback (most recent call last):
+        ...
+        ValueError: fmin is 5000 Hz, expected less than 4000 Hz, half of audio.sample_rate_hz
+        """
+
 
 class StftDb(Feature):
     """`amplitude_to_db(abs(stft(y)))`: 1 + n_fft // 2 bins.
@@ -114,6 +131,22 @@ class Mel(Feature):
         True
         """
         return Mel(**{name: getattr(self, name) for name in Mel.model_fields})
+
+    @pydantic.model_validator(mode="after")
+    def _has_a_frequency_range(self) -> Self:
+        if self.fmax is not None and self.fmin >= self.fmax:
+            raise ValueError(f"fmin is {self.fmin:g} Hz, expected less than fmax, {self.fmax:g} Hz")
+        return self
+
+    def check_sample_rate(self, sample_rate_hz: int) -> None:
+        half_hz = sample_rate_hz / 2
+        if self.fmin >= half_hz:
+            raise ValueError(
+                f"fmin is {self.fmin:g} Hz, expected less than {half_hz:g} Hz, half of audio.sample_rate_hz"
+            )
+        # A class's own default may lie above it: as in librosa, those bands are empty.
+        if self.fmax is not None and self.fmax > half_hz and self.fmax != type(self).model_fields["fmax"].default:
+            raise ValueError(f"fmax is {self.fmax:g} Hz, expected at most {half_hz:g} Hz, half of audio.sample_rate_hz")
 
 
 class LogMel(Mel):

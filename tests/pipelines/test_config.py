@@ -61,6 +61,18 @@ def test_overrides_are_yaml_and_win(tmp_path):
         ("audio: {sample_rate_hz: fast}", r"audio\.sample_rate_hz: .*valid integer.*found 'fast'"),
         ("corpus: {splits: {dev: a.txt}}", r"corpus\.splits\.dev.*'train', 'validation' or 'test'"),
         ("audio: {min_duration_s: 9, max_duration_s: 3}", r"audio: min_duration_s is 9, expected at most max_dur"),
+        (
+            "features: {log_mel: {fmin: 300, fmax: 300}}",
+            r"features\.log_mel: fmin is 300 Hz, expected less than fmax, 300",
+        ),
+        (
+            "{audio: {sample_rate_hz: 8000}, features: {chroma: {}, mfcc: {fmax: 5000}}}",
+            r"c\.yaml: features\.mfcc: fmax is 5000 Hz, expected at most 4000 Hz, half of audio\.sample_rate_hz$",
+        ),
+        (
+            "{audio: {sample_rate_hz: 8000}, features: {musicnn_mel: {fmin: 4000}}}",
+            r"features\.musicnn_mel: fmin is 4000 Hz, expected less than 4000 Hz, half of audio\.sample_rate_hz$",
+        ),
         ("[1, 2]", r"c\.yaml: holds list, expected a mapping"),
         ("a: b: c", r"c\.yaml: is not YAML"),
     ],
@@ -97,6 +109,11 @@ def test_wrong_overrides_are_named(tmp_path, override, message):
 def test_a_slip_in_a_key_is_answered_by_the_likeliest_one(tmp_path, override, hint):
     with pytest.raises(UsageError, match=hint):
         load(tmp_path, "folds: {count: 3}", override)
+
+
+def test_a_features_own_default_is_allowed_at_any_rate(tmp_path):
+    loaded = load(tmp_path, "{audio: {sample_rate_hz: 8000}, features: {musicnn_mel: {}, log_mel: {fmax: 4000}}}")
+    assert type(loaded).model_validate(loaded.model_dump()) == loaded
 
 
 def test_every_fault_is_told_at_once(tmp_path):
