@@ -1,6 +1,7 @@
 """The backend `fast`: one pass over a recording's STFT, block by block, computes all features that share it.
 
 A feature's recipe says which readers take part in the pass, and gives a function that completes the feature afterwards.
+A reader that one feature alone needs stands beside its recipe, those that others share in `pipelines.features.spectra`.
 """
 
 import functools
@@ -22,11 +23,10 @@ from pipelines.features.recipes import Recipes
 from pipelines.features.spectra import (
     BandsReader,
     BlockStft,
-    CentroidReader,
     FrameBlock,
+    FrameReader,
     PowerReader,
     Reader,
-    RolloffReader,
     hann,
 )
 
@@ -35,9 +35,9 @@ Complete = Callable[[], FrameArray]
 
 ReaderT = TypeVar("ReaderT", bound=Reader)
 
-_MIN_POWER = 1e-10
+_MIN_POWER = 1e-10  # -100 dB: the default `amin` of `librosa.power_to_db`
 _MAX_KEPT_FRAMES = 4096
-_WINDOWS = 64
+_AUTOCORRELATED_FRAMES = 64  # at once
 
 
 def compute(
@@ -51,12 +51,13 @@ def compute(
         if key not in passes:
             passes[key] = StftPass(BlockStft(samples, sample_rate_hz, feature, dtype))
         completions[name] = _RECIPES.of(feature)(feature, passes[key])
-    for stft_pass in passes.values():
-        stft_pass.run()
-    values = {name: complete() for name, complete in completions.items()}
-    for stft_pass in passes.values():
-        stft_pass.close()
-    return values
+    try:
+        for stft_pass in passes.values():
+            stft_pass.run()
+        return {name: complete() for name, complete in completions.items()}
+    finally:
+        for stft_pass in passes.values():
+            stft_pass.close()
 
 
 class StftPass:
@@ -97,8 +98,8 @@ class StftPass:
             self._hpss[kernel_size] = self.add(HpssReader(self.stft, kernel_size))
         return self._hpss[kernel_size]
 
-    def keep(self) -> None:
-        """Keeps the blocks for a second reading, unless the recording is long."""
+    def keep_for_second_pass(self) -> None:
+        """Keeps the blocks for `second_pass`, unless the recording is long."""
         if self.stft.frames <= _MAX_KEPT_FRAMES:
             shape = (-(-self.stft.frames // FRAMES), self.stft.bins, FRAMES)
             size = math.prod(shape) * self.stft.dtype.itemsize
@@ -113,7 +114,7 @@ class StftPass:
             if self._power is not None:
                 self._kept.append(replace(block))  # without the magnitude that it may have cached
 
-    def again(self) -> Iterable[FrameBlock]:
+    def second_pass(self) -> Iterable[FrameBlock]:
         """The same blocks once more: those kept, or computed anew."""
         return self._kept or self.stft.blocks()
 
@@ -176,11 +177,11 @@ def _mfcc(feature: schema.Mfcc, stft_pass: StftPass) -> Complete:
 @_RECIPES.register(schema.Chroma)
 def _chroma(feature: schema.Chroma, stft_pass: StftPass) -> Complete:
     peaks = stft_pass.add(PeaksReader(stft_pass.stft))
-    stft_pass.keep()
+    stft_pass.keep_for_second_pass()
 
     def complete() -> FrameArray:
         chroma = ChromaReader(stft_pass.stft, feature.n_chroma, peaks.tuning(feature.n_chroma))
-        for block in stft_pass.again():
+        for block in stft_pass.second_pass():
             chroma.read(block)
         for rows in row_chunks(chroma.values):
             power = chroma.values[rows]
@@ -191,10 +192,28 @@ def _chroma(feature: schema.Chroma, stft_pass: StftPass) -> Complete:
     return complete
 
 
+class CentroidReader(FrameReader):
+    """Takes the spectral centroid, Hz."""
+
+    def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
+        kernels.centroids(block.magnitude, self.stft.frequencies_hz, out)
+
+
 @_RECIPES.register(schema.SpectralCentroid)
 def _spectral_centroid(feature: schema.SpectralCentroid, stft_pass: StftPass) -> Complete:
     centroid = stft_pass.add(CentroidReader(stft_pass.stft))
     return lambda: centroid.values
+
+
+class RolloffReader(FrameReader):
+    """Takes the spectral rolloff, Hz."""
+
+    def __init__(self, stft: BlockStft, roll_percent: float):
+        super().__init__(stft)
+        self._share = stft.dtype.type(roll_percent)
+
+    def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
+        kernels.rolloffs(block.magnitude, self.stft.frequencies_hz, self._share, out)
 
 
 @_RECIPES.register(schema.SpectralRolloff)
@@ -260,15 +279,15 @@ def _autocorrelations(onsets: NDArray[Any], win_length: int) -> FrameArray:
     length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
     window = np.pad(hann(win_length), (0, length - win_length))
     half = win_length // 2
-    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, _WINDOWS + length))
+    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, _AUTOCORRELATED_FRAMES + length))
     values = empty((len(onsets), win_length), onsets.dtype)
-    windowed = np.empty((_WINDOWS, length), onsets.dtype)
-    for first in range(0, len(values), _WINDOWS):
+    windowed = np.empty((_AUTOCORRELATED_FRAMES, length), onsets.dtype)
+    for first in range(0, len(values), _AUTOCORRELATED_FRAMES):
         kernels.cut(padded[first:], 1, window, windowed)
         spectrum = scipy.fft.rfft(windowed, axis=1, workers=1)
         spectrum *= spectrum.conj()
         products = scipy.fft.irfft(spectrum, length, axis=1, workers=1)[:, :win_length]
         # An autocorrelation has its maximum at lag 0.
         _normalise(products, products[:, :1])
-        values[first : first + _WINDOWS] = products[: len(values) - first]
+        values[first : first + _AUTOCORRELATED_FRAMES] = products[: len(values) - first]
     return values

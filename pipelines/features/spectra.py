@@ -30,7 +30,7 @@ class FrameBlock:
     first : int
         The number of the first frame.
     count : int
-        How many of the frames belong to the recording; those behind its end are to be ignored.
+        How many of the frames belong to the recording; those past its end are to be ignored.
     power : array, shape (bins, FRAMES)
     """
 
@@ -154,24 +154,6 @@ class BandsReader(FrameReader):
 
     def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
         kernels.weigh(block.power, *self._filters, out)
-
-
-class CentroidReader(FrameReader):
-    """Takes the spectral centroid, Hz."""
-
-    def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
-        kernels.centroids(block.magnitude, self.stft.frequencies_hz, out)
-
-
-class RolloffReader(FrameReader):
-    """Takes the spectral rolloff, Hz."""
-
-    def __init__(self, stft: BlockStft, roll_percent: float):
-        super().__init__(stft)
-        self._share = stft.dtype.type(roll_percent)
-
-    def read_frames(self, block: FrameBlock, out: NDArray[Any]) -> None:
-        kernels.rolloffs(block.magnitude, self.stft.frequencies_hz, self._share, out)
 
 
 @functools.lru_cache(maxsize=8)

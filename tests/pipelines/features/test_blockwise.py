@@ -1,5 +1,6 @@
-"""The fast backend against librosa's, feature by feature: at odd parameters, on nasty signals, in both precisions."""
+"""The fast backend against librosa's, feature by feature: at odd parameters, on awkward signals, in both precisions."""
 
+import contextlib
 import json
 import threading
 import tracemalloc
@@ -9,6 +10,8 @@ import librosa
 import numpy as np
 import pytest
 
+from pipelines.common.errors import UsageError
+from pipelines.config import BuildConfig, check
 from pipelines.features import blockwise
 from pipelines.features.chroma import chroma_weights
 from pipelines.features.compute import compute
@@ -79,7 +82,7 @@ def test_every_feature_has_odd_parameters():
 
 @pytest.mark.filterwarnings("ignore:n_fft=:UserWarning", "ignore:Trying to estimate tuning:UserWarning")
 @pytest.mark.parametrize("signal", SIGNALS)
-def test_nasty_signals(signal):
+def test_awkward_signals(signal):
     found, wanted = both(SIGNALS[signal], ALL)
     assert all(np.isfinite(array).all() for array in found.values())
     defined = [name for name in ALL if signal not in CASES[name].undefined]
@@ -96,8 +99,27 @@ def test_double_precision(music):
     assert_alike(*both(music, ALL, precision="double"), precision="double")
 
 
-def test_low_rate(music):
-    assert_alike(*both(librosa.resample(music, orig_sr=22_050, target_sr=4_000), ALL, sample_rate_hz=4_000))
+LOW_RATES_HZ = (4_000, 8_000, 16_000)
+
+
+def lowest_rate_hz(name):
+    """The lowest of some sample rates at which a feature can be computed by its defaults."""
+    for rate_hz in LOW_RATES_HZ:
+        with contextlib.suppress(UsageError):
+            check({"audio": {"sample_rate_hz": rate_hz}, "features": {name: {}}}, BuildConfig, name)
+            return rate_hz
+    return SAMPLE_RATE_HZ
+
+
+@pytest.mark.parametrize("rate_hz", LOW_RATES_HZ)
+def test_low_rate(rate_hz, music):
+    if chosen := {name: {} for name in ALL if lowest_rate_hz(name) == rate_hz}:
+        samples = librosa.resample(music, orig_sr=SAMPLE_RATE_HZ, target_sr=rate_hz)
+        assert_alike(*both(samples, chosen, sample_rate_hz=rate_hz))
+
+
+def test_mel_spectrograms_are_tried_at_the_lowest_rate():
+    assert "log_mel" in [name for name in ALL if lowest_rate_hz(name) == LOW_RATES_HZ[0]]
 
 
 def test_features_of_several_stfts_are_computed_together(music):

@@ -15,26 +15,59 @@ from pipelines.features.compute import compute
 from pipelines.features.schema import Features, LogMel, StftDb
 from tests.pipelines.features.cases import CASES, SAMPLE_RATE_HZ
 
+PARAMETERS = {
+    "defaults": {name: {} for name in CASES},
+    "others": {name: case.parameters for name, case in CASES.items()},
+}
+
 
 @pytest.fixture(scope="module", params=["fast", "librosa"])
-def computed(request, music):
-    chosen = {name: case.parameters for name, case in CASES.items()}
-    return compute(music, SAMPLE_RATE_HZ, Features.model_validate({**chosen, "backend": request.param}))
+def backend(request):
+    return request.param
+
+
+@pytest.fixture(scope="module", params=PARAMETERS)
+def parameters(request):
+    return PARAMETERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def computed(backend, parameters, music):
+    return compute(music, SAMPLE_RATE_HZ, Features.model_validate({**parameters, "backend": backend}))
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_equals_librosa(name, computed, music):
-    reference = CASES[name].reference(music)
-    np.testing.assert_allclose(computed[name].T, reference, rtol=1e-4, atol=1e-3)
+def test_equals_librosa(name, computed, parameters, music):
+    reference = CASES[name].reference(music, **parameters[name])
+    CASES[name].alike(computed[name].T, reference, "single", name)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_each_parameter_is_compared_with_librosa_at_another_value_than_its_default(name):
+    defaults = Features.class_of(name)().model_dump()
+    assert [key for key in defaults if CASES[name].parameters.get(key, defaults[key]) == defaults[key]] == []
 
 
 def test_every_feature_is_tested():
     assert list(CASES) == Features.names()
 
 
+@pytest.mark.parametrize(("name", "key"), [(name, key) for name, case in CASES.items() for key in case.parameters])
+def test_each_parameter_changes_the_result(name, key, music):
+    case = CASES[name]
+    without = {k: value for k, value in case.parameters.items() if k != key}
+    found, other = (
+        compute(music, SAMPLE_RATE_HZ, Features.model_validate({name: parameters}))[name]
+        for parameters in (case.parameters, without)
+    )
+    if found.shape == other.shape:
+        with pytest.raises(AssertionError):
+            case.alike(found, other, "single", name)
+
+
 @pytest.mark.parametrize("name", CASES)
-def test_shape_is_what_the_feature_announces(name, computed, music):
-    feature = Features.model_validate({name: CASES[name].parameters}).chosen[name]
+def test_shape_is_what_the_feature_announces(name, computed, parameters, music):
+    feature = Features.model_validate({name: parameters[name]}).chosen[name]
     assert computed[name].shape == (feature.frames(len(music)), feature.bins)
     assert computed[name].dtype == np.float32
 
@@ -60,6 +93,7 @@ def test_one_stft_serves_all(backend, module, function, music, monkeypatch):
     assert once == lengths != []
 
 
+@pytest.mark.parametrize("parameters", [PARAMETERS["defaults"]], ids=["defaults"], scope="module")
 def test_harmonic_and_percussive_part_are_of_the_magnitudes_not_of_resynthesised_audio(computed, music):
     resynthesised = librosa.feature.melspectrogram(y=librosa.effects.hpss(music)[1], sr=SAMPLE_RATE_HZ)
     assert np.abs(computed["percussive_mel"].T - librosa.power_to_db(resynthesised)).max() > 1
