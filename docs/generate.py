@@ -3,9 +3,7 @@
 `make docs` runs it; a test runs it too and fails where the pages are not what it would write.
 """
 
-import importlib
 import inspect
-import pkgutil
 import re
 import types
 import typing
@@ -16,14 +14,13 @@ from typing import Any, Literal
 import pydantic
 from pydantic.fields import FieldInfo
 
-import pipelines
+from docs.reasons import declared_reasons
 from model.config import Config
 from model.inference.prediction import Prediction
 from model.networks import registry
 from model.networks.registry import NETWORKS, Network
 from pipelines.audio.schema import AudioConfig
-from pipelines.common.reasons import Reason
-from pipelines.common.section import Section
+from pipelines.common.section import Section, section_of
 from pipelines.dataset.ledger import File
 from pipelines.features.schema import Features
 from pipelines.split.evidence import EVIDENCE
@@ -49,7 +46,7 @@ def configuration() -> str:
     """Every key of the configuration, a table for each section."""
     parts = []
     for name, field in Config.model_fields.items():
-        section = _section(field)
+        section = section_of(field)
         parameters = f"\n{_PARAMETERS}\n\n{_parameters_table()}" if section is Features else ""
         parts.append(f"### {name}\n\n{_summary(section)}\n\n{_keys_table(section)}{parameters}")
     return "\n".join(parts)
@@ -57,7 +54,7 @@ def configuration() -> str:
 
 def reference() -> str:
     """The page of all features, networks, reject reasons and columns."""
-    reasons = sorted(set(_reasons()), key=lambda reason: reason.name)
+    reasons = sorted({reason for _, reason in declared_reasons()}, key=lambda reason: reason.name)
     parts = [
         "# Reference\n\nThis page is generated from the code by `make docs`.\n",
         "## Features\n\nA feature is an array of shape (frames, bins), float32, time first. Bins are those of the"
@@ -91,40 +88,34 @@ def described(kind: type) -> dict[str, str]:
 def _keys_table(section: type[Section]) -> str:
     rows = [
         (f"`{name}`", _type_name(field.annotation), _default(field), _allowed(field), _meaning(section, name))
-        if _section(field) is None
-        else (f"`{name}`", "its parameters", "not computed", "", _summary(_section(field)))
+        if section_of(field) is None
+        else (f"`{name}`", "its parameters", "not computed", "", _summary(section_of(field)))
         for name, field in section.model_fields.items()
     ]
     return _table(("key", "type", "default", "allowed", "meaning"), _in_yaml(rows))
 
 
 def _parameters_table() -> str:
-    """The parameters of the features, each once: most features share some."""
-    kinds = {name: _section(Features.model_fields[name]) for name in Features.names()}
+    """The parameters of the features: one row for those of several features that have the same bounds and meaning."""
+    owners: dict[tuple[str, ...], dict[str, FieldInfo]] = {}
+    for name in Features.names():
+        kind = Features.class_of(name)
+        for key, field in kind.model_fields.items():
+            shared = (key, _type_name(field.annotation), _allowed(field), _meaning(kind, key))
+            owners.setdefault(shared, {})[name] = field
     rows = []
-    for parameter in dict.fromkeys(key for kind in kinds.values() for key in kind.model_fields):
-        owners = {name: kind for name, kind in kinds.items() if parameter in kind.model_fields}
-        first = next(iter(owners.values()))
-        field = first.model_fields[parameter]
-        common = _default(field)
-        others = {name: _default(kind.model_fields[parameter]) for name, kind in owners.items()}
-        default = "; ".join([common, *(f"{value} of `{name}`" for name, value in others.items() if value != common)])
-        of = "all" if owners == kinds else ", ".join(f"`{name}`" for name in owners)
-        rows.append(
-            (f"`{parameter}`", of, _type_name(field.annotation), default, _allowed(field), _meaning(first, parameter))
-        )
+    for (key, type_name, allowed, meaning), fields in owners.items():
+        defaults = {name: _default(field) for name, field in fields.items()}
+        common = next(iter(defaults.values()))
+        default = "; ".join([common, *(f"{value} of `{name}`" for name, value in defaults.items() if value != common)])
+        of = "all" if list(fields) == Features.names() else ", ".join(f"`{name}`" for name in fields)
+        rows.append((f"`{key}`", of, type_name, default, allowed, meaning))
     return _table(("parameter", "of", "type", "default", "allowed", "meaning"), _in_yaml(rows))
 
 
 def _in_yaml(rows: Iterable[Sequence[str]]) -> Iterator[Sequence[str]]:
     """Rows as a reader of YAML knows them: the meanings are those of Python."""
     return ([*row[:-1], re.sub(r"\bNone\b", "null", row[-1])] for row in rows)
-
-
-def _section(field: FieldInfo) -> Any:
-    """The section that a field holds, if it holds one."""
-    choices = (field.annotation, *typing.get_args(field.annotation))
-    return next((c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel)), None)
 
 
 def _type_name(annotation: Any) -> str:
@@ -173,7 +164,7 @@ def _meaning(kind: type, name: str) -> str:
 def _features_table() -> str:
     rows = []
     for name in Features.names():
-        kind = _section(Features.model_fields[name])
+        kind = Features.class_of(name)
         rows.append((f"`{name}`", str(kind().bins), _summary(kind)))
     return _table(("feature", "bins", "meaning"), rows)
 
@@ -190,7 +181,7 @@ def _parameters(name: str, network: Network) -> str:
     sample_rate_hz = AudioConfig().sample_rate_hz
     shapes = {}
     for feature in network.features:
-        settings = _section(Features.model_fields[feature])()
+        settings = Features.class_of(feature)()
         shapes[feature] = (round(_WINDOW_S * settings.frame_rate_hz(sample_rate_hz)), settings.bins)
     count = f"{registry.build(name, shapes, _GENRES).count_params():,}"
     return f"{count}, and a head on a pretrained network" if network.pretrained else count
@@ -202,13 +193,6 @@ def _evidence_table() -> str:
         for kind in EVIDENCE
     ]
     return _table(("evidence", "called", "comes from", "counts"), rows)
-
-
-def _reasons() -> Iterator[Reason]:
-    """Every reject reason: the constants of the modules that make them."""
-    for module in pkgutil.walk_packages(pipelines.__path__, "pipelines."):
-        constants = vars(importlib.import_module(module.name)).values()
-        yield from (value for value in constants if isinstance(value, Reason))
 
 
 def _ledger_columns() -> dict[str, str]:

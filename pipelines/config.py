@@ -11,12 +11,11 @@ from typing import Any, Literal, Self, TypeVar, get_args
 import pydantic
 import yaml
 from pydantic import Field
-from pydantic.fields import FieldInfo
 
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.common.section import Section, digest
+from pipelines.common.section import Section, digest, section_of
 from pipelines.features.schema import Features, LogMel
 
 SplitName = Literal["train", "validation", "test"]
@@ -235,7 +234,7 @@ def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:
 def _unknown_key(kind: type[pydantic.BaseModel], path: Sequence[str], value: object) -> str:
     beside: Any = kind
     for part in path[:-1]:
-        beside = _section(beside.model_fields[part])
+        beside = section_of(beside.model_fields[part])
     while isinstance(value, dict) and len(value) == 1:  # as --set fold.count=5 makes it
         ((part, value),) = value.items()
         path = [*path, str(part)]
@@ -249,11 +248,5 @@ def _all_keys(kind: type[pydantic.BaseModel]) -> Iterator[str]:
     """Every key of a configuration, in dotted form: sections and what they hold."""
     for name, field in kind.model_fields.items():
         yield name
-        if section := _section(field):
+        if section := section_of(field):
             yield from (f"{name}.{key}" for key in _all_keys(section))
-
-
-def _section(field: FieldInfo) -> type[pydantic.BaseModel] | None:
-    """The section that a field holds, if it holds one."""
-    choices = (field.annotation, *get_args(field.annotation))
-    return next((c for c in choices if isinstance(c, type) and issubclass(c, pydantic.BaseModel)), None)

@@ -4,10 +4,12 @@ import re
 
 import pytest
 import yaml
+from pydantic import Field
 
 from docs import generate
 from model.config import Config
 from pipelines.config import check
+from pipelines.features.schema import Features, Mfcc
 from tests.docs import runner
 from tests.docs.markdown import PAGES, README, REPOSITORY, anchors, blocks, commands, links, paths
 from tests.docs.runner import run_page
@@ -85,3 +87,26 @@ def test_every_command_is_told(page, capsys):
 def test_generated_pages_are_up_to_date():
     for page, text in generate.pages().items():
         assert page.read_text() == text, f"docs/{page.name} is out of date: run make docs"
+
+
+class CoarseMfcc(Mfcc):
+    """An MFCC that bounds and explains a parameter otherwise.
+
+    Attributes
+    ----------
+    n_mfcc : int
+        Even, for once.
+    """
+
+    n_mfcc: int = Field(default=2, ge=2)
+
+
+def test_parameters_of_one_name_share_a_row_only_where_they_mean_the_same(monkeypatch):
+    class MoreFeatures(Features):
+        coarse_mfcc: CoarseMfcc | None = None
+
+    monkeypatch.setattr(generate, "Features", MoreFeatures)
+    table = generate._parameters_table()
+    assert "| `n_mfcc` | `mfcc` | integer | `20` | at least 1 | How many coefficients, from the zeroth. |" in table
+    assert "| `n_mfcc` | `coarse_mfcc` | integer | `2` | at least 2 | Even, for once. |" in table
+    assert table.count("| `n_fft` | all |") == 1

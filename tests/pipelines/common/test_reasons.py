@@ -1,8 +1,8 @@
 from collections import Counter
 from pathlib import Path
 
+from docs.reasons import declared_reasons
 from tests.audio_files import write_bad_corpus
-from tests.reasons import declared_reasons
 
 
 def test_each_reason_is_one_constant_of_its_own_name():

@@ -8,9 +8,9 @@ import pipelines
 from pipelines.common.reasons import Reason
 
 
-def declared_reasons():
-    """Every reason that a module of the project declares, by the constant's name, where it is declared."""
-    found = {}
+def declared_reasons() -> list[tuple[str, Reason]]:
+    """Every reason that a module of the project declares, with the constant's name."""
+    found: dict[tuple[str, int], Reason] = {}
     for package in (pipelines, model):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             names = vars(importlib.import_module(info.name))
