@@ -38,7 +38,7 @@ class CorpusConfig(Section):
     root : str
         What a manifest's paths are relative to and must lie in. Default: the manifest's own folder.
     splits : dict
-        For `train`, `validation` and `test` a text file that lists the files of the split, one path a line. Only
+        For `train`, `validation` and `test` a text file that lists the files of the split, one path per line. Only
         listed files belong to the corpus then.
     artists : str
         An index of artists: lines `file ::: artist ::: title`, as in B. L. Sturm's index of GTZAN.
@@ -63,7 +63,7 @@ class FoldsConfig(Section):
     seed : int
         Another seed deals the groups differently.
     group_by : 'song' or 'artist'
-        Whether files are grouped by song alone, or also by artist wherever it is known.
+        What groups files besides their song and their recording, wherever it is known; `song` says that nothing does.
     copies : 'keep' or 'drop'
         Whether all copies of a recording are kept, in one group, or only the best.
     unbalanced : 'warn' or 'fail'

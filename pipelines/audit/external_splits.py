@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pipelines.audio.decode import UNREADABLE
 from pipelines.audit.listed_files import ListedFiles, accepted
 from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.errors import InputError, SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
 from pipelines.corpus.manifest import SPLIT_ALIASES
@@ -72,8 +72,10 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
     try:
         external = _list_split([source.rstrip("/") for source in sources], audio)
         index = split_lists.read_index(artists) if artists else {}
+    except InputError as error:
+        raise UsageError(error.without_key) from error
     except (OSError, SpectroshardError) as error:
-        raise UsageError(str(error).removeprefix("corpus.input ").removeprefix("corpus.artists ")) from error
+        raise UsageError(str(error)) from error
     if len(external.splits) < 2:
         found = ", ".join(external.splits) or "none"
         raise UsageError(f"{' '.join(sources)}: found files of {found}; expected two splits or more, to compare them")
@@ -143,7 +145,7 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
         lines = storage.read_bytes(url).decode("utf-8-sig", "backslashreplace").splitlines()
         paths = [line.strip() for line in lines if line.strip()]
         if not paths:
-            raise UsageError(f"{url}: lists no file, expected a path a line")
+            raise UsageError(f"{url}: lists no file, expected one path per line")
         listed |= dict.fromkeys((split, path) for path in paths)
     if not audio:
         return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
@@ -159,7 +161,7 @@ def _of_manifest(url: str, root: str) -> ExternalSplit:
         raise UsageError(
             f"{url}: expected the columns path, and split or fold; found {', '.join(sorted(columns)) or 'none'}"
         )
-    root = storage.absolute(root or url.rpartition("/")[0] or ".")
+    root = manifest.root_url(url, root)
     if "split" in columns:
         rows = [{**row, "fold": ""} for row in rows]
     entries: dict[tuple[str, str], Entry] = {}
@@ -174,7 +176,7 @@ def _of_manifest(url: str, root: str) -> ExternalSplit:
 
 def _of_row(row: Mapping[str, str], number: int, root: str) -> Entry:
     path = row["path"]
-    uri = path if "://" in path else storage.absolute(path if path.startswith("/") else storage.join(root, path))
+    uri = manifest.file_url(path, root)
     file = File(path or f"row {number}", uri, row.get("genre", ""), **manifest.metadata(row))
     if not path:
         file = file.rejected(UNREADABLE, "the manifest's path is empty")

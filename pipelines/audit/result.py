@@ -8,7 +8,7 @@ from typing import Any
 from pipelines.audit.overlaps import Overlap, Overlaps, SplitFile, Splits, describe_pair, most_telling
 from pipelines.common.output import text_table
 from pipelines.dataset import ledger
-from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, HASH, METADATA
+from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, HASH
 
 MOST_SHOWN = 10
 """How many pairs a terminal is shown."""
@@ -219,5 +219,5 @@ def _overlap_json(overlap: Overlap) -> dict[str, Any]:
 
 
 def _file_json(file: SplitFile) -> dict[str, str]:
-    metadata = {name: getattr(file, name) for name in METADATA}
+    metadata = {name: getattr(file, name) for name in ledger.METADATA}
     return {"file": file.path, "split": file.split, **metadata, "content_hash": file.content_hash}

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from pipelines.audio import decode
 from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError
+from pipelines.common.errors import InputError, SpectroshardError
 from pipelines.common.section import digest
 from pipelines.config import CorpusConfig
 from pipelines.corpus import manifest, split_lists
@@ -52,10 +52,10 @@ def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         if config.artists:
             entries = split_lists.with_artists(entries, config.artists)
     except (OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, UnicodeDecodeError) as error:
-        raise SpectroshardError(f"corpus.input {config.input}: {type(error).__name__}: {error}") from error
+        raise InputError("corpus.input", config.input, f"{type(error).__name__}: {error}") from error
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
-        raise SpectroshardError(f"corpus.input {config.input}: no audio found; looked for files that end in {suffixes}")
+        raise InputError("corpus.input", config.input, f"no audio found; looked for files that end in {suffixes}")
     return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
 
 
@@ -74,7 +74,7 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         return _tree(url)
     if _GLOB.search(url):
         return _glob(url)
-    raise SpectroshardError(f"corpus.input {url}: no such folder")
+    raise InputError("corpus.input", url, "no such folder")
 
 
 def is_audio(path: str) -> bool:
@@ -102,7 +102,7 @@ def _glob(url: str) -> list[Entry]:
     """What a glob matches; a file's genre is the folder that it lies in."""
     fs, pattern = storage.filesystem(url)
     if any("**" in part and part != "**" for part in pattern.split("/")):
-        raise SpectroshardError(f"corpus.input {url}: ** stands for folders, and only alone, as in **/*.wav")
+        raise InputError("corpus.input", url, "** stands for folders, and only alone, as in **/*.wav")
     root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [

@@ -1,4 +1,7 @@
-"""Manifests: tables of `path, genre` and optionally `song, artist, fold` or `split`, in CSV or Parquet."""
+"""Manifests: tables in CSV or Parquet of `path, genre` and optionally what else is known of a file.
+
+That is its `fold` or `split`, and its metadata: a column for each field in `pipelines.dataset.ledger.METADATA`.
+"""
 
 import csv
 import io
@@ -11,7 +14,7 @@ from typing import Any
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.reasons import Reason
-from pipelines.dataset.ledger import Entry, File
+from pipelines.dataset.ledger import METADATA, Entry, File
 from pipelines.dataset.splits import fold_name
 
 CONTRADICTED = Reason("contradicted", "the manifest has several rows for the path, and they disagree")
@@ -25,8 +28,6 @@ SPLIT_ALIASES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 """What people call the splits, and what they are called here."""
-
-_METADATA = ("song", "artist")
 
 
 def is_manifest(url: str) -> bool:
@@ -56,11 +57,11 @@ def entries(url: str, root: str) -> list[Entry]:
     if missing := {"path", "genre"} - columns:
         raise SpectroshardError(
             f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
-            f" expected path, genre and optionally {', '.join(_METADATA)}, fold or split"
+            f" expected path, genre and optionally {', '.join(METADATA)}, fold or split"
         )
     if {"fold", "split"} <= columns:
         raise SpectroshardError(f"manifest {url}: has both a fold and a split column; keep one")
-    root = storage.absolute(root or url.rpartition("/")[0] or ".")
+    root = root_url(url, root)
     return _judge_repeats([_row_entry(row, root, url) for row in rows])
 
 
@@ -90,6 +91,15 @@ def _cell(value: Any) -> str:
     return "" if is_missing else str(value).strip()
 
 
+def root_url(url: str, root: str) -> str:
+    """The URL that a manifest's paths are relative to: the given root, or else the manifest's own folder.
+
+    >>> root_url("s3://music/index.csv", ""), root_url("s3://music/index.csv", "/songs")
+    ('s3://music', '/songs')
+    """
+    return storage.absolute(root or url.rpartition("/")[0] or ".")
+
+
 def file_url(path: str, root: str) -> str:
     """The URL of a file that a manifest names; a relative path lies below the root."""
     is_relative = "://" not in path and not path.startswith("/")
@@ -103,7 +113,7 @@ def metadata(row: Mapping[str, str]) -> dict[str, Any]:
     >>> found["artist"], found["song"]
     ('Ann', '')
     """
-    return {name: row.get(name, "") for name in _METADATA}
+    return {name: row.get(name, "") for name in METADATA}
 
 
 def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pipelines.audio import decode
 from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError
+from pipelines.common.errors import InputError, SpectroshardError
 from pipelines.config import SplitName
 from pipelines.dataset.ledger import Entry, File
 
@@ -97,5 +97,5 @@ def read_index(url: str) -> dict[str, tuple[str, str]]:
             artist, title = fields[1], fields[2] if len(fields) > 2 else ""
             index[without_suffix(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
     if not index:
-        raise SpectroshardError(f"corpus.artists {url}: no line of the form 'file ::: artist ::: title'")
+        raise InputError("corpus.artists", url, "no line of the form 'file ::: artist ::: title'")
     return index

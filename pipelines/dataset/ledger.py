@@ -10,6 +10,9 @@ from pipelines.common.reasons import Reason
 
 WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
 
+_IS_METADATA = "is metadata"
+"""Marks the fields of `File` that a corpus may give of a file and that may be evidence."""
+
 
 @dataclasses.dataclass(frozen=True)
 class File:
@@ -56,8 +59,8 @@ class File:
     path: str = dataclasses.field(metadata={"column": "song_id"})
     uri: str
     genre: str = ""
-    song: str = ""
-    artist: str = ""
+    song: str = dataclasses.field(default="", metadata={_IS_METADATA: True})
+    artist: str = dataclasses.field(default="", metadata={_IS_METADATA: True})
     group: str = ""
     fold: str = ""
     shard: str = ""
@@ -83,6 +86,10 @@ class File:
     def rejected_by_name(self, reason: str, error: str) -> "File":
         """The same file, rejected for a reason that is known by its name, as a worker's result has it."""
         return dataclasses.replace(self, status=REJECTED, reason=reason, error=error, fold="", shard="")
+
+
+METADATA = tuple(field.name for field in dataclasses.fields(File) if field.metadata.get(_IS_METADATA))
+"""The fields in which the corpus may say what a file shares with others; a manifest's columns have their names."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Evidence that two files belong on the same side of every split: one table of its kinds.
 
 Groups, history and the audit read this table, so that another kind of evidence is another entry here. A kind that is
-metadata also needs its field in `pipelines.dataset.ledger.File` and its column in `pipelines.corpus.manifest`; one that
-is optional, its name among the values of `folds.group_by`.
+metadata also needs its field in `pipelines.dataset.ledger.File`, which manifests then have a column for; one that is
+optional, its name among the values of `folds.group_by`.
 """
 
 import functools
@@ -97,9 +97,6 @@ EVIDENCE = (FINGERPRINT, HASH, SONG, ARTIST, GROUP)
 
 BY_NAME = {evidence.name: evidence for evidence in EVIDENCE}
 """The kinds of evidence by name."""
-
-METADATA = tuple(evidence.name for evidence in EVIDENCE if evidence.source == "metadata")
-"""The fields of a file in which the corpus gives evidence."""
 
 
 def forbidden(group_by: str) -> tuple[str, ...]:

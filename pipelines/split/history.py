@@ -11,9 +11,8 @@ from pipelines.common.section import digest
 from pipelines.config import SPLITS, BuildConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import Copy, File
+from pipelines.dataset.ledger import METADATA, Copy, File
 from pipelines.dataset.splits import split_of
-from pipelines.split.evidence import METADATA
 
 HISTORY_NAME = "history.parquet"
 """In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""

@@ -10,8 +10,9 @@ from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import describe_pair, in_split
 from pipelines.config import FoldsConfig
 from pipelines.corpus import manifest
-from pipelines.dataset.ledger import Copy, File
-from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, METADATA, forbidden, ties
+from pipelines.dataset.ledger import METADATA, Copy, File
+from pipelines.split import evidence
+from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, Evidence, forbidden, ties
 from pipelines.split.groups import with_groups
 from pipelines.split.history import without_old_names
 
@@ -26,6 +27,14 @@ def test_names_and_ties_are_distinct():
     assert len(BY_NAME) == len(EVIDENCE)
     prefixes = [kind.tie for kind in EVIDENCE if kind.tie]
     assert len(set(prefixes)) == len(prefixes) and "file" not in prefixes
+
+
+def test_every_kind_that_is_declared_is_in_the_table():
+    assert {value for value in vars(evidence).values() if isinstance(value, Evidence)} == set(EVIDENCE)
+
+
+def test_the_fields_that_are_marked_as_metadata_are_the_table_s():
+    assert sorted(METADATA) == sorted(kind.name for kind in EVIDENCE if kind.source == "metadata")
 
 
 FACTS = {"audio": {"content_hash": "x", "fingerprint": b"1234"}, "groups": {"group": "g"}}
