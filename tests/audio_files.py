@@ -64,6 +64,14 @@ BAD = {
 }
 """A WAV file for each reason by which a file alone can be rejected."""
 
+NEARLY_BAD = {
+    "truncated": lambda path: cut(write(path), size=44 + 2 * RATE_HZ),
+    "not_finite": lambda path: write(path, tone() * 1e30, subtype="FLOAT"),
+    "silent": lambda path: write(path, 1.02e-4 * (np.arange(2 * RATE_HZ) > RATE_HZ), subtype="FLOAT"),
+    "too_short": lambda path: write(path, tone(1.0)),
+}
+"""A WAV file for each reason of `pipelines.audio.quality`, just good enough not to be rejected for it."""
+
 
 def write_songs(folder: Path, genres=("blues", "jazz", "metal"), songs=6, duration_s=1.5):
     """A folder of genre folders of tones, each song of another pitch; returns the folder."""

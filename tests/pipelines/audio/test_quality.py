@@ -3,7 +3,8 @@ import pytest
 from pipelines.audio import decode, quality
 from pipelines.audio.schema import AudioConfig
 from pipelines.common.errors import FileError
-from tests.audio_files import BAD, cut, write
+from pipelines.common.reasons import Reason
+from tests.audio_files import BAD, NEARLY_BAD, cut, write
 
 CONFIG = AudioConfig()
 
@@ -15,6 +16,16 @@ def test_bad_files_are_rejected_with_their_reason(tmp_path, reason):
         quality.check(decode.load(str(tmp_path / "a.wav"), CONFIG), CONFIG)
     assert rejected.value.reason.name == reason
     assert rejected.value.detail
+
+
+@pytest.mark.parametrize("reason", NEARLY_BAD)
+def test_files_that_are_just_good_enough_are_not_rejected(tmp_path, reason):
+    NEARLY_BAD[reason](tmp_path / "a.wav")
+    quality.check(decode.load(str(tmp_path / "a.wav"), CONFIG), CONFIG)
+
+
+def test_each_reason_has_a_file_that_is_just_good_enough():
+    assert {value.name for value in vars(quality).values() if isinstance(value, Reason)} == NEARLY_BAD.keys()
 
 
 @pytest.mark.parametrize("reason", ["silent", "not_finite", "too_short"])
