@@ -15,6 +15,11 @@ from pipelines.common.section import Section
 
 PREDICTED, REJECTED = "predicted", "rejected"
 
+NO_GENRE = "none"
+"""What a window of no genre is called in a timeline."""
+
+_LEAST_OVER_CHANCE = 0.002  # rejection leaves a thousandth of what the network said
+
 
 def format_time(seconds: float) -> str:
     """Minutes and seconds.
@@ -68,8 +73,17 @@ class TimelinePoint(Section):
 
     @property
     def genre(self) -> str:
-        """The most probable genre."""
-        return most_probable(self.probabilities)
+        """The most probable genre; `none` where all are as probable, as those of a window that was rejected as out of
+        distribution.
+
+        Examples
+        --------
+        >>> TimelinePoint(start_s=0, probabilities={"jazz": 0.5, "rock": 0.5}).genre
+        'none'
+        """
+        genre = most_probable(self.probabilities)
+        chance = 1 / len(self.probabilities)
+        return genre if self.probabilities[genre] >= chance + _LEAST_OVER_CHANCE else NO_GENRE
 
     def __str__(self) -> str:
         """The point as a cell of a CSV file shows it."""

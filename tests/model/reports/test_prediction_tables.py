@@ -75,6 +75,11 @@ def test_other_suffixes_are_refused():
         check_output("songs.xlsx", [])
 
 
+def test_a_rejected_window_has_no_genre_in_the_timeline():
+    rejected_window = [(1 - 0.001) / 3 + 0.001 * share for share in (1.0, 0.0, 0.0)]
+    assert summarise_prediction(song("a.mp3", rejected_window)).endswith("timeline: 0:00 none")
+
+
 def test_what_is_to_be_read_is_never_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     check_output("out.csv", ["songs.csv", str(tmp_path)])
