@@ -52,7 +52,7 @@ def build(
     Raises
     ------
     UsageError
-        The configuration is wrong, or the output holds something else.
+        The configuration is wrong, there is no such corpus, or the output holds something else.
     SpectroshardError
         The corpus cannot be used, or too much of it was rejected. Nothing is published then.
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 
 if TYPE_CHECKING:
     from model.config import Config
@@ -47,6 +47,7 @@ def build(options: Options) -> int:
 
 def train(options: Options) -> int:
     """A dataset to a bundle, which holds the trained model."""
+    from model.inference.calibration import FEW_SONGS
     from spectroshard import api
 
     bundle = api.train(options.dataset, options.output, _config(options)).manifest
@@ -54,6 +55,11 @@ def train(options: Options) -> int:
     epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
     metrics = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
     print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *metrics])}")
+    if bundle.calibration and bundle.calibration.songs < FEW_SONGS:
+        print(
+            f"probabilities were calibrated on only {_count(bundle.calibration.songs, 'validation song')};"
+            " crossval gives a better figure"
+        )
     _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
     return 0
 
@@ -124,9 +130,14 @@ def inspect(options: Options) -> int:
     """Counts, statistics and pictures of a dataset."""
     from pipelines.build import summary
     from pipelines.common import storage
-    from pipelines.dataset.dataset import Dataset
+    from pipelines.dataset import ledger
+    from pipelines.dataset.dataset import LEDGER_NAME, Dataset
     from pipelines.dataset.reading import find_file, read_record
 
+    names = storage.names(options.dataset)
+    if LEDGER_NAME in names and Dataset.json_name() not in names:
+        print(summary.summarise_rejects(ledger.read(storage.join(options.dataset, LEDGER_NAME))))
+        raise SpectroshardError(f"{options.dataset}: its build was not finished; these files were rejected")
     dataset = Dataset.load(options.dataset)
     if not options.song:
         print(summary.summarise_dataset(dataset))
@@ -145,11 +156,14 @@ def inspect(options: Options) -> int:
 
 def run(options: Options) -> int:
     """Build, audit, train and evaluate, one after the other."""
-    from pipelines.common import storage
+    from pipelines.build.refusals import refuse_output_in_corpus
+    from pipelines.common import output_folder, storage
 
     places = {name: storage.join(options.output, name) for name in ("dataset", "audit", "bundle")}
     shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": ""}
-    _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
+    config = _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
+    refuse_output_in_corpus(options.output, config.corpus.input)
+    output_folder.refuse_other_files(options.output, "run", work="dataset", own=places)
     steps: tuple[tuple[Callable[[Options], int], dict[str, Any]], ...] = (
         (build, {"output": places["dataset"]}),
         (audit, {"split": [places["dataset"]], "output": places["audit"]}),
@@ -204,12 +218,19 @@ def _build_config(options: Options) -> "Config":
 def _print_metrics(metrics: Mapping[str, Any], folder: str, *names: str) -> None:
     from model.evaluation import leak_gap
     from model.evaluation.evaluate import REPORT_NAME, summarise_metrics
+    from model.inference.calibration import FEW_SONGS
 
     print(summarise_metrics(metrics))
+    if metrics["songs"] < FEW_SONGS and "rounds" not in metrics:
+        print(f"accuracy was measured on only {_count(metrics['songs'], 'test song')}; crossval gives a better figure")
     if "leak_gap" in metrics:
         print(f"\n{leak_gap.summarise_gap(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
     _print_written(folder, *names)
     print(f"report: {_join(folder, REPORT_NAME)}")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _print_written(folder: str, *names: str) -> None:

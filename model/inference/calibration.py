@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from model.inference.scores import FileScore, by_song, temper, with_temperature
 from pipelines.common.section import Section
 
+FEW_SONGS = 30
+"""On fewer songs a calibration or an accuracy says little."""
+
 _BINS = 10
 _TEMPERATURES = (0.05, 5.0)
 _LEAST_OVER_CHANCE = 0.1

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pipelines.audio.decode import UNREADABLE
 from pipelines.audit.listed_files import ListedFiles, accepted
 from pipelines.common import storage
-from pipelines.common.errors import InputError, SpectroshardError, UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
 from pipelines.corpus.manifest import SPLIT_ALIASES
@@ -72,8 +72,6 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
     try:
         external = _list_split([source.rstrip("/") for source in sources], audio)
         index = split_lists.read_index(artists) if artists else {}
-    except InputError as error:
-        raise UsageError(error.without_key) from error
     except (OSError, SpectroshardError) as error:
         raise UsageError(str(error)) from error
     if len(external.splits) < 2:

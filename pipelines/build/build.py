@@ -59,7 +59,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
     Raises
     ------
     UsageError
-        The output holds something else.
+        There is no such corpus, or the output holds something else or lies in the music's own folder.
     SpectroshardError
         The corpus cannot be used, or too much of it was rejected. Nothing is published then.
     """
@@ -86,6 +86,7 @@ def _existing(output: str, config: BuildConfig) -> Dataset | None:
         existing = Dataset.load(output)
         refusals.refuse_other_config(existing, config)
         return existing
+    refusals.refuse_output_in_corpus(output, config.corpus.input)
     output_folder.refuse_other_files(output, "build", work=WORK_NAME)
     return None
 

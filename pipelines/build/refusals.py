@@ -3,13 +3,26 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from pipelines.audio.decode import UNREADABLE
+from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig
+from pipelines.corpus import manifest
+from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, File
 from pipelines.split import balance
 from pipelines.split.folds import LONE_GENRE
+
+_MOST_SHOWN = 3
+
+
+def refuse_output_in_corpus(output: str, corpus: str) -> None:
+    """Refuses an output that is the folder of the music, or lies in it: a command writes to a folder of its own."""
+    music = storage.absolute(corpus) if corpus else ""
+    if music and storage.is_folder(music) and f"{storage.absolute(output)}/".startswith(f"{music.rstrip('/')}/"):
+        raise UsageError(f"{output}: is in the music's own folder, {music}; give an --output outside it")
 
 
 def refuse_other_config(existing: Dataset, config: BuildConfig) -> None:
@@ -61,15 +74,35 @@ def refuse_rejects(files: Sequence[File], config: BuildConfig, ledger_url: str) 
     counts = ledger.count_rejects(files)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
     if sum(counts.values()) == len(files):
-        raise SpectroshardError(f"all {len(files)} files were rejected ({reasons}); {ledger_url} has every error")
+        raise SpectroshardError(
+            f"all {len(files)} files were rejected ({reasons}); {_way_out(config.corpus.input, set(counts))}"
+            f"{_first_rejects(files)}; {ledger_url} has every error"
+        )
     # Whether a genre of one group stops a build is for folds.unbalanced to say.
     rejected = sum(count for reason, count in counts.items() if reason != LONE_GENRE.name)
     share, most = rejected / len(files), config.build.max_reject_share
     if share > most:
         raise SpectroshardError(
             f"{rejected} of {len(files)} files were rejected ({reasons}), {share:.1%} where build.max_reject_share"
-            f" allows {most:.1%}; nothing is published, {ledger_url} has every error"
+            f" allows {most:.1%}; {_first_rejects(files)}; nothing is published, {ledger_url} has every error"
         )
+
+
+def _way_out(corpus: str, reasons: set[str]) -> str:
+    """What probably has to be given otherwise, where all files are rejected."""
+    if manifest.is_manifest(corpus):
+        if reasons & {OUTSIDE_ROOT.name, UNREADABLE.name}:
+            return "set corpus.root to the folder that the manifest's paths are relative to; "
+    elif NO_GENRE.name in reasons:
+        return "give the folder that holds the genre folders; "
+    return ""
+
+
+def _first_rejects(files: Sequence[File]) -> str:
+    rejected = [file for file in files if file.status == REJECTED and file.reason != LONE_GENRE.name]
+    rejected = rejected or [file for file in files if file.status == REJECTED]
+    more = ["..."] if len(rejected) > _MOST_SHOWN else []
+    return "; ".join([*(f"{file.path}: {file.error}" for file in rejected[:_MOST_SHOWN]), *more])
 
 
 def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import File
+from pipelines.dataset.ledger import REJECTED, File
 from pipelines.split import balance
 from pipelines.split.folds import WITHDRAWN
 
@@ -62,6 +62,11 @@ def summarise_dataset(dataset: Dataset) -> str:
     shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, digest {dataset.digest[:12]}"
     parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards]
     return "\n\n".join(part for part in parts if part)
+
+
+def summarise_rejects(files: Sequence[File]) -> str:
+    """The rejected files of a ledger, a line each, with the reason and the error."""
+    return "\n".join(f"{file.path}: {file.reason} ({file.error})" for file in files if file.status == REJECTED)
 
 
 def summarise_file(file: File) -> str:

@@ -15,28 +15,6 @@ class UsageError(SpectroshardError):
     exit_code = 2
 
 
-class InputError(SpectroshardError):
-    """What a key of the configuration names cannot be used.
-
-    Parameters
-    ----------
-    key : str
-        As in `corpus.input`.
-    url : str
-        The key's value.
-    detail : str
-        What was found and what was expected.
-    """
-
-    def __init__(self, key: str, url: str, detail: str):
-        super().__init__(key, url, detail)
-        self.key = key
-        self.without_key = f"{url}: {detail}"
-
-    def __str__(self) -> str:
-        return f"{self.key} {self.without_key}"
-
-
 class FileError(Exception):
     """A file cannot be used.
 

@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 
 from pipelines.audio import decode
 from pipelines.common import storage
-from pipelines.common.errors import InputError, SpectroshardError
+from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.section import digest
 from pipelines.config import CorpusConfig
 from pipelines.corpus import manifest, split_lists
@@ -42,8 +42,10 @@ def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
 
     Raises
     ------
+    UsageError
+        There is no such input, it is not what its suffix says, a manifest lacks a column, or there is no audio at all.
     SpectroshardError
-        The input cannot be read, a manifest lacks a column, or there is no audio file at all.
+        The input may not be read, or the store failed.
     """
     try:
         entries = _list(config, unpack_to)
@@ -51,19 +53,22 @@ def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
             entries = split_lists.with_splits(entries, config.splits)
         if config.artists:
             entries = split_lists.with_artists(entries, config.artists)
-    except (OSError, tarfile.TarError, zipfile.BadZipFile, zlib.error, UnicodeDecodeError) as error:
-        raise InputError("corpus.input", config.input, f"{type(error).__name__}: {error}") from error
+    except FileNotFoundError as error:
+        raise UsageError(f"{error.filename or config.input}: no such file") from error
+    except OSError as error:
+        raise SpectroshardError(f"{config.input}: {type(error).__name__}: {error}") from error
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+        raise UsageError(f"{config.input}: is damaged, or not what its suffix says ({error})") from error
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
-        raise InputError("corpus.input", config.input, f"no audio found; looked for files that end in {suffixes}")
+        raise UsageError(f"{config.input}: no audio found; looked for files that end in {suffixes}")
     return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
 
 
 def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     url = config.input.rstrip("/")
     lower = url.lower()
-    if not url:
-        raise SpectroshardError("corpus.input is empty; set it in the configuration or give --input")
+    check_input(url)
     if manifest.is_manifest(url):
         return manifest.entries(url, config.root)
     if lower.endswith(".zip"):
@@ -72,9 +77,27 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         return _archive(_tar_members(url, unpack_to))
     if storage.is_folder(url):
         return _tree(url)
-    if _GLOB.search(url):
-        return _glob(url)
-    raise InputError("corpus.input", url, "no such folder")
+    return _glob(url)
+
+
+def check_input(url: str) -> None:
+    """Refuses an input that is empty, not there, or of a kind that is not known; nothing is listed for that.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not url:
+        raise UsageError("no music given: name it after the command, or as corpus.input in the configuration")
+    if storage.is_folder(url) or _GLOB.search(url):
+        return
+    if not storage.version(url):
+        raise UsageError(f"{url}: no such file or folder")
+    if not (manifest.is_manifest(url) or url.lower().endswith((".zip", *_TAR))):
+        raise UsageError(
+            f"{url}: is not music that can be listed; give a folder of genre folders, a glob, a manifest (.csv,"
+            f" .parquet) or an archive (.zip, {', '.join(_TAR)})"
+        )
 
 
 def is_audio(path: str) -> bool:
@@ -102,7 +125,7 @@ def _glob(url: str) -> list[Entry]:
     """What a glob matches; a file's genre is the folder that it lies in."""
     fs, pattern = storage.filesystem(url)
     if any("**" in part and part != "**" for part in pattern.split("/")):
-        raise InputError("corpus.input", url, "** stands for folders, and only alone, as in **/*.wav")
+        raise UsageError(f"{url}: ** stands for folders, and only alone, as in **/*.wav")
     root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pipelines.common import parquet, storage
-from pipelines.common.errors import SpectroshardError
+from pipelines.common.errors import UsageError
 from pipelines.common.reasons import Reason
 from pipelines.dataset.ledger import METADATA, Entry, File
 from pipelines.dataset.splits import fold_name
@@ -50,17 +50,19 @@ def entries(url: str, root: str) -> list[Entry]:
 
     Raises
     ------
-    SpectroshardError
+    UsageError
         It is no table, a column is missing, or a row names a split or fold that there is not.
     """
     columns, rows = read_table(url)
     if missing := {"path", "genre"} - columns:
-        raise SpectroshardError(
+        raise UsageError(
             f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
             f" expected path, genre and optionally {', '.join(METADATA)}, fold or split"
         )
     if {"fold", "split"} <= columns:
-        raise SpectroshardError(f"manifest {url}: has both a fold and a split column; keep one")
+        raise UsageError(f"manifest {url}: has both a fold and a split column; keep one")
+    if not rows:
+        raise UsageError(f"manifest {url}: has no rows; expected one for each file")
     root = root_url(url, root)
     return _judge_repeats([_row_entry(row, root, url) for row in rows])
 
@@ -78,7 +80,7 @@ def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
             reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
             names, rows = list(reader.fieldnames or []), list(reader)
     except (csv.Error, pa.ArrowException, UnicodeDecodeError) as error:
-        raise SpectroshardError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
+        raise UsageError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
     return {_column(name) for name in names}, [{_column(n): _cell(row[n]) for n in names} for row in rows]
 
 
@@ -144,14 +146,14 @@ def own_fold(row: Mapping[str, str], manifest: str) -> str:
     """
     if split := row.get("split", ""):
         if split.lower() not in SPLIT_ALIASES:
-            raise SpectroshardError(
+            raise UsageError(
                 f"manifest {manifest}: split {split!r} of {row['path']}; expected one of {', '.join(SPLIT_ALIASES)}"
             )
         return SPLIT_ALIASES[split.lower()]
     if fold := row.get("fold", ""):
         number = re.fullmatch(r"(?:fold[-_ ]?)?(\d+)(?:\.0*)?", fold.lower())
         if number is None:
-            raise SpectroshardError(f"manifest {manifest}: fold {fold!r} of {row['path']}; expected a whole number")
+            raise UsageError(f"manifest {manifest}: fold {fold!r} of {row['path']}; expected a whole number")
         return fold_name(int(number[1]))
     return ""
 

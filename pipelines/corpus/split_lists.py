@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from pipelines.audio import decode
 from pipelines.common import storage
-from pipelines.common.errors import InputError, SpectroshardError
+from pipelines.common.errors import UsageError
 from pipelines.config import SplitName
 from pipelines.dataset.ledger import Entry, File
 
@@ -19,7 +19,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
         for line in storage.read_bytes(url).decode().splitlines():
             if stem := without_suffix(line.strip()):
                 if split_of.get(stem, split) != split:
-                    raise SpectroshardError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
+                    raise UsageError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
                 split_of[stem], path_of[stem] = split, line.strip()
     by_stem = _by_stem(entries)
     listed = [
@@ -56,7 +56,7 @@ def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
     for entry in entries:
         stem = without_suffix(entry.file.path)
         if stem in found:
-            raise SpectroshardError(
+            raise UsageError(
                 f"corpus.splits and corpus.artists go by file name, and two files are called {stem}:"
                 f" {found[stem].file.path} and {entry.file.path}"
             )
@@ -97,5 +97,5 @@ def read_index(url: str) -> dict[str, tuple[str, str]]:
             artist, title = fields[1], fields[2] if len(fields) > 2 else ""
             index[without_suffix(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
     if not index:
-        raise InputError("corpus.artists", url, "no line of the form 'file ::: artist ::: title'")
+        raise UsageError(f"{url}: no line of the form 'file ::: artist ::: title'")
     return index

@@ -87,6 +87,7 @@ def test_inspect(built, capsys, tmp_path):
 def test_evaluate_and_predict(trained, built, chain, capsys, tmp_path):
     code, out, _ = run(capsys, "evaluate", trained, built)
     assert code == 0 and "song accuracy" in out and "95 % interval" in out
+    assert "accuracy was measured on only 4 test songs; crossval gives a better figure" in out
     report = Path(out.splitlines()[-1].removeprefix("report: "))
     assert report.read_text().startswith("<!doctype html>")
     code, out, _ = run(capsys, "predict", trained, chain / "corpus" / "low" / "1.wav")
@@ -117,6 +118,7 @@ def test_evaluate_at_other_tempi(trained, built, capsys):
 def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
     code, out, _ = run(capsys, "train", built, "--config", chain / "c.yaml", "--output", trained)
     assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
+    assert "probabilities were calibrated on only 4 validation songs; crossval gives a better figure" in out
     assert out.splitlines()[-1] == f"wrote bundle.json, model.keras, history.csv, logs/ in {trained}"
 
 
@@ -178,8 +180,8 @@ def test_crossval(chain, built, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["build", "{t}/nothing", "--config", "{c}", "--output", "{t}/x"], 1, "{t}/nothing"),
-        (["build", "--config", "{c}", "--output", "{t}/x"], 1, "corpus.input is empty"),
+        (["build", "{t}/nothing", "--config", "{c}", "--output", "{t}/x"], 2, "{t}/nothing: no such file or folder"),
+        (["build", "--config", "{c}", "--output", "{t}/x"], 2, "no music given"),
         (["build", "--config", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: cannot be read"),
         (
             ["build", "--config", "{c}", "--output", "{t}/x", "--set", "folds.cuont=3"],
@@ -322,7 +324,25 @@ def test_run_does_all_of_it_and_goes_on_where_it_was(music, capsys, tmp_path):
 
 def test_run_stops_where_a_step_fails(chain, capsys, tmp_path):
     code, out, err = run(capsys, "run", tmp_path / "nothing", "--output", tmp_path / "r")
-    assert code == 1 and f"{tmp_path}/nothing" in err and "2 of 4" not in out
+    assert code == 2 and f"{tmp_path}/nothing" in err and "2 of 4" not in out
+
+
+def test_run_writes_to_a_folder_of_its_own(music, capsys, tmp_path):
+    code, out, err = run(capsys, "run", music, "--output", music)
+    assert (code, out) == (2, "") and "is in the music's own folder" in err
+    (tmp_path / "taxes.txt").write_text("mine")
+    code, out, err = run(capsys, "run", music, "--output", tmp_path)
+    assert (code, out) == (2, "") and "holds files that no run wrote (taxes.txt, ...)" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["taxes.txt"]
+
+
+def test_inspect_shows_what_a_build_that_failed_rejected(capsys, tmp_path):
+    (tmp_path / "songs").mkdir()
+    shutil.copy(REPOSITORY / "tests" / "data" / "xeon6.ogg", tmp_path / "songs")
+    code, _, err = run(capsys, "build", tmp_path / "songs", "--output", tmp_path / "d")
+    assert code == 1 and "give the folder that holds the genre folders" in err
+    code, out, _ = run(capsys, "inspect", tmp_path / "d")
+    assert code == 1 and out.startswith("xeon6.ogg: no_genre (")
 
 
 def test_training_needs_no_configuration(built, capsys, tmp_path):
@@ -334,7 +354,7 @@ def test_training_needs_no_configuration(built, capsys, tmp_path):
 
 def test_a_build_tells_how_to_train_where_its_configuration_says_so(chain, built, capsys, tmp_path):
     code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d")
-    assert code == 0 and f"spectroshard train {tmp_path}/d --config {chain}/c.yaml" in out.splitlines()[-1]
+    assert code == 0 and f"spectroshard train {tmp_path}/d --output BUNDLE --config {chain}/c.yaml" in out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS), ids=lambda path: path.stem)

@@ -123,14 +123,6 @@ def test_an_output_anywhere(built, songs_folder, tmp_path):
     assert dataset == built.dataset.model_copy(update={"url": dataset.url})
 
 
-def test_an_output_within_the_input_is_no_part_of_it(tmp_path, monkeypatch):
-    write_songs(tmp_path / "songs")
-    monkeypatch.chdir(tmp_path / "songs")
-    for is_new in (True, False):
-        built = build(config_of("."), "blues/dataset", in_process())
-        assert (built.is_new, built.dataset.shown) == (is_new, 18)
-
-
 def test_the_same_build_again_changes_nothing(songs_folder, tmp_path):
     def state():
         return {p: (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else "") for p in sorted(tmp_path.rglob("*"))}
@@ -224,7 +216,7 @@ def test_too_many_rejects_publish_nothing_until_they_are_mended(tmp_path):
         (tmp_path / f"songs/blues/{name}.wav").write_bytes(b"")
     config, output = config_of(tmp_path / "songs"), str(tmp_path / "out")
     message = (
-        r"2 of 20 files were rejected \(2 empty\), 10\.0% where build\.max_reject_share allows 5\.0%; nothing is pub"
+        r"2 of 20 files were rejected \(2 empty\), 10\.0% where build\.max_reject_share allows 5\.0%; blues/a\.wav: .*; nothing is pub"
     )
     with pytest.raises(SpectroshardError, match=message):
         build(config, output, in_process())
@@ -244,6 +236,26 @@ def test_all_rejected_is_told(tmp_path):
         SpectroshardError, match=r"all 2 files were rejected \(2 empty\); .*songs\.parquet has every error"
     ):
         build(config, str(tmp_path / "out"), in_process())
+
+
+def test_all_rejected_says_a_way_out(tmp_path):
+    write_songs(tmp_path / "songs")
+    with pytest.raises(
+        SpectroshardError, match=r"6 no_genre\); give the folder that holds the genre folders; blues\.0"
+    ):
+        build(config_of(tmp_path / "songs/blues"), str(tmp_path / "out"), in_process())
+    (tmp_path / "m.csv").write_text("path,genre\njazz.wav,jazz\n")
+    with pytest.raises(SpectroshardError, match=r"1 unreadable\); set corpus\.root to .*; jazz\.wav: "):
+        build(config_of(tmp_path / "m.csv"), str(tmp_path / "out2"), in_process())
+
+
+@pytest.mark.parametrize("output", [".", "blues/dataset"])
+def test_an_output_in_the_musics_folder_is_refused(songs_folder, output, monkeypatch):
+    monkeypatch.chdir(songs_folder)
+    before = content_of(songs_folder)
+    with pytest.raises(UsageError, match="is in the music's own folder"):
+        build(config_of("."), output, in_process())
+    assert content_of(songs_folder) == before
 
 
 def test_a_full_disk_costs_no_file(songs_folder, tmp_path, monkeypatch):
