@@ -354,7 +354,8 @@ def test_training_needs_no_configuration(built, capsys, tmp_path):
 
 def test_a_build_tells_how_to_train_where_its_configuration_says_so(chain, built, capsys, tmp_path):
     code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d")
-    assert code == 0 and f"spectroshard train {tmp_path}/d --output BUNDLE --config {chain}/c.yaml" in out.splitlines()[-1]
+    line = f"spectroshard train {tmp_path}/d --output BUNDLE --config {chain}/c.yaml"
+    assert code == 0 and line in out.splitlines()[-1]
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS), ids=lambda path: path.stem)

@@ -216,7 +216,8 @@ def test_too_many_rejects_publish_nothing_until_they_are_mended(tmp_path):
         (tmp_path / f"songs/blues/{name}.wav").write_bytes(b"")
     config, output = config_of(tmp_path / "songs"), str(tmp_path / "out")
     message = (
-        r"2 of 20 files were rejected \(2 empty\), 10\.0% where build\.max_reject_share allows 5\.0%; blues/a\.wav: .*; nothing is pub"
+        r"2 of 20 files were rejected \(2 empty\), 10\.0% where build\.max_reject_share allows 5\.0%; blues/a\.wav: .*"
+        r"; nothing is pub"
     )
     with pytest.raises(SpectroshardError, match=message):
         build(config, output, in_process())
