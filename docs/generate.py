@@ -59,7 +59,7 @@ def reference() -> str:
         "# Reference\n\nThis page is generated from the code by `make docs`.\n",
         "## Features\n\nA feature is an array of shape (frames, bins), float32, time first. Bins are those of the"
         f" default parameters; [all parameters](configuration.md#features).\n\n{_features_table()}",
-        "## Networks\n\nParameters are those that are trained, for the features that the network takes by default, of"
+        "## Networks\n\nParameters are those of the branches, for the features that the network takes by default, of"
         f" {_WINDOW_S:g} s, and {_GENRES} genres.\n\n{_networks_table()}",
         "## Evidence\n\nWhat two files may share that shows that they belong on one side of every split, the most"
         f" telling first.\n\n{_evidence_table()}",
@@ -184,7 +184,7 @@ def _parameters(name: str, network: Network) -> str:
         settings = Features.class_of(feature)()
         shapes[feature] = (round(_WINDOW_S * settings.frame_rate_hz(sample_rate_hz)), settings.bins)
     count = f"{registry.build(name, shapes, _GENRES).count_params():,}"
-    return f"{count}, and a head on a pretrained network" if network.pretrained else count
+    return f"{count}, beside a frozen pretrained network and a head on it" if network.pretrained else count
 
 
 def _evidence_table() -> str:

@@ -139,7 +139,7 @@ class BuildConfig(Section):
                 raise ValueError(f"features.{name}: {error}") from error
         return self
 
-    def deciding(self) -> dict[str, Any]:
+    def decisive_values(self) -> dict[str, Any]:
         """The values that decide a dataset's bytes, given its files."""
         values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
         # Which folds are test and validation is the trainer's choice, and what is refused decides no bytes.
@@ -148,8 +148,8 @@ class BuildConfig(Section):
         return values
 
     def digest(self) -> str:
-        """A digest of the deciding values."""
-        return digest(self.deciding())
+        """A digest of the decisive values."""
+        return digest(self.decisive_values())
 
 
 ConfigT = TypeVar("ConfigT", bound=BuildConfig)

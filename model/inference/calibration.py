@@ -220,13 +220,13 @@ def reliability(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[str,
 def reliability_of_rounds(rounds: Mapping[str, Sequence[FileScore]], genres: Sequence[str]) -> dict[str, Any]:
     """The reliability of a cross-validation, no song of which had a part in its own temperature.
 
-    A cross-validation keeps no songs for validation, so each round's temperature is fitted on the test songs of all
-    other rounds, as scored by their own models.
+    A cross-validation need not keep songs for validation, so each round's temperature is fitted on the test songs of
+    all other rounds, as scored by their own models.
 
     Parameters
     ----------
     rounds : dict
-        By round, the scores of its test songs.
+        By round, the scores of its test songs, at a temperature of 1.
     genres : sequence of str
         In the order of the probabilities.
 

@@ -16,9 +16,9 @@ class AudioConfig(Section):
     sample_rate_hz : int
         The rate that every song is resampled to.
     min_duration_s : float
-        A shorter song is rejected.
+        The least duration that is used: a shorter file is rejected.
     max_duration_s : float
-        What lies beyond is not read.
+        The greatest duration that is used: what lies beyond is not read.
     """
 
     sample_rate_hz: int = Field(default=22_050, ge=1_000, le=96_000)

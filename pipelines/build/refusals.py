@@ -33,7 +33,7 @@ def refuse_other_config(existing: Dataset, config: BuildConfig) -> None:
 
 
 def _changes(old: BuildConfig, new: BuildConfig) -> Iterator[str]:
-    before, after = _flat(old.deciding()), _flat(new.deciding())
+    before, after = _flat(old.decisive_values()), _flat(new.decisive_values())
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             yield f"{key} was {before.get(key)}, is {after.get(key)}"
