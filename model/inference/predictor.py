@@ -13,7 +13,7 @@ from model.inference.scores import temper
 from pipelines.audio import decode, quality, time_stretch
 from pipelines.common.errors import FileError
 from pipelines.corpus import tags
-from pipelines.features import compute
+from pipelines.features.compute import compute
 
 
 class Predictor:
@@ -80,7 +80,7 @@ class Predictor:
 
     def inputs(self, samples: Any) -> WindowArrays:
         """The network's inputs for mono samples at the bundle's sample rate, shape (samples,)."""
-        features = compute.compute(samples, self.bundle.audio.sample_rate_hz, self.bundle.features)
+        features = compute(samples, self.bundle.audio.sample_rate_hz, self.bundle.features)
         return self._tile(self.windows.normalise(features))
 
     def prediction(self, read: Prediction, window_probabilities: NDArray[np.float32]) -> Prediction:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
 from pipelines.dataset.dataset import Dataset
-from pipelines.features import compute
+from pipelines.features.compute import compute
 from pipelines.features.schema import Features
 
 Samples = NDArray[np.float64]
@@ -43,7 +43,7 @@ def batches(dataset: Dataset, windows: Windows) -> Iterator[dict[str, NDArray[np
 def _features(config: AudioConfig, wanted: Features, window_s: float) -> list[dict[str, NDArray[np.float32]]]:
     rate_hz = config.sample_rate_hz
     duration_s = max(config.min_duration_s, min(window_s, _LONGEST_S))  # a longer window repeats it
-    return [compute.compute(sound, rate_hz, wanted) for sound in sounds(_SOUNDS, duration_s, rate_hz, seed=0)]
+    return [compute(sound, rate_hz, wanted) for sound in sounds(_SOUNDS, duration_s, rate_hz, seed=0)]
 
 
 def sounds(count: int, duration_s: float, sample_rate_hz: int, seed: int) -> Iterator[NDArray[np.float32]]:

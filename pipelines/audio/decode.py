@@ -68,7 +68,7 @@ def load(url: str, config: AudioConfig) -> Recording:
     url : str
         A file or a URL. Its content decides how it is decoded, not its suffix.
     config : AudioConfig
-        The sample rate, to which is resampled by soxr HQ, and the longest duration, behind which nothing is read.
+        The sample rate, to which is resampled by soxr HQ, and the longest duration, beyond which nothing is read.
 
     Returns
     -------

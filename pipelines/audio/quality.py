@@ -18,7 +18,7 @@ SILENCE_PEAK = 1e-4
 
 
 def check(recording: Recording, config: AudioConfig) -> None:
-    """Refuses a recording that is too short, silent, or holds numbers that are none.
+    """Refuses a recording that is too short, silent, or holds NaN or infinity.
 
     Parameters
     ----------

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pipelines.audit import external_splits, page
-from pipelines.audit.external_splits import ExternalSplit
+from pipelines.audit.external_splits import READ_WITH, ExternalSplit
 from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
-from pipelines.audit.page import READ_WITH
 from pipelines.audit.result import AuditResult
 from pipelines.audit.shard_check import shard_faults
 from pipelines.build.plan import compare

@@ -5,14 +5,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 from pipelines.audio.decode import UNREADABLE
+from pipelines.audio.schema import AudioConfig
 from pipelines.audit.listed_files import ListedFiles, accepted
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import CorpusConfig
+from pipelines.config import BuildConfig, CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
 from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.song_names import splits_in
 from pipelines.dataset.ledger import Entry, File
+
+READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
+"""How other people's files are read: a segment may be short."""
 
 _FORMS = (
     "a dataset, a folder of folders train, validation and test, their lists (.txt), or a manifest (.csv, .parquet) with"

@@ -66,15 +66,24 @@ class _Search:
         )
 
     def _count(self, names: Sequence[str]) -> Counter[Splits]:
-        """How many pairs share one of some kinds of evidence or more, by inclusion and exclusion."""
+        """How many pairs share one of some kinds of evidence or more, by inclusion and exclusion.
+
+        Let P(S) be the pairs that share all kinds of a set S, which are counted by their common keys; fingerprints have
+        no key, so their pairs, F, are counted copy by copy. Of the kinds K that have keys,
+
+            |union of P({k}), k in K| = sum over non-empty S of K of -(-1)^|S| |P(S)|
+            |F without that union|    = sum over all S of K of (-1)^|S| |F and P(S)|
+        """
         total: Counter[Splits] = Counter()
         keyed = [name for name in names if name in self.keys]
         for some in chain.from_iterable(combinations(keyed, size) for size in range(len(keyed) + 1)):
             sign = (-1) ** len(some)
-            for members in self._sharing(*some).values() if some else ():
-                _add(total, -sign, self._pairs_within(members))
-            for _, first, second in self.copies if FINGERPRINT.name in names else ():
-                _add(total, sign, self._pairs_across(first, second, some))
+            if some:
+                for members in self._sharing(*some).values():
+                    _add(total, -sign, self._pairs_within(members))
+            if FINGERPRINT.name in names:
+                for _, first, second in self.copies:
+                    _add(total, sign, self._pairs_across(first, second, some))
         return +total
 
     def _pairs_within(self, members: Sequence[int]) -> Mapping[Splits, int]:
@@ -94,10 +103,11 @@ class _Search:
     def _leaking_files(self, forbidden: Sequence[str]) -> set[int]:
         sharing = chain.from_iterable(self.members[name].values() for name in forbidden if name in self.keys)
         leaking = {index for members in sharing if self._pairs_within(members) for index in members}
-        for _, first, second in self.copies if FINGERPRINT.name in forbidden else ():
-            for side, other in ((first, second), (second, first)):
-                others = set(map(self._split, other))
-                leaking |= {index for index in side if others - {self._split(index)}}
+        if FINGERPRINT.name in forbidden:
+            for _, first, second in self.copies:
+                for side, other in ((first, second), (second, first)):
+                    others = set(map(self._split, other))
+                    leaking |= {index for index in side if others - {self._split(index)}}
         return leaking
 
     def _some_pairs(self) -> set[tuple[int, int]]:

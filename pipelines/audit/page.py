@@ -1,31 +1,28 @@
 """The page of an audit: one HTML file with its pictures in it, the two spectrograms of a leak one above the other."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio import decode
-from pipelines.audio.schema import AudioConfig
-from pipelines.audit.overlaps import Overlap, describe_pair, most_telling
+from pipelines.audit.external_splits import READ_WITH
+from pipelines.audit.overlaps import Overlap, SplitFile, describe_pair, most_telling
 from pipelines.audit.result import AuditResult
 from pipelines.common import storage
 from pipelines.common.errors import FileError
 from pipelines.common.output import html
 from pipelines.common.output.plots import draw_feature, png
-from pipelines.config import BuildConfig
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, File
 from pipelines.dataset.reading import read_record
-from pipelines.features import compute
+from pipelines.features.compute import compute
 from pipelines.features.schema import Features, LogMel
 from pipelines.split.evidence import BY_NAME, EVIDENCE
 
 PAGE_NAME = "audit.html"
-
-READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
-"""How other people's files are read: a segment may be short."""
 
 MOST_DRAWN = 20
 _DRAWN_S, _BEFORE_S = 60.0, 5.0
@@ -85,8 +82,22 @@ def audio_spectrogram(file: File) -> Spectrogram | None:
     except FileError:  # it was there when the audit read it
         return None
     rate_hz = READ_WITH.audio.sample_rate_hz
-    mel = compute.compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
+    mel = compute(recording.samples, rate_hz, _LOG_MEL)["log_mel"]
     return mel, LogMel().frame_rate_hz(rate_hz)
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A file's spectrogram, shape (frames, bins), and where it lies in the time of the first file of its pair."""
+
+    file: SplitFile
+    values: NDArray[np.float32]
+    frame_rate_hz: float
+    begin_s: float
+
+    @property
+    def end_s(self) -> float:
+        return self.begin_s + len(self.values) / self.frame_rate_hz
 
 
 def draw_pair(overlap: Overlap, first: Spectrogram, second: Spectrogram) -> bytes:
@@ -99,19 +110,21 @@ def draw_pair(overlap: Overlap, first: Spectrogram, second: Spectrogram) -> byte
 
     copy = overlap.copy
     tempo, offset_s = (copy.tempo, copy.offset_s) if copy else (1.0, 0.0)
-    placed = [(*first, 0.0, overlap.first), (second[0], second[1] / tempo, offset_s, overlap.second)]
+    drawn = [
+        _Drawn(overlap.first, first[0], first[1], 0.0),
+        _Drawn(overlap.second, second[0], second[1] / tempo, offset_s),
+    ]
     figure = Figure((10.0, 4.0), layout="constrained")
     axes = figure.subplots(2, sharex=True)
-    for axis, (values, rate_hz, begin_s, file) in zip(axes, placed, strict=True):
-        draw_feature(axis, values, rate_hz, begin_s)
+    for axis, one in zip(axes, drawn, strict=True):
+        draw_feature(axis, one.values, one.frame_rate_hz, one.begin_s)
         axis.set_facecolor("0.9")
         axis.set_yticks([])
-        axis.set_ylabel(file.split, parse_math=False)
-        axis.set_title(file.path, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
+        axis.set_ylabel(one.file.split, parse_math=False)
+        axis.set_title(one.file.path, loc="left", fontsize=9, parse_math=False)  # a name may hold a $
         for edge_s in (copy.first_s, copy.first_s + tempo * copy.duration_s) if copy else ():
             axis.axvline(edge_s, color="cyan", linewidth=2)
-    begin_s = min(begin for _, _, begin, _ in placed)
-    end_s = max(begin + len(values) / rate_hz for values, rate_hz, begin, _ in placed)
+    begin_s, end_s = min(one.begin_s for one in drawn), max(one.end_s for one in drawn)
     if end_s - begin_s > _DRAWN_S and copy:
         begin_s = max(begin_s, copy.first_s - _BEFORE_S)
     axes[-1].set_xlim(begin_s, min(end_s, begin_s + _DRAWN_S))

@@ -89,7 +89,7 @@ def assign(files: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy
         By content hash, of both.
     config : BuildConfig
     """
-    everything = [*with_songs_of_segments(files), *history.without_old_names(earlier, files)]
+    everything = [*with_songs_of_segments(files), *history.without_outdated_fields(earlier, files)]
     grouped = with_groups(everything, config.folds.group_by, copies)
     now, before = grouped[: len(files)], grouped[len(files) :]
     judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))

@@ -23,7 +23,7 @@ from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Sums
 from pipelines.dataset.ledger import File, written
 from pipelines.dataset.records import Record
-from pipelines.features import compute
+from pipelines.features.compute import compute_spooled
 from pipelines.features.schema import Features
 from pipelines.split.shards import in_record_order
 
@@ -152,7 +152,7 @@ def compute_record(file: FileToWrite, audio: AudioConfig, features: Features) ->
     if recording.content_hash != file.content_hash:
         raise FileError(CHANGED, "the file holds other audio than when the build read it first; build again")
     with np.errstate(over="ignore", invalid="ignore"):  # values that are too large are refused below
-        arrays = compute.compute_spooled(recording.samples, audio.sample_rate_hz, features)
+        arrays = compute_spooled(recording.samples, audio.sample_rate_hz, features)
     for name, values in arrays.items():
         largest = np.abs(spooled.min_max(values)).max()
         if not largest <= _LARGEST:  # nor is NaN

@@ -55,6 +55,8 @@ class PeaksReader(Reader):
 
     def _median_height(self) -> Any:
         """`numpy.median` of the peaks' heights, with only those near it in memory at once."""
+        # Heights are counted by their first bits, which keep their order. Only those whose first bits are a middle
+        # one's, or between those of the two middle ones of an even number, are then sorted.
         histogram = np.zeros(1 << 16, int)
         for rows in self._row_chunks():
             histogram += np.bincount(_first_bits(self._heights[rows]), minlength=len(histogram))

@@ -13,7 +13,7 @@ from pipelines.dataset.splits import fold_name, split_of
 CROSSES_FOLDS = Reason(
     "crosses_folds", "the corpus puts the song's group on both sides of a split; the protected side keeps it"
 )
-LONE_GENRE = Reason("lone_genre", "the genre has one group of songs, and a split needs two")
+LONE_GENRE = Reason("lone_genre", "the genre has a single group of songs, and a split needs two")
 WITHDRAWN = Reason(
     "withdrawn", "an earlier build had it in one fold, and now it is tied to songs of another, which keeps them"
 )

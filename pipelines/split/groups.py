@@ -49,7 +49,8 @@ def with_groups(files: Sequence[File], group_by: str, copies: Sequence[Copy] = (
 
 def _keys(file: File, group_by: str) -> list[str]:
     keys = evidence.ties(file, group_by)
-    # A file that names no song is a song of its own; what earlier builds had goes by its content.
+    # A file that names no song is a song of its own. Rows of earlier builds, which `history.without_outdated_fields`
+    # leaves without a path, go by their content: any two of them would otherwise share `file:`.
     is_own_song = not file.song and (file.path or not file.content_hash)
     return [f"file:{file.path}", *keys] if is_own_song else keys
 

@@ -90,7 +90,7 @@ def save(url: str, rows: Sequence[File]) -> None:
         storage.remove(target)
 
 
-def without_old_names(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
+def without_outdated_fields(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
     """Earlier rows as they may join the groups of today's files: without what is no longer true of them.
 
     Content that is still there goes by today's metadata alone; content that is gone keeps its own. A path joins
@@ -99,7 +99,7 @@ def without_old_names(earlier: Iterable[File], files: Iterable[File]) -> list[Fi
     Examples
     --------
     >>> earlier = [File("1.wav", "", artist="Ann", content_hash=content) for content in ("here", "gone")]
-    >>> rows = without_old_names(earlier, [File("3.wav", "", artist="Bob", content_hash="here")])
+    >>> rows = without_outdated_fields(earlier, [File("3.wav", "", artist="Bob", content_hash="here")])
     >>> [(row.path, row.artist) for row in rows]
     [('', ''), ('', 'Ann')]
     """
@@ -138,9 +138,10 @@ def earlier_folds(files: Sequence[File], earlier: Sequence[File], copies: Sequen
     for copy in copies:
         for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
             folds_of_copies[own] |= folds_of.get(other, set())
-    found = {file.path: _either(file.content_hash, folds_of, folds_of_copies) for file in files}
+    found = {file.path: _first_known(file.content_hash, folds_of, folds_of_copies) for file in files}
     return {path: folds for path, folds in found.items() if folds}
 
 
-def _either(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:
+def _first_known(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:
+    """The folds of a content by the first of some mappings that has any."""
     return next((folds[content_hash] for folds in folds_of if folds.get(content_hash)), set())

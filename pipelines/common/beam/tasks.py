@@ -84,7 +84,7 @@ class TaskDoFn(beam.DoFn, Generic[TaskT, ResultT]):
 
         # The runner shares out the cores: threads of BLAS's own would fight for them, and round by their number.
         threadpoolctl.threadpool_limits(1, "blas")
-        # Large arrays go back to the system when they are freed, whatever lies behind them.
+        # Large arrays go back to the system when they are freed, whatever lies beyond them.
         _glibc("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
         _glibc("mallopt", _TRIM_THRESHOLD, 2 * _LARGE_BYTES)
 

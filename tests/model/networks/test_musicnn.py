@@ -16,7 +16,7 @@ from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
 from pipelines.build.build import build
 from pipelines.common.errors import UsageError
-from pipelines.features import compute
+from pipelines.features.compute import compute
 from pipelines.features.schema import Features
 from tests.audio_files import write
 from tests.conftest import DATA
@@ -36,7 +36,7 @@ OF_PACKAGE = [
 
 def features_at(rate_hz, chosen):
     recording = decode.load(str(DATA / "xeon6.ogg"), AudioConfig(sample_rate_hz=rate_hz))
-    return compute.compute(recording.samples, rate_hz, Features.model_validate(chosen))["musicnn_mel"]
+    return compute(recording.samples, rate_hz, Features.model_validate(chosen))["musicnn_mel"]
 
 
 @pytest.fixture(scope="module")

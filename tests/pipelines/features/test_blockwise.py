@@ -111,6 +111,7 @@ def lowest_rate_hz(name):
     return SAMPLE_RATE_HZ
 
 
+@pytest.mark.filterwarnings("ignore:Empty filters:UserWarning")
 @pytest.mark.parametrize("rate_hz", LOW_RATES_HZ)
 def test_low_rate(rate_hz, music):
     if chosen := {name: {} for name in ALL if lowest_rate_hz(name) == rate_hz}:

@@ -14,7 +14,7 @@ from pipelines.dataset.ledger import METADATA, Copy, File
 from pipelines.split import evidence
 from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, Evidence, forbidden, ties
 from pipelines.split.groups import with_groups
-from pipelines.split.history import without_old_names
+from pipelines.split.history import without_outdated_fields
 
 OPTIONAL = [kind.name for kind in EVIDENCE if kind.is_optional]
 
@@ -68,9 +68,9 @@ def test_metadata_ties_and_may_not_be_shared_where_group_by_says_so(name):
 @pytest.mark.parametrize("group_by", ["song", *OPTIONAL])
 def test_what_an_earlier_build_was_told_ties_nothing_where_its_audio_is_still_there(group_by):
     earlier = File("a.wav", "", content_hash="x", **dict.fromkeys(METADATA, "Xy"))
-    (row,) = without_old_names([earlier], [File("b.wav", "", content_hash="x")])
+    (row,) = without_outdated_fields([earlier], [File("b.wav", "", content_hash="x")])
     assert ties(row, group_by) == ["content:x"]
-    assert without_old_names([earlier], []) == [replace(earlier, path="")]
+    assert without_outdated_fields([earlier], []) == [replace(earlier, path="")]
 
 
 @pytest.mark.parametrize("kind", EVIDENCE, ids=lambda kind: kind.name)

@@ -116,7 +116,7 @@ def assign_groups(rows, earlier):
     """Earlier rows with the groups that they have among a build's."""
     from pipelines.split.groups import with_groups
 
-    known = history.without_old_names(earlier, rows)
+    known = history.without_outdated_fields(earlier, rows)
     return with_groups([*(replace(row, group="") for row in rows), *known], "artist", COPIES)[len(rows) :]
 
 
