@@ -54,21 +54,21 @@ class CorpusConfig(Section):
 
 
 class FoldsConfig(Section):
-    """How groups of files are dealt to folds, and which folds are test and validation; the others are train.
+    """How groups of files are assigned to folds, and which folds are test and validation; the others are train.
 
     Attributes
     ----------
     count : int
         The number of folds, where the corpus has no splits of its own.
     seed : int
-        Another seed deals the groups differently.
+        Another seed assigns the groups differently.
     group_by : 'song' or 'artist'
         What groups files besides their song and their recording, wherever it is known; `song` says that nothing does.
     copies : 'keep' or 'drop'
         Whether all copies of a recording are kept, in one group, or only the best.
     unbalanced : 'warn' or 'fail'
-        Whether a build goes on or fails when a group is so large that its genre cannot be dealt to the folds in equal
-        parts.
+        Whether a build goes on or fails when a group is so large that its genre cannot be divided equally among the
+        folds.
     test : tuple of int
         The numbers of the folds that are test, where the corpus has no splits of its own.
     validation : tuple of int

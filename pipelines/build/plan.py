@@ -1,4 +1,4 @@
-"""The plan: every file read once, then compared, grouped, dealt to folds and given a shard."""
+"""The plan: every file read once, then compared, grouped, assigned to folds and given a shard."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -93,6 +93,6 @@ def assign(files: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy
     grouped = with_groups(everything, config.folds.group_by, copies)
     now, before = grouped[: len(files)], grouped[len(files) :]
     judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))
-    # Before the deal, in which only what will be written weighs.
+    # Before folds are assigned, where only what will be written weighs.
     best = mark_duplicates(judged, copies, config.folds.copies == "drop")
     return with_shards(deal(best, fold_of, config.folds), config)

@@ -106,7 +106,7 @@ def _first_rejects(files: Sequence[File]) -> str:
 
 
 def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
-    """Refuses, where `folds.unbalanced` says so, groups too large to be dealt to the folds in equal parts."""
+    """Refuses, where `folds.unbalanced` says so, groups too large to be divided among the folds equally."""
     groups = balance.oversized(files, len({file.fold for file in ledger.written(files)}))
     if groups and config.folds.unbalanced == "fail":
         raise SpectroshardError(

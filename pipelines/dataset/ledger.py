@@ -33,7 +33,7 @@ class File:
     group : str
         Files of one group are in one fold.
     fold : str
-        The fold's name. Until the folds are dealt: the corpus's own, or empty.
+        The fold's name. Until folds are assigned: the corpus's own, or empty.
     shard : str
         The shard that holds its record.
     status : 'written', 'duplicate' or 'rejected'

@@ -52,9 +52,9 @@ def oversized(files: Sequence[File], folds: int) -> list[Oversized]:
     ----------
     files : sequence of File
         With groups. Those count that are written, or rejected because one group is all of their genre. A corpus with
-        splits of its own is not dealt, and no group is at fault.
+        splits of its own keeps them, and no group is at fault.
     folds : int
-        How many are dealt.
+        How many there are.
 
     Returns
     -------
@@ -84,6 +84,6 @@ def _oversized_of_genre(genre: str, sizes: Counter[str], folds: int) -> list[Ove
     large = [size for size in sizes.values() if size > even]
     # A large group fills one fold at most, the others share the rest.
     leaves_too_little = 2 * (total - sum(large)) < (folds - len(large)) * (total // folds)
-    # No fold need have more than twice an even one if no group has: deal the largest first, each to the emptiest fold.
+    # No fold need have more than twice an even one if no group has: assign the largest first, to the emptiest.
     most = even if leaves_too_little else 2 * even
     return [Oversized(group, genre, size, total, even) for group, size in sizes.items() if size > most]

@@ -1,4 +1,4 @@
-"""Folds: groups dealt to parts of about equal size, each group whole in one of them."""
+"""Folds: groups assigned to parts of about equal size, each group whole in one of them."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -67,10 +67,10 @@ def judge(
 def deal(files: Sequence[File], fold_of: Mapping[str, str], config: FoldsConfig) -> list[File]:
     """Files with their folds; those of a genre that only one group has are rejected.
 
-    Groups without a fold are dealt, the largest first, each to the fold that has least of its genres; ties go to the
+    Groups without a fold are assigned, the largest first, each to the fold that has least of its genres; ties go to the
     fold with the fewest files, then by a hash of seed, group and fold. So each genre is balanced, and the order of the
-    files does not matter. Where groups have one genre each, a fold that was dealt a group exceeds no other fold, in
-    files of that genre, by more than the size of the largest group that was dealt.
+    files does not matter. Where groups have one genre each, a fold that was given a group exceeds no other fold, in
+    files of that genre, by more than the size of the largest group that was assigned.
 
     Parameters
     ----------
