@@ -1,8 +1,10 @@
-"""The command line: a table of verbs and what they act on, importing nothing heavy until one is chosen."""
+"""The command line: a table of commands and their arguments, importing nothing heavy until one is chosen."""
 
 import argparse
+import atexit
 import contextlib
 import logging
+import os
 import signal
 import sys
 import traceback
@@ -16,25 +18,28 @@ from pipelines.common.beam.failures import root_cause
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
-from spectroshard import commands, former
+from spectroshard import commands, former, slips
 from spectroshard.commands import Options
+from spectroshard.shadows import ROOT
 
-Verb = Callable[[Options], int]
+Command = Callable[[Options], int]
 Argument = tuple[str, str, str, dict[str, Any]]
-"""A verb's argument: its name, metavar (none for a switch) and help, and what else argparse is to know."""
+"""A command's argument: its name, metavar (none for a switch) and help, and what else argparse is to know."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a verb.
+    """Runs a command.
 
     Returns
     -------
     int
-        The exit code: 0 where it is done, 1 where the work failed or was interrupted, 2 where the command line was
-        wrong, 143 where SIGTERM ended it.
+        The exit code: 0 where it is done, 1 where the work failed, 2 where the command line was wrong, 130 where it
+        was interrupted, 143 where SIGTERM ended it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    if own[:1] == ["help"]:
+        own = [*own[1:2], "--help"]
     parser = _parser()
     if not own:
         parser.print_help()
@@ -45,12 +50,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     before = signal.signal(signal.SIGTERM, _terminate)
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
+        _refuse_no_workers(options)
         with contextlib.nullcontext() if options.verbose else suppressed():
             code: int = options.run(options)
         return code
     except KeyboardInterrupt as stop:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
-        return 128 + signal.SIGTERM if isinstance(stop, _Terminated) else 1
+        atexit.register(_close_stderr)
+        print("Stopped. Run the same command again to continue.", file=sys.stderr)
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except Exception as error:
         if options.verbose:
             traceback.print_exc()
@@ -68,22 +75,41 @@ def _terminate(*_: object) -> NoReturn:
     raise _Terminated
 
 
+def _close_stderr() -> None:
+    """Keeps from the terminal what native libraries report of objects that an interrupt left behind."""
+    sys.stderr.flush()
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _refuse_no_workers(options: Options) -> None:
+    """Refuses what `new_pipelines` would, before Beam is loaded."""
+    workers = getattr(options, "workers", None)
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers {workers}: expected at least 1")
+
+
 def completion(options: Options) -> int:
     """A script that completes this command in a shell."""
     print(shtab.complete(_parser(), options.shell))
     return 0
 
 
-def _verbs() -> dict[Verb, list[Argument]]:
-    """The table of verbs and their arguments."""
+def _commands() -> dict[Command, list[Argument]]:
+    """The table of commands and their arguments."""
     dataset: Argument = ("dataset", "DATASET", "a dataset that build made", {})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
     config: Argument = ("--config", "CONFIG", "a YAML file, or the name of one of `spectroshard configs`", {})
     keys: Argument = ("--set", "KEY=VALUE", "set a key of the configuration", {"action": "append", "default": []})
     tempo: Argument = ("--tempo", "", "play the test songs slower and faster too", {"action": "store_true"})
     music = "a folder of genre folders, a glob, a manifest or an archive (default: the configuration's corpus.input)"
+    demo_folder = "a new folder, or that of a demo that was stopped, which resumes"
     build_options = [config, keys, _workers("its cores")]
     return {
+        commands.run: [
+            ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
+            _output("DIR", "the folder of dataset, audit and bundle"),
+            *build_options,
+        ],
         commands.build: [
             ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
             _output("D", "the dataset's folder"),
@@ -106,7 +132,7 @@ def _verbs() -> dict[Verb, list[Argument]]:
             (
                 "--output",
                 "P",
-                "a .csv, .json, .parquet or .html file; may be given again",
+                "a .csv, .json, .parquet or .html file; may be given again (default: a bar chart of each song, here)",
                 {"action": "append", "default": []},
             ),
             _workers("1"),
@@ -125,17 +151,14 @@ def _verbs() -> dict[Verb, list[Argument]]:
         ],
         commands.inspect: [
             dataset,
-            ("song", "SONG", "a song's id, or its end", {"nargs": "?"}),
+            ("song", "SONG", "a song's path in the dataset, the end of it, or the file's name", {"nargs": "?"}),
             _output("PNG", "the song's picture", "song.png"),
         ],
-        commands.run: [
-            ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
-            _output("DIR", "the folder of dataset, audit and bundle"),
-            *build_options,
+        commands.demo: [
+            ("folder", "DIR", f"{demo_folder} (default: demo)", {"nargs": "?", "default": "demo"}),
         ],
-        commands.demo: [("folder", "DIR", "a new folder (default: demo)", {"nargs": "?", "default": "demo"})],
         commands.configs: [("name", "NAME", "print this one (default: list them)", {"nargs": "?"})],
-        completion: [("shell", "SHELL", "bash, zsh or tcsh", {"choices": shtab.SUPPORTED_SHELLS})],
+        completion: [("shell", "SHELL", ", ".join(shtab.SUPPORTED_SHELLS), {"choices": shtab.SUPPORTED_SHELLS})],
     }
 
 
@@ -165,38 +188,49 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="spectroshard",
         description="Songs to spectrogram TFRecords, sharded by song, and a genre model trained on them.",
-        epilog="spectroshard VERB --help says more of each.",
+        epilog="spectroshard COMMAND --help says more of each.",
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    verbs = parser.add_subparsers(dest="command", required=True, metavar="VERB")
-    for run, arguments in _verbs().items():
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for run, arguments in _commands().items():
         about = str(run.__doc__)
         note = " After --, any option of Apache Beam." if run in _ON_BEAM else ""
-        verb = verbs.add_parser(run.__name__, help=about, description=about + note)
-        verb.set_defaults(run=run)
-        verb.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors rose")
+        command = subparsers.add_parser(run.__name__, help=about, description=about + note)
+        command.set_defaults(run=run)
+        command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where errors arose")
         for name, metavar, about, how in arguments:
             named: dict[str, Any] = {"metavar": metavar} if metavar else {}
-            action = verb.add_argument(name, help=about, **named, **how)
+            action = command.add_argument(name, help=about, **named, **how)
             if metavar not in _NOT_PATHS:
                 action.complete = shtab.FILE  # type: ignore[attr-defined]
     return parser
 
 
 def _refuse_slips(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> None:
-    """Ends the program where a verb is misspelt, or the arguments come in their former order."""
-    verbs = {run.__name__: own for run, own in _verbs().items()}
-    verb = arguments[0]
-    if verb.startswith("-"):
+    """Ends the program where a command or an option is misspelt, or the arguments come in their former order."""
+    table = {run.__name__: (run, own) for run, own in _commands().items()}
+    command = arguments[0]
+    if command.startswith("-"):
         return
-    if verb not in verbs:
-        parser.error(f"invalid choice: {verb!r} ({suggestion(verb, verbs)})")
-    valued = [name for name, metavar, _, _ in verbs[verb] if name.startswith("-") and metavar]
-    if line := former.todays_line(arguments, valued):
-        print(f"spectroshard {verb}: what it acts on comes first now: {line}", file=sys.stderr)
+    if command not in table:
+        parser.error(f"invalid choice: {command!r} ({suggestion(command, table)})")
+    run, own = table[command]
+    options = {name: bool(metavar) for name, metavar, _, _ in own if name.startswith("-")}
+    if line := former.todays_line(arguments, [name for name, has_value in options.items() if has_value]):
+        print(f"spectroshard {command}: the order of arguments has changed. Type: {line}", file=sys.stderr)
         sys.exit(UsageError.exit_code)
+    words = [how for name, _, _, how in own if not name.startswith("-")]
+    most = None if any(how.get("nargs") == "+" for how in words) else len(words)
+    options |= dict.fromkeys(("-v", "--verbose", "-h", "--help"), False)
+    configs = [path.stem for path in (ROOT / "configs").glob("*.yaml")]
+    if slip := slips.find_slip(arguments[1:], options, most, configs, run in _ON_BEAM):
+        parser.error(slip)
 
 
 def _in_a_line(error: Exception) -> str:
     is_told = isinstance(error, SpectroshardError) or (isinstance(error, OSError) and error.filename)
     return root_cause(error) if is_told else f"{root_cause(error)} (-v shows where)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -149,7 +149,7 @@ def _tell_thread_error(thread: threading.ExceptHookArgs) -> None:
 
 
 def _death_message(process_id: int, code: int) -> str:
-    resume = "the same command goes on where it was"
+    resume = "run the same command again to continue"
     if code == -signal.SIGKILL:
         why = "was killed, as happens when memory runs out"
         return f"worker process {process_id} {why}; {resume}, best with fewer --workers"

@@ -124,15 +124,15 @@ def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tm
     code, errors, workers = stopped(songs_folder, output, lambda _, worker: os.kill(worker, signal.SIGKILL))
     assert code == 1
     assert "was killed" in errors.splitlines()[-1] and "Traceback" not in errors
-    assert errors.endswith("; the same command goes on where it was, best with fewer --workers\n")
+    assert errors.endswith("; run the same command again to continue, best with fewer --workers\n")
     assert not any(Path("/proc", worker).exists() for worker in workers)
     build(config_of(songs_folder), str(output), new_pipelines(IN_PROCESSES))
     assert content_of(output) == content_of(Path(built.dataset.url))
 
 
-@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 1), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_path, number, exit_code):
     output = tmp_path / "out"
     code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, number))
-    assert code == exit_code and errors.splitlines()[-1] == "stopped; the same command goes on where it was"
+    assert code == exit_code and errors.splitlines()[-1] == "Stopped. Run the same command again to continue."
     assert not any(Path("/proc", worker).exists() for worker in workers)
