@@ -40,6 +40,7 @@ def after_readme(home, tmp_path_factory):
 @pytest.fixture
 def folder(home, after_readme, tmp_path):
     """A folder with a dataset, a bundle, a manifest, lists and an index, as the pages name them."""
+    shutil.copytree(after_readme / "songs", tmp_path / "songs")
     shutil.copytree(after_readme / "songs" / "dataset", tmp_path / "dataset")
     shutil.copytree(after_readme / "songs" / "bundle", tmp_path / "bundle")
     shutil.copy(after_readme / "song.mp3", tmp_path)
