@@ -185,6 +185,8 @@ def load(source: str | Mapping[str, Any], overrides: Sequence[str], kind: type[C
 def _read_yaml(url: str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(storage.read_bytes(url))
+    except FileNotFoundError as error:
+        raise UsageError(f"{url}: no such file; give the path of a YAML configuration") from error
     except OSError as error:
         raise UsageError(f"{url}: cannot be read ({error}); give the path of a YAML configuration") from error
     except yaml.YAMLError as error:
@@ -233,6 +235,7 @@ def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:
 
 def _unknown_key(kind: type[pydantic.BaseModel], path: Sequence[str], value: object) -> str:
     beside: Any = kind
+    allowed = "allowed" if len(path) > 1 else "sections"
     for part in path[:-1]:
         beside = section_of(beside.model_fields[part])
     while isinstance(value, dict) and len(value) == 1:  # as --set fold.count=5 makes it
@@ -241,7 +244,7 @@ def _unknown_key(kind: type[pydantic.BaseModel], path: Sequence[str], value: obj
     key = ".".join(path)
     close = difflib.get_close_matches(key, _all_keys(kind), 1)
     hint = f"; did you mean {close[0]}?" if close else ""
-    return f"unknown key {key}; allowed: {', '.join(beside.model_fields)}{hint}"
+    return f"unknown key {key}; {allowed}: {', '.join(beside.model_fields)}{hint}"
 
 
 def _all_keys(kind: type[pydantic.BaseModel]) -> Iterator[str]:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from pipelines.common.output.library_warnings import suppressed
 from spectroshard.bundle import Bundle, load_bundle
 from spectroshard.dataset import Dataset, load
 
@@ -152,9 +153,10 @@ def train(dataset: Dataset | Url, output: Url, config: "ConfigLike | None" = Non
 
     manifest = _opened(dataset).manifest
     chosen = for_dataset(load_config(config), manifest.config)
-    from model.training.train import train
+    with suppressed():
+        from model.training.train import train
 
-    return Bundle(train(chosen, manifest, os.fspath(output)))
+        return Bundle(train(chosen, manifest, os.fspath(output)))
 
 
 def evaluate(
@@ -188,13 +190,14 @@ def evaluate(
     0.725
     """
     model, data = _opened_bundle(bundle).manifest, _opened(dataset).manifest
-    from model.evaluation.evaluate import evaluate
-    from model.reports.report import write_report
-    from pipelines.common.beam.runners import new_pipelines
+    with suppressed():
+        from model.evaluation.evaluate import evaluate
+        from model.reports.report import write_report
+        from pipelines.common.beam.runners import new_pipelines
 
-    metrics, scores = evaluate(model, data, new_pipelines(beam) if tempo else None)
-    write_report(model.url, f"{model.training.network} on unseen songs", metrics, scores, data)
-    return metrics
+        metrics, scores = evaluate(model, data, new_pipelines(beam) if tempo else None)
+        write_report(model.url, f"{model.training.network} on unseen songs", metrics, scores, data)
+        return metrics
 
 
 def crossval(
@@ -241,15 +244,16 @@ def crossval(
 
     manifest = _opened(dataset).manifest
     chosen = for_dataset(load_config(config), manifest.config)
-    from model.evaluation.crossval import crossval
-    from model.reports.report import write_report
-    from pipelines.common.beam.runners import new_pipelines
+    with suppressed():
+        from model.evaluation.crossval import crossval
+        from model.reports.report import write_report
+        from pipelines.common.beam.runners import new_pipelines
 
-    new_pipeline = new_pipelines(beam) if tempo else None
-    url = os.fspath(output)
-    metrics, scores = crossval(chosen, manifest, url, with_leak_gap=leak_gap, new_pipeline=new_pipeline)
-    write_report(url, f"{chosen.training.network}, cross-validated by song", metrics, scores, manifest)
-    return metrics
+        new_pipeline = new_pipelines(beam) if tempo else None
+        url = os.fspath(output)
+        metrics, scores = crossval(chosen, manifest, url, with_leak_gap=leak_gap, new_pipeline=new_pipeline)
+        write_report(url, f"{chosen.training.network}, cross-validated by song", metrics, scores, manifest)
+        return metrics
 
 
 def _opened(dataset: Dataset | Url) -> Dataset:

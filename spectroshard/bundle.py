@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from model.inference import bundle as stored
 from model.inference.prediction import Prediction
 from pipelines.common.errors import FileError, SpectroshardError, UsageError
+from pipelines.common.output.library_warnings import suppressed
 
 if TYPE_CHECKING:
     from model.inference.predictor import Predictor
@@ -72,7 +73,7 @@ class Bundle:
         SpectroshardError
             The file cannot be read, or is too short or silent.
         UsageError
-            Samples come without a rate, or in another shape or type.
+            There is no such file, or samples come without a rate, or in another shape or type.
 
         Examples
         --------
@@ -83,9 +84,10 @@ class Bundle:
         """
         if isinstance(audio, str | os.PathLike):
             _refuse_rate(rate)
+            _refuse_missing(audio)
             (prediction,) = self._predictor.predict([os.fspath(audio)])
             if prediction.reason:
-                raise SpectroshardError(f"{prediction.path}: {prediction.reason} ({prediction.error})")
+                raise SpectroshardError(f"{prediction.path}: {prediction.reason}: {prediction.error}")
             return prediction
         samples = self._samples(audio, rate)
         read = Prediction(path="", duration_s=len(samples) / self.manifest.audio.sample_rate_hz)
@@ -118,9 +120,10 @@ class Bundle:
 
     @functools.cached_property
     def _predictor(self) -> "Predictor":
-        from model.inference.predictor import Predictor
+        with suppressed():
+            from model.inference.predictor import Predictor
 
-        return Predictor(self.manifest)
+            return Predictor(self.manifest)
 
     @functools.cached_property
     def _embedding_model(self) -> Any:
@@ -143,6 +146,7 @@ class Bundle:
         try:
             if isinstance(audio, str | os.PathLike):
                 _refuse_rate(rate)
+                _refuse_missing(audio)
                 recording = decode.load(os.fspath(audio), config)
             else:
                 samples, own_rate = _mono(audio), _rate_of(rate)
@@ -152,7 +156,7 @@ class Bundle:
             quality.check(recording, config)
         except FileError as error:
             source = f"{os.fspath(audio)}: " if isinstance(audio, str | os.PathLike) else ""
-            raise SpectroshardError(f"{source}{error.reason.name} ({error.detail})") from error
+            raise SpectroshardError(f"{source}{error}") from error
         return recording.samples
 
 
@@ -181,6 +185,12 @@ def _refuse_rate(rate: float | None) -> None:
         raise UsageError(f"rate {rate:g}: a file has its own rate; give one with samples alone")
 
 
+def _refuse_missing(path: str | os.PathLike[str]) -> None:
+    from model.inference.input_files import refuse_missing
+
+    refuse_missing([os.fspath(path)])
+
+
 def _rate_of(rate: float | None) -> float:
     if rate is None or rate <= 0:
         raise UsageError(f"samples need their rate in Hz, as in predict(samples, 44_100); found {rate}")
@@ -190,6 +200,8 @@ def _rate_of(rate: float | None) -> float:
 def _mono(samples: ArrayLike) -> NDArray[np.float32]:
     """The mean of the channels."""
     values = np.asarray(samples)
+    if values.dtype.kind in "UO":
+        raise UsageError("one file at a time: a path, or samples as numbers; call it once for each of several files")
     if not np.issubdtype(values.dtype, np.floating):
         raise UsageError(f"samples are {values.dtype}, expected floats from -1 to 1")
     if values.ndim == 2 and len(values) <= _MOST_CHANNELS:

@@ -6,7 +6,7 @@ Each imports what it needs when it is called, what is cheap first, so that a sli
 import argparse
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,9 @@ Options = argparse.Namespace
 def build(options: Options) -> int:
     """A folder, list or archive of songs to a dataset."""
     config = _build_config(options)
+    from pipelines.corpus import listing
+
+    listing.check_input(config.corpus.input)  # at once, as what follows takes a while to load
     from pipelines.build import summary
     from pipelines.build.build import build
     from pipelines.common.beam.runners import new_pipelines
@@ -35,7 +38,7 @@ def build(options: Options) -> int:
     duration_s = sum(fold.duration_s for fold in dataset.folds.values())
     print(
         f"{options.output}: {dataset.songs} songs, {duration_s:.0f} s of audio in {built.elapsed_s:.1f} s,"
-        f" {duration_s / built.elapsed_s:.0f} seconds of audio per second"
+        f" {duration_s / built.elapsed_s:.0f} times real time"
     )
     _print_written(options.output, "dataset.json", "songs.parquet", "copies.parquet", f"{len(dataset.shards)} shards")
     if config.training.model_fields_set and options.command == "build":
@@ -47,12 +50,16 @@ def build(options: Options) -> int:
 
 def train(options: Options) -> int:
     """A dataset to a bundle, which holds the trained model."""
+    from model.inference.bundle import Bundle
     from model.inference.calibration import FEW_SONGS
+    from pipelines.common import storage
     from spectroshard import api
 
+    is_new = Bundle.json_name() not in storage.names(options.output)
     bundle = api.train(options.dataset, options.output, _config(options)).manifest
     kept = dict(bundle.validation)
-    epoch = f"epoch {kept.pop('epoch') + 1:.0f}"
+    which = "best" if bundle.training.patience is not None and "validation_loss" in kept else "last"
+    epoch = f"weights of the {which} epoch ({kept.pop('epoch') + 1:.0f})"
     metrics = [f"{name.replace('_', ' ')} {value:.3f}" for name, value in kept.items()]
     print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *metrics])}")
     if bundle.calibration and bundle.calibration.songs < FEW_SONGS:
@@ -60,7 +67,10 @@ def train(options: Options) -> int:
             f"probabilities were calibrated on only {_count(bundle.calibration.songs, 'validation song')};"
             " crossval gives a better figure"
         )
-    _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
+    if is_new:
+        _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
+    else:
+        print(f"{options.output}: up to date, nothing to do")
     return 0
 
 
@@ -68,6 +78,7 @@ def evaluate(options: Options) -> int:
     """A bundle's metrics on its test songs, and a report."""
     from spectroshard import api
 
+    _refuse_swapped(options.command, options.bundle, [options.dataset])
     metrics = api.evaluate(options.bundle, options.dataset, tempo=options.tempo, beam=options.beam)
     _print_metrics(metrics, options.bundle, "metrics.json")
     return 0
@@ -88,13 +99,16 @@ def crossval(options: Options) -> int:
 def predict(options: Options) -> int:
     """The genres of audio files."""
     from model.inference.bundle import Bundle
+    from model.inference.input_files import refuse_missing
     from model.inference.prediction import REJECTED
     from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
     from pipelines.common import storage
 
     for output in options.output:
         check_output(output, options.audio)
+    _refuse_swapped(options.command, options.bundle, options.audio)
     bundle = Bundle.load(options.bundle)
+    refuse_missing(options.audio)
     from model.inference.predict import predict
     from pipelines.common.beam.runners import new_pipelines
 
@@ -108,9 +122,10 @@ def predict(options: Options) -> int:
         print(f"{len(predictions) - len(rejected)} songs predicted, {len(rejected)} rejected")
         print(f"wrote {', '.join(options.output)}")
     else:
-        print("\n\n".join(summarise_prediction(prediction) for prediction in predictions))
+        usable = [prediction for prediction in predictions if prediction.status != REJECTED]
+        print("\n\n".join(map(summarise_prediction, usable)), end="\n" if usable else "")
     for prediction in rejected:
-        print(f"cannot use {prediction.path}: {prediction.reason} ({prediction.error})", file=sys.stderr)
+        print(f"cannot use {prediction.path}: {prediction.reason}: {prediction.error}", file=sys.stderr)
     return 1 if rejected else 0
 
 
@@ -134,6 +149,8 @@ def inspect(options: Options) -> int:
     from pipelines.dataset.dataset import LEDGER_NAME, Dataset
     from pipelines.dataset.reading import find_file, read_record
 
+    if not options.output.endswith(".png"):
+        raise UsageError(f"--output {options.output}: expected a file that ends in .png")
     names = storage.names(options.dataset)
     if LEDGER_NAME in names and Dataset.json_name() not in names:
         print(summary.summarise_rejects(ledger.read(storage.join(options.dataset, LEDGER_NAME))))
@@ -201,6 +218,18 @@ def configs(options: Options) -> int:
     else:
         raise UsageError(f"no configuration {options.name!r}; {suggestion(options.name, paths)}")
     return 0
+
+
+def _refuse_swapped(command: str, bundle: str, others: Sequence[str]) -> None:
+    """Refuses a bundle that comes after what it is to be used on."""
+    from pipelines.common import storage
+
+    def is_bundle(url: str) -> bool:
+        return bool(storage.version(storage.join(url, "bundle.json")))
+
+    swapped = None if is_bundle(bundle) else next(filter(is_bundle, others), None)
+    if swapped:
+        raise UsageError(f"the bundle comes first: {shlex.join(['spectroshard', command, swapped, bundle])}")
 
 
 def _config(options: Options) -> "Config":

@@ -79,6 +79,8 @@ def _file_of(name: str) -> str:
     configs = packaged()
     if name in configs:
         return str(configs[name])
+    if Path(name).expanduser().is_dir():
+        raise UsageError(f"{name}: is a folder, expected a configuration; in Python give the music as music=")
     if "/" in name or Path(name).suffix or Path(name).exists():
         return name
     raise UsageError(f"{name}: no file, and no configuration is called so; {suggestion(name, configs)}")

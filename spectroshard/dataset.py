@@ -4,6 +4,7 @@ import functools
 import io
 import itertools
 import os
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output.library_warnings import suppressed
 from pipelines.config import SPLITS
 from pipelines.dataset import dataset as stored
 from pipelines.dataset.dataset import LEDGER_NAME, FeatureInfo
@@ -140,7 +142,7 @@ class Split:
         Parameters
         ----------
         window_s : float
-            A window's length.
+            A window's length. A song that is shorter is repeated to fill it.
         batch_size : int
         shuffle : bool
             False gives every window of every song, in order, side by side from its first frame to its last.
@@ -164,7 +166,8 @@ class Split:
 
         windows, training = self.windows(window_s), tf_windows.training(window_s, batch_size, seed)
         batches = tf_windows.shuffled if shuffle else tf_windows.in_order
-        return batches(self.dataset.manifest, self.folds, windows, training)
+        with suppressed():
+            return batches(self.dataset.manifest, self.folds, windows, training)
 
     def to_torch(self, window_s: float = 3.0, *, shuffle: bool = False, seed: int = 0) -> "TorchWindows":
         """Windows for a `torch.utils.data.DataLoader`, whose workers share the songs out: each is in one worker only.
@@ -172,7 +175,7 @@ class Split:
         Parameters
         ----------
         window_s : float
-            A window's length.
+            A window's length. A song that is shorter is repeated to fill it.
         shuffle : bool
             As of `to_tf`. Within a worker, songs are shuffled among the few hundred that come next.
         seed : int
@@ -211,6 +214,13 @@ class Split:
         from model.networks.windows import Windows
 
         manifest = self.dataset.manifest
+        folds = [manifest.folds[fold] for fold in self.folds]
+        mean_s = sum(fold.duration_s for fold in folds) / max(len(self), 1)
+        if window_s > mean_s:
+            warnings.warn(
+                f"window_s={window_s:g} is longer than the mean song ({mean_s:.0f} s); shorter songs are repeated",
+                stacklevel=3,
+            )
         return Windows.of(manifest, list(manifest.features), window_s, manifest.splits()["train"])
 
 

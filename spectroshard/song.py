@@ -31,4 +31,6 @@ class Song:
     frame_times_s: Mapping[str, NDArray[np.float64]]
 
     def __getitem__(self, feature: str) -> NDArray[np.float32]:
+        if feature not in self.features:
+            raise KeyError(f"no feature {feature!r}; the dataset has {', '.join(self.features)}")
         return self.features[feature]

@@ -6,6 +6,8 @@ from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.corpus import listing, manifest, tags
 
+_GLOB = "*?["
+
 
 def years_by_file(urls: Sequence[str]) -> dict[str, int | None]:
     """The audio files that paths, folders, globs and manifests name, sorted, each once.
@@ -33,10 +35,21 @@ def years_by_file(urls: Sequence[str]) -> dict[str, int | None]:
     return dict(sorted(years.items()))
 
 
+def refuse_missing(urls: Sequence[str]) -> None:
+    """Refuses a request of which nothing is there; what else is missing the prediction reports.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not any(set(url) & set(_GLOB) or storage.is_folder(url) or storage.version(url) for url in urls):
+        raise UsageError(f"{urls[0]}: no such file or folder")
+
+
 def _at(url: str) -> dict[str, int | None]:
     """The file at a path, or the audio files of a folder or a glob; without years."""
     fs, path = storage.filesystem(url)
-    is_glob = not fs.exists(path) and any(sign in path for sign in "*?[")
+    is_glob = not fs.exists(path) and any(sign in path for sign in _GLOB)
     if not is_glob and not storage.is_folder(url):
         return {storage.absolute(url): None}
     members = storage.find_glob(url) if is_glob else storage.find(url)

@@ -54,6 +54,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     shards.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
     _refuse_leaks(run)
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
+    _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
     # Not 0: with a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(run.training.seed + 1)
@@ -64,11 +65,16 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if not is_finished(epochs.rows, run.training):
         _fit(trainable, run, epochs)
     epochs.restore(trainable, epochs.kept)
+    _say("fit the rejection layer and the calibration")
     if run.training.average_momentum:
         trainable.optimizer.finalize_variable_values(trainable.trainable_variables)
     bundle = _publish(_assembled(trainable, run, front_end), run, epochs, output)
     storage.remove(str(epochs.folder))
     return bundle
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def _finished(output: str, run: Run) -> Bundle:
@@ -106,7 +112,7 @@ def _build(run: Run) -> Any:
 def _fit(model: Any, run: Run, epochs: Epochs) -> None:
     dataset, splits, training = run.dataset, run.splits, run.training
     if training.patience and not run.has_validation_songs:
-        print("training.patience: no validation songs, so all epochs are trained", file=sys.stderr)
+        _say("training.patience: no validation songs, so all epochs are trained")
     model.fit(
         batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
         initial_epoch=len(epochs.rows),

@@ -80,6 +80,8 @@ class AuditResult:
         found = []
         if not self.compared[HASH.name]:
             found.append("samples and fingerprints were not compared, for want of audio")
+        if unknown := [BY_NAME[name].label for name in ledger.METADATA if not self.compared[name]]:
+            found.append(f"no {' or '.join(unknown)} was known, so none was compared")
         decoded = [file for file in self.rejected if file.content_hash]
         if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name] - len(decoded):
             found.append(f"{short} too short for a fingerprint")

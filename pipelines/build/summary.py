@@ -30,7 +30,7 @@ def rejects(dataset: Dataset) -> str:
     """How many files were rejected for each reason, and the sum that must hold."""
     rows = [[reason, count] for reason, count in dataset.rejected.items()]
     rejected = sum(dataset.rejected.values())
-    line = f"shown {dataset.shown} = written {dataset.songs} + duplicate {dataset.duplicates} + rejected {rejected}"
+    line = f"{dataset.shown} files found: {dataset.songs} written, {dataset.duplicates} duplicates, {rejected} rejected"
     return f"{table(['rejected', 'files'], rows)}\n{line}" if rows else line
 
 

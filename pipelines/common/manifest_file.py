@@ -43,7 +43,13 @@ class FolderManifest(Section):
         try:
             content = storage.read_bytes(storage.join(url, name))
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise UsageError(f"{url}: no {cls.KIND} there (no {name}); spectroshard {cls.MADE_BY} makes one") from error
+            below = storage.join(url, cls.KIND)
+            hint = (
+                f"did you mean {below}?"
+                if storage.version(storage.join(below, name))
+                else f"spectroshard {cls.MADE_BY} makes one"
+            )
+            raise UsageError(f"{url}: no {cls.KIND} there (no {name}); {hint}") from error
         try:
             manifest = cls.model_validate_json(content)
         except pydantic.ValidationError as error:

@@ -1,6 +1,8 @@
 """Looking up a dataset's files, and reading their records back, without TensorFlow."""
 
+import difflib
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -28,7 +30,7 @@ def read_shard(url: str) -> Iterator[Record]:
 
 
 def find_file(dataset: Dataset, name: str) -> File:
-    """A file's row of the ledger, by its path or by an end of it that no other path has.
+    """A file's row of the ledger, by its path, by an end of it that no other path has, or by its name without suffix.
 
     Raises
     ------
@@ -36,11 +38,26 @@ def find_file(dataset: Dataset, name: str) -> File:
         No file, or more than one, is called so.
     """
     rows = dataset.ledger()
-    found = [file for file in rows if file.path == name] or [file for file in rows if file.path.endswith(name)]
-    if len(found) != 1:
+    found = (
+        [file for file in rows if file.path == name]
+        or [file for file in rows if file.path.endswith(name)]
+        or [file for file in rows if PurePosixPath(file.path).stem == name]
+    )
+    if not found:
+        close = difflib.get_close_matches(name, [form for file in rows for form in _names(file)], 1)
+        hint = f"did you mean {close[0]}?" if close else "its songs.parquet lists all"
+        raise UsageError(f"{dataset.url}: no song ends in {name!r}; {hint}")
+    if len(found) > 1:
         few = ", ".join(file.path for file in found[:3])
-        raise UsageError(f"{dataset.url}: {len(found)} songs end in {name!r} ({few or 'see its songs.parquet'})")
+        raise UsageError(
+            f"{dataset.url}: {len(found)} songs end in {name!r} ({few}{', ...' if len(found) > 3 else ''})"
+        )
     return found[0]
+
+
+def _names(file: File) -> tuple[str, str, str]:
+    path = PurePosixPath(file.path)
+    return file.path, path.name, path.stem
 
 
 def read_record(dataset: Dataset, file: File) -> Record | None:

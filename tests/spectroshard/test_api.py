@@ -70,6 +70,8 @@ def test_a_song_has_its_features_and_their_times(ds):
     for name, hop_length in (("log_mel", 512), ("spectral_centroid", 1024)):
         expected = librosa.frames_to_time(np.arange(len(song[name])), sr=22_050, hop_length=hop_length)
         assert np.allclose(song.frame_times_s[name], expected)
+    with pytest.raises(KeyError, match="no feature 'mfcc'; the dataset has log_mel, spectral_centroid"):
+        song["mfcc"]
 
 
 def test_batches_in_order_are_every_window_of_every_song(ds):
@@ -181,7 +183,7 @@ def test_what_cannot_be_used_is_an_error_that_says_why(model, tmp_path):
     BAD["not_audio"](tmp_path / "bad.wav")
     write(tmp_path / "short.wav", tone(0.1))
     for use in (model.predict, model.embed):
-        with pytest.raises(spectroshard.SpectroshardError, match=r"bad.wav: not_audio \("):
+        with pytest.raises(spectroshard.SpectroshardError, match=r"bad.wav: not_audio: "):
             use(tmp_path / "bad.wav")
         with pytest.raises(spectroshard.SpectroshardError, match="too_short"):
             use(tmp_path / "short.wav")
@@ -195,6 +197,10 @@ def test_what_cannot_be_used_is_an_error_that_says_why(model, tmp_path):
             use(np.zeros(44_100, np.int16), 44_100)
         with pytest.raises(spectroshard.UsageError, match=r"shape \(44100, 2\), expected"):
             use(np.zeros((44_100, 2), np.float32), 44_100)
+        with pytest.raises(spectroshard.UsageError, match="one file at a time"):
+            use([str(tmp_path / "bad.wav")])
+        with pytest.raises(spectroshard.UsageError, match=r"gone\.wav: no such file"):
+            use(tmp_path / "gone.wav")
 
 
 def test_what_is_not_there_is_told(tmp_path):
@@ -202,5 +208,12 @@ def test_what_is_not_there_is_told(tmp_path):
         spectroshard.load(tmp_path)
     with pytest.raises(spectroshard.UsageError, match="no bundle there"):
         spectroshard.load_bundle(tmp_path)
-    with pytest.raises(spectroshard.SpectroshardError, match=r"corpus\.input is empty"):
+    with pytest.raises(spectroshard.SpectroshardError, match=r"no music given"):
         spectroshard.build({}, tmp_path / "d")
+    with pytest.raises(spectroshard.UsageError, match=r"is a folder, expected a configuration; .* music="):
+        spectroshard.build(tmp_path, tmp_path / "d")
+
+
+def test_windows_longer_than_songs_are_warned_of(ds):
+    with pytest.warns(UserWarning, match=r"window_s=300 is longer than the mean song \(3 s\)"):
+        ds.split("test").to_tf(window_s=300)

@@ -57,8 +57,8 @@ def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
     arguments = ["build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d", "--workers", 1]
     code, out, err = run(capsys, *arguments)
     assert code == 0
-    assert "low" in out and "fold-03" in out and "shown 16 = written 16 + duplicate 0 + rejected 0" in out
-    assert "seconds of audio per second" in out
+    assert "low" in out and "fold-03" in out and "16 files found: 16 written, 0 duplicates, 0 rejected" in out
+    assert "times real time" in out
     assert "Read files: 16 of 16" in err and "Write shards: 16 of 16" in err
 
 
@@ -116,10 +116,14 @@ def test_evaluate_at_other_tempi(trained, built, capsys):
 
 
 def test_a_training_that_is_done_says_what_was_kept(trained, chain, built, capsys):
-    code, out, _ = run(capsys, "train", built, "--config", chain / "c.yaml", "--output", trained)
-    assert code == 0 and f"{trained}: cnn, 2 genres; epoch 3, validation loss " in out
+    arguments = ["train", built, "--config", chain / "c.yaml", "--output", trained]
+    code, out, _ = run(capsys, *arguments)
+    assert code == 0 and f"{trained}: cnn, 2 genres; weights of the last epoch (3), validation loss " in out
     assert "probabilities were calibrated on only 4 validation songs; crossval gives a better figure" in out
-    assert out.splitlines()[-1] == f"wrote bundle.json, model.keras, history.csv, logs/ in {trained}"
+    assert out.splitlines()[-1] == f"{trained}: up to date, nothing to do"
+    code, out, err = run(capsys, *arguments, "--set", "training.epochs=9", "--set", "training.seed=1")
+    assert (code, out) == (2, "")
+    assert "(training.epochs was 3, is 9, training.seed was 0, is 1); it stays" in err
 
 
 def test_a_damaged_bundle_is_told_of_in_a_line(trained, chain, capsys, tmp_path):
@@ -136,7 +140,7 @@ def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys
     code, out, err = run(capsys, "predict", trained, tmp_path)
     assert code == 1
     assert "good.wav" in out and "█" in out
-    assert f"cannot use {tmp_path}/bad.wav: not_audio" in err
+    assert f"cannot use {tmp_path}/bad.wav: not_audio" in err and "bad.wav" not in out
 
 
 @pytest.fixture
@@ -157,8 +161,8 @@ def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, caps
     monkeypatch.setattr(quality, "check", interrupted)
     song = chain / "corpus" / "low" / "1.wav"
     code, out, err = run(capsys, "predict", trained, song, "--output", tmp_path / "p.json")
-    assert (code, out) == (1, "")
-    assert err.splitlines() == ["stopped; the same command goes on where it was"]
+    assert (code, out) == (130, "")
+    assert err.splitlines() == ["Stopped. Run the same command again to continue."]
 
 
 def test_crossval(chain, built, capsys, tmp_path):
@@ -182,7 +186,8 @@ def test_crossval(chain, built, capsys, tmp_path):
     [
         (["build", "{t}/nothing", "--config", "{c}", "--output", "{t}/x"], 2, "{t}/nothing: no such file or folder"),
         (["build", "--config", "{c}", "--output", "{t}/x"], 2, "no music given"),
-        (["build", "--config", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: cannot be read"),
+        (["build", "--config", "{t}/gone.yaml", "--output", "{t}/x"], 2, "gone.yaml: no such file"),
+        (["build", "--config", "{t}", "--output", "{t}/x"], 2, "{t}: is a folder, expected a configuration"),
         (
             ["build", "--config", "{c}", "--output", "{t}/x", "--set", "folds.cuont=3"],
             2,
@@ -196,7 +201,7 @@ def test_crossval(chain, built, capsys, tmp_path):
         (["build", "--config", "{c}", "--output", "{t}/x", "--set", "folds"], 2, "expected KEY=VALUE"),
         (["build", "--config", "{c}", "--output", "{t}/x", "--workers", "0"], 2, "--workers 0: expected at least 1"),
         (
-            ["build", "--config", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"],
+            ["build", "{t}", "--config", "{c}", "--output", "{t}/x", "--workers", "2", "--", "--runner=FlinkRunner"],
             2,
             "leave out one",
         ),
@@ -210,14 +215,24 @@ def test_crossval(chain, built, capsys, tmp_path):
         (["train", "{d}", "--config", "{c}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
         (["crossval", "{d}", "--config", "{c}", "--output", "{d}"], 2, "no crossval wrote"),
         (["evaluate", "{t}/gone", "{d}"], 2, "no bundle there"),
-        (["inspect", "{d}", "no such song"], 2, "0 songs end in 'no such song'"),
+        (["inspect", "{d}", "no such song"], 2, "no song ends in 'no such song'; its songs.parquet lists all"),
+        (["inspect", "{d}", "low/33.wav"], 2, "did you mean low/3.wav?"),
+        (["inspect", "{d}", "low/3.wav", "--output", "x.jpg"], 2, "--output x.jpg: expected a file that ends in .png"),
+        (["inspect", "{r}"], 2, "no dataset there (no dataset.json); did you mean {r}/dataset?"),
+        (["predict", "{r}", "{c}"], 2, "did you mean {r}/bundle?"),
+        (["predict", "{c}", "{b}"], 2, "the bundle comes first: spectroshard predict {b} {c}"),
+        (["evaluate", "{d}", "{b}"], 2, "the bundle comes first: spectroshard evaluate {b} {d}"),
+        (["predict", "{b}", "{t}/gone.mp3"], 2, "{t}/gone.mp3: no such file"),
         (["predict", "{t}/gone", "a.wav"], 2, "no bundle there"),
         (["predict", "{t}/gone", "a.wav", "--output", "p.txt"], 2, "--output p.txt"),
         (["predict", "{t}/gone", "a.wav", "--output", "p.csv", "--output", "p.txt"], 2, "--output p.txt"),
     ],
 )
-def test_errors_are_one_line_that_says_what_to_do(arguments, code, message, chain, built, capsys, tmp_path):
-    names = {"c": chain / "c.yaml", "d": built, "t": tmp_path}
+def test_errors_are_one_line_that_says_what_to_do(arguments, code, message, chain, built, trained, capsys, tmp_path):
+    for name, folder in (("dataset", built), ("bundle", trained)):
+        (tmp_path / "r").mkdir(exist_ok=True)
+        (tmp_path / "r" / name).symlink_to(folder)
+    names = {"c": chain / "c.yaml", "d": built, "b": trained, "r": tmp_path / "r", "t": tmp_path}
     found, out, err = run(capsys, *(argument.format(**names) for argument in arguments))
     assert found == code
     assert len(err.strip().splitlines()) == 1 and err.startswith(f"spectroshard {arguments[0]}: ")
@@ -234,11 +249,18 @@ def test_verbose_shows_where(chain, capsys, tmp_path):
     ("arguments", "message"),
     [
         (["bild"], "invalid choice: 'bild' (did you mean build?)"),
-        (["frobnicate"], "invalid choice: 'frobnicate' (choose from build, train, "),
+        (["frobnicate"], "invalid choice: 'frobnicate' (choose from run, build, train, "),
         (["train"], "the following arguments are required: DATASET, --output"),
         (["predict", "b"], "the following arguments are required: AUDIO"),
         (["completion", "cmd"], "invalid choice: 'cmd'"),
-        (["build", "x", "--output", "d", "--frob"], "unrecognized arguments: --frob"),
+        (
+            ["build", "x", "--output", "d", "--frob"],
+            "unrecognized arguments: --frob (Apache Beam's options go after --",
+        ),
+        (["train", "d", "--ouput", "b"], "unrecognized arguments: --ouput (did you mean --output?)"),
+        (["train", "d", "b"], "unrecognized arguments: b (did you mean --output b?)"),
+        (["build", "x", "gtzan", "--output", "d"], "unrecognized arguments: gtzan (did you mean --config gtzan?)"),
+        (["build", "x", "--runner=FlinkRunner", "--output", "d"], "Apache Beam's options go after --"),
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments, message, capsys):
@@ -276,6 +298,13 @@ def test_alone_it_helps(capsys):
     code, out, _ = run(capsys)
     assert code == 0 and out.startswith("usage: spectroshard")
     assert all(f"    {verb} " in out for verb in ("build", "train", "evaluate", "crossval", "predict", "audit", "run"))
+
+
+@pytest.mark.parametrize(("arguments", "begin"), [(["help"], "[-h]"), (["help", "train"], "train [-h]")])
+def test_help_is_a_command_too(arguments, begin, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(arguments)
+    assert stopped.value.code == 0 and capsys.readouterr().out.startswith(f"usage: spectroshard {begin}")
 
 
 def test_version(capsys):
@@ -348,7 +377,7 @@ def test_inspect_shows_what_a_build_that_failed_rejected(capsys, tmp_path):
 def test_training_needs_no_configuration(built, capsys, tmp_path):
     quick = ["--set", "training.epochs=1", "--set", "training.windows_per_epoch=16"]
     code, out, _ = run(capsys, "train", built, "--output", tmp_path / "b", *quick)
-    assert code == 0 and "2 genres; epoch 1" in out
+    assert code == 0 and "2 genres; weights of the last epoch (1)" in out
     assert Bundle.load(str(tmp_path / "b")).splits["test"] == ("fold-00",)
 
 

@@ -1,6 +1,7 @@
 """Keeping libraries' warnings from the terminal."""
 
 import contextlib
+import logging
 import os
 import sys
 import warnings
@@ -10,23 +11,26 @@ from typing import TextIO
 
 @contextlib.contextmanager
 def suppressed() -> Iterator[None]:
-    """Suppresses, while a block runs, Python's warnings and what native code writes to standard error.
+    """Suppresses, while a block runs, warnings, logged ones among them, and what native code writes to standard error.
 
     What Python code writes to standard error still gets there.
     """
-    warnings.simplefilter("ignore")
-    terminal, kept = sys.stderr, os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        if _descriptor(terminal) == 2:
-            sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        sys.stderr = terminal
-        os.close(kept)
-        os.close(nowhere)
+    with warnings.catch_warnings(action="ignore"):
+        disabled = logging.root.manager.disable
+        logging.disable(max(disabled, logging.WARNING))
+        terminal, kept = sys.stderr, os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:
+            if _descriptor(terminal) == 2:
+                sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
+            os.dup2(nowhere, 2)
+            yield
+        finally:
+            logging.disable(disabled)
+            os.dup2(kept, 2)
+            sys.stderr = terminal
+            os.close(kept)
+            os.close(nowhere)
 
 
 def _descriptor(file: TextIO) -> int | None:

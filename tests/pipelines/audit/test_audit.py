@@ -56,7 +56,8 @@ def test_a_crop_leaks_with_its_offset(audited):
 
 def test_the_conclusion_says_what_was_not_compared(audited):
     assert audited.conclusion == (
-        "1 pair of files leaks (1 of 2 in test, 1 of 1 in train); 1 too short for a fingerprint;"
+        "1 pair of files leaks (1 of 2 in test, 1 of 1 in train); no artist was known, so none was compared;"
+        " 1 too short for a fingerprint;"
         " 1 that could not be read (1 not_audio): val/bad <b>$.wav"
     )
     assert "test/other.mp3 (test)" in audited.summary() and "of bits differ" in audited.summary()
@@ -101,7 +102,8 @@ def test_what_no_build_would_take_is_compared_by_its_samples(tmp_path):
         ("test/silence of test.wav", "train/silence of train.wav", ("hash",)),
     ]
     assert found.conclusion == (
-        "2 pairs of files leak (2 of 4 in test, 2 of 4 in train); 2 too short for a fingerprint;"
+        "2 pairs of files leak (2 of 4 in test, 2 of 4 in train); no artist was known, so none was compared;"
+        " 2 too short for a fingerprint;"
         " 4 compared by samples alone (2 not_finite, 2 silent): test/noise of test.wav, test/silence of test.wav,"
         " train/noise of train.wav and 1 more;"
         " 2 that could not be read (2 too_short): test/nothing of test.wav, train/nothing of train.wav"
@@ -132,7 +134,7 @@ def test_segments_split_by_song_do_not(tmp_path):
     assert not found.fails
     assert found.conclusion == (
         "no leak found: 12 files (test 3, train 9), compared by same samples (12), song name (12);"
-        " 12 too short for a fingerprint"
+        " no artist was known, so none was compared; 12 too short for a fingerprint"
     )
 
 

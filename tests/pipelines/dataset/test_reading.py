@@ -1,4 +1,5 @@
 import shutil
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -16,6 +17,9 @@ def test_a_song_is_found_by_its_unmistakable_end(dataset):
     assert find_file(dataset, song.path) == find_file(dataset, song.path[1:]) == song
     with pytest.raises(UsageError, match=f"{len(dataset.ledger())} songs end in ''"):
         find_file(dataset, "")
+    assert find_file(dataset, PurePosixPath(song.path).stem) == song
+    with pytest.raises(UsageError, match=rf"did you mean {song.path}\?"):
+        find_file(dataset, song.path.replace("/", ""))
 
 
 def cut(path):
