@@ -63,12 +63,14 @@ def build(
     >>> ds.genres  # doctest: +SKIP
     ('house', 'techno', 'trance')
     """
-    from pipelines.build.build import build
-    from pipelines.common.beam.runners import new_pipelines
     from spectroshard.configuration import load_config, with_sources
 
     chosen = with_sources(load_config(config), os.fspath(music or ""), os.fspath(previous or ""))
-    return Dataset(build(chosen, os.fspath(output), new_pipelines(beam, workers)).dataset)
+    with suppressed():
+        from pipelines.build.build import build
+        from pipelines.common.beam.runners import new_pipelines
+
+        return Dataset(build(chosen, os.fspath(output), new_pipelines(beam, workers)).dataset)
 
 
 def audit(
@@ -112,13 +114,14 @@ def audit(
     >>> spectroshard.audit("dataset").fails  # doctest: +SKIP
     False
     """
-    from pipelines.audit.audit import audit
-    from pipelines.common.beam.runners import new_pipelines
-
     sources = (
         [_url(source)] if isinstance(source, str | os.PathLike | Dataset) else [os.fspath(each) for each in source]
     )
-    return audit(sources, os.fspath(output), new_pipelines(beam, workers), os.fspath(audio), os.fspath(artists))
+    with suppressed():
+        from pipelines.audit.audit import audit
+        from pipelines.common.beam.runners import new_pipelines
+
+        return audit(sources, os.fspath(output), new_pipelines(beam, workers), os.fspath(audio), os.fspath(artists))
 
 
 def train(dataset: Dataset | Url, output: Url, config: "ConfigLike | None" = None) -> Bundle:

@@ -2,7 +2,6 @@
 
 import argparse
 import atexit
-import contextlib
 import logging
 import os
 import signal
@@ -51,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
         _refuse_no_workers(options)
-        with contextlib.nullcontext() if options.verbose else suppressed():
+        with suppressed():
             code: int = options.run(options)
         return code
     except KeyboardInterrupt as stop:

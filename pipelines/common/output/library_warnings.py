@@ -13,8 +13,12 @@ from typing import TextIO
 def suppressed() -> Iterator[None]:
     """Suppresses, while a block runs, warnings, logged ones among them, and what native code writes to standard error.
 
-    What Python code writes to standard error still gets there.
+    What Python code writes to standard error still gets there. Where logging shows INFO, as with `-v`, nothing is
+    suppressed.
     """
+    if logging.getLogger().isEnabledFor(logging.INFO):
+        yield
+        return
     with warnings.catch_warnings(action="ignore"):
         disabled = logging.root.manager.disable
         logging.disable(max(disabled, logging.WARNING))
