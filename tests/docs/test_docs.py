@@ -15,25 +15,21 @@ from tests.docs.markdown import PAGES, README, REPOSITORY, anchors, blocks, comm
 from tests.docs.runner import run_page
 
 MOST_LINES_OF_README = 130
-SLOW = ("command-line", "library", "models-and-results")
-"""Pages that train networks of their own."""
 
 
 def _has_code(page):
     return any(language in ("bash", "python") for language, _ in blocks(page))
 
 
+@pytest.mark.slow
 def test_readme_runs_from_nothing(after_readme):
     assert (after_readme / "predictions.html").exists()
 
 
-def _marks(page):
-    return pytest.mark.slow if page.stem in SLOW else ()
+WITH_CODE = [pytest.param(p, id=p.stem) for p in PAGES if p != README and _has_code(p)]
 
 
-WITH_CODE = [pytest.param(p, id=p.stem, marks=_marks(p)) for p in PAGES if p != README and _has_code(p)]
-
-
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_CODE)
 def test_page_runs(page, folder, home):
     run_page(page, folder, home)

@@ -165,6 +165,7 @@ def test_a_prediction_that_is_interrupted_says_so_in_a_line(trained, chain, caps
     assert err.splitlines() == ["Stopped. Run the same command again to continue."]
 
 
+@pytest.mark.slow
 def test_crossval(chain, built, capsys, tmp_path):
     arguments = [
         "crossval",

@@ -73,6 +73,7 @@ def test_a_users_configs_stand_in_nobodys_way(project):
     assert done.returncode == 0 and "gtzan" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_installed_command_and_its_worker_processes_do_not_look_into_the_working_folder(project, tmp_path):
     for name in ("model.py", "pipelines.py"):
         (project / name).write_text("raise SystemExit('not ours')")

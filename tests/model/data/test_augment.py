@@ -136,6 +136,7 @@ def test_a_change_that_no_feature_can_have_is_refused(key):
     assert Training(features=("chroma", "log_mel"), **{key: 3})
 
 
+@pytest.mark.slow
 def test_a_network_is_trained_with_all_of_it(config, dataset, tmp_path):
     settings = {
         "tempo": 0.25, "pitch_bins": 2, "gain_db": 3, "equalise_db": 2, "mask_bins": 4, "mask_frames": 8,

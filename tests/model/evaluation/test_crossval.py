@@ -49,6 +49,7 @@ def run(quick, dataset, tmp_path_factory):
     return output, *crossval.crossval(quick, dataset, str(output), with_leak_gap=True, new_pipeline=new_pipeline)
 
 
+@pytest.mark.slow
 def test_every_song_is_scored_by_a_model_that_never_saw_it(run, dataset):
     output, metrics, scores = run
     assert sorted(score.path for score in scores) == sorted(file.path for file in dataset.ledger())
@@ -60,6 +61,7 @@ def test_every_song_is_scored_by_a_model_that_never_saw_it(run, dataset):
     assert metrics["tempo"][2] == {"tempo": 1.0, "song_accuracy": metrics["song_accuracy"], "changed": 0.0}
 
 
+@pytest.mark.slow
 def test_rounds_that_are_done_are_not_done_again(run, quick, dataset):
     output, metrics, _ = run
     before = (output / "fold-00" / "model.keras").stat().st_mtime_ns
@@ -68,6 +70,7 @@ def test_rounds_that_are_done_are_not_done_again(run, quick, dataset):
     assert (output / "fold-00" / "model.keras").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_the_leak_gap_is_measured_and_drawn(run, dataset):
     output, metrics, scores = run
     saved = json.loads((output / "metrics.json").read_text())
@@ -80,6 +83,7 @@ def test_the_leak_gap_is_measured_and_drawn(run, dataset):
     assert page.endswith("report.html") and len(re.findall("data:image/svg", Path(page).read_text())) == 1
 
 
+@pytest.mark.slow
 def test_a_plain_cross_validation_is_another(run, quick, dataset):
     # It trains on all of each song.
     with pytest.raises(UsageError, match="holds a bundle of another dataset or configuration"):
@@ -93,6 +97,7 @@ def test_crossval_overwrites_nothing_that_it_did_not_write(config, dataset, bund
     assert not (tmp_path / "b" / "fold-00").exists()
 
 
+@pytest.mark.slow
 def test_rounds_with_validation_songs_are_pooled_uncalibrated(quick, dataset, tmp_path):
     """Each round's bundle has a temperature then, fitted on another fold."""
     patient = quick.model_copy(update={"training": quick.training.model_copy(update={"patience": 1})})

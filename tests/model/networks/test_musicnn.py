@@ -128,6 +128,7 @@ def bundle(config_and_dataset, tmp_path_factory):
     return train(*config_and_dataset, str(tmp_path_factory.mktemp("transfer") / "bundle"))
 
 
+@pytest.mark.slow
 def test_a_training_leaves_musicnn_as_it_was_and_its_bundle_predicts_any_audio(bundle, tmp_path, monkeypatch):
     whole = musicnn.tagger(62)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

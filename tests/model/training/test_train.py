@@ -205,7 +205,7 @@ def test_the_weights_on_disk_are_those_that_the_state_tells_of(config, dataset, 
     assert len(seen) >= 3 and all(seen)
 
 
-@pytest.mark.parametrize("patience", [None, 1])
+@pytest.mark.parametrize("patience", [None, pytest.param(1, marks=pytest.mark.slow)])
 def test_without_validation_songs_the_last_weights_are_kept(config, dataset, tmp_path, capsys, patience):
     splits = {"train": ["fold-01", "fold-02", "fold-03"], "validation": [], "test": ["fold-00"]}
     bundle = train(changed(config, epochs=3, patience=patience), dataset, str(tmp_path / "b"), splits)

@@ -35,8 +35,11 @@ def test_an_error_here(kind):
     assert root_cause(error) == line
 
 
+SLOW = pytest.param("processes", marks=pytest.mark.slow)  # each time, processes start
+
+
 @pytest.mark.parametrize("kind", ERRORS)
-@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("runner", ["one", SLOW])
 def test_an_error_in_a_worker(runner, kind):
     with pytest.raises(Exception) as raised, in_process(*RUNNERS[runner])(1) as pipeline:
         _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | "Read files" >> beam.ParDo(Failing(kind))
