@@ -131,7 +131,7 @@ def _commands() -> dict[Command, list[Argument]]:
             (
                 "--output",
                 "P",
-                "a .csv, .json, .parquet or .html file; may be given again (default: a bar chart of each song, here)",
+                "a .csv, .json, .parquet or .html file; may be given again (default: bar charts on the terminal)",
                 {"action": "append", "default": []},
             ),
             _workers("1"),

@@ -153,8 +153,10 @@ def inspect(options: Options) -> int:
         raise UsageError(f"--output {options.output}: expected a file that ends in .png")
     names = storage.names(options.dataset)
     if LEDGER_NAME in names and Dataset.json_name() not in names:
-        print(summary.summarise_rejects(ledger.read(storage.join(options.dataset, LEDGER_NAME))))
-        raise SpectroshardError(f"{options.dataset}: its build was not finished; these files were rejected")
+        rejects = summary.summarise_rejects(ledger.read(storage.join(options.dataset, LEDGER_NAME)))
+        print(rejects, end="\n" if rejects else "")
+        why = "; the files above were rejected" if rejects else "; run the same build again to continue"
+        raise SpectroshardError(f"{options.dataset}: its build was not finished{why}")
     dataset = Dataset.load(options.dataset)
     if not options.song:
         print(summary.summarise_dataset(dataset))
