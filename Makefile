@@ -69,7 +69,7 @@ lock:
 
 .venv-torch/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv .venv-torch
-	.venv-torch/bin/pip install --quiet --constraint constraints.txt -e . pytest
+	.venv-torch/bin/pip install --quiet --constraint constraints.txt -e . pytest hypothesis
 	.venv-torch/bin/pip install --quiet $(TORCH)
 	touch $@
 
