@@ -148,6 +148,7 @@ def test_an_evaluation_gives_figures_and_a_page(ds, model):
     assert (Path(model.url) / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_a_training_has_the_datasets_folds_unless_it_is_told_others(ds, model, tmp_path):
     assert model.manifest.splits == {"train": ("fold-02", "fold-03"), "validation": ("fold-01",), "test": ("fold-00",)}
     quick = {**CONFIG["training"], "epochs": 1, "windows_per_epoch": 1}

@@ -74,6 +74,7 @@ def test_a_timeline_has_its_times_and_the_changes_of_genre():
     assert [int(height) for height in re.findall(r"V(\d+)", techno)] == [27, 27, 65, 27]
 
 
+@pytest.mark.slow
 def test_very_many_long_songs_of_many_genres_make_no_heavy_page(tmp_path):
     genres = [f"a genre {number}" for number in range(12)]
     shares = np.random.default_rng(0).dirichlet(np.ones(12), MOST_SONGS + 1)

@@ -112,6 +112,7 @@ train.train(config, Dataset.load(sys.argv[2]), sys.argv[3])
 """
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(config, dataset, bundle, tmp_path):
     (tmp_path / "config.json").write_text(config.model_dump_json())
     arguments = [str(tmp_path / "config.json"), dataset.url, str(tmp_path / "killed")]

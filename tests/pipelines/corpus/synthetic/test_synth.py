@@ -62,6 +62,7 @@ def test_a_corpus_is_a_folder_of_wave_files_for_each_style(tmp_path: Path) -> No
     np.testing.assert_allclose(written, song("reggae", 1, duration_s=0.5, seed=3), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_styles_can_be_told_apart_but_not_by_loudness() -> None:
     songs = [[song(style, number, duration_s=6) for number in range(8)] for style in STYLES]
     timbre = np.array([[_timbre(audio) for audio in row] for row in songs])
