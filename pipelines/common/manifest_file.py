@@ -1,16 +1,40 @@
 """The manifest of a folder: a JSON file that is written last, so that a folder without it is not finished."""
 
+import hashlib
+import re
 from typing import ClassVar, Self
 
 import pydantic
 
 from pipelines.common import storage
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.section import Section, digest
 
 
+_SEAL = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",\n')
+
+
+def sealed(content: bytes) -> bytes:
+    """A JSON object whose first key is the SHA-256 of all the rest.
+
+    >>> text = sealed(b'{\\n "songs": 3\\n}')
+    >>> unsealed(text)
+    b'{\\n "songs": 3\\n}'
+    >>> unsealed(text.replace(b"3", b"4")) is None
+    True
+    """
+    return b'{\n "sha256": "' + hashlib.sha256(content).hexdigest().encode() + b'",\n' + content.removeprefix(b"{\n")
+
+
+def unsealed(content: bytes) -> bytes | None:
+    """What was sealed; None where it is not what it was, not even by a bit."""
+    seal = _SEAL.match(content)
+    body = b"{\n" + content[seal.end() :] if seal else b""
+    return body if seal and hashlib.sha256(body).hexdigest().encode() == seal[1] else None
+
+
 class FolderManifest(Section):
-    """The manifest of a folder that a command makes: a dataset, or a bundle.
+    """The manifest of a folder that a command makes: a dataset, or a bundle. It holds a checksum of itself.
 
     Attributes
     ----------
@@ -50,18 +74,37 @@ class FolderManifest(Section):
                 else f"spectroshard {cls.MADE_BY} makes one"
             )
             raise UsageError(f"{url}: no {cls.KIND} there (no {name}); {hint}") from error
+        return cls.parsed(content, storage.join(url, name)).model_copy(update={"url": url})
+
+    @classmethod
+    def parsed(cls, content: bytes, source: str) -> Self:
+        """The manifest that a file holds.
+
+        Raises
+        ------
+        UsageError
+            It is of another format.
+        SpectroshardError
+            It is damaged.
+        """
+        body = unsealed(content)
         try:
-            manifest = cls.model_validate_json(content)
+            manifest = cls.model_validate_json(content if body is None else body)
         except pydantic.ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the file"
-            raise UsageError(f"{url}: {name} is not what this version reads ({where}: {fault['msg']})") from error
-        return manifest.model_copy(update={"url": url})
+            raise UsageError(f"{source}: is not what this version reads ({where}: {fault['msg']})") from error
+        if body is None:
+            raise SpectroshardError(f"{source}: is damaged, or was edited: its SHA-256 does not fit what it says")
+        return manifest
+
+    def content(self) -> bytes:
+        """What the file holds."""
+        return sealed(self.model_dump_json(indent=1).encode())
 
     def save(self) -> None:
         """Writes the file, in one step."""
-        content = self.model_dump_json(indent=1).encode()
-        storage.write_bytes(storage.join(self.url, self.json_name()), content)
+        storage.write_bytes(storage.join(self.url, self.json_name()), self.content())
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 
 Row = TypeVar("Row", bound="DataclassInstance")
 
+IS_STORED = "is stored"
+"""In a field's metadata: whether it is a column; by default it is."""
+
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
     float: pa.float64(),
-    int: pa.int32(),
+    int: pa.int64(),
+    bool: pa.bool_(),
     bytes: pa.binary(),
 }
 
@@ -31,7 +35,7 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     ----------
     url : str
     kind : type
-        The rows' frozen dataclass. A field is a column of its own name, or of that in its metadata's `column`.
+        The rows' frozen dataclass.
     rows : iterable
 
     Examples
@@ -44,18 +48,28 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     >>> read("memory://points.parquet", Point)
     [Point(name='a', x=1.5), Point(name='b', x=-2.0)]
     """
-    schema = pa.schema([(_column(field), _TYPES[field.type]) for field in dataclasses.fields(kind)])
-    rows = list(rows)
-    columns = {_column(field): [getattr(row, field.name) for row in rows] for field in dataclasses.fields(kind)}
-    sink = io.BytesIO()
-    pq.write_table(pa.Table.from_pydict(columns, schema=schema), sink, compression="zstd")
-    storage.write_bytes(url, sink.getvalue())
+    storage.write_bytes(url, encode(kind, rows))
 
 
-def table(content: bytes) -> pa.Table:
-    """The table that a Parquet file holds."""
+def encode(kind: type[Any], rows: Iterable[Any]) -> bytes:
+    """The bytes of a Parquet file of some rows; equal rows give equal bytes."""
+    return encode_groups(kind, [list(rows)])
+
+
+def encode_groups(kind: type[Any], groups: Iterable[Sequence[Any]]) -> bytes:
+    """The bytes of a Parquet file whose row groups can be read one by one, with `read_group`."""
+    sink, schema = io.BytesIO(), _schema(kind)
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for rows in groups:
+            columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
+            writer.write_table(pa.Table.from_pydict(columns, schema=schema), row_group_size=max(len(rows), 1))
+    return sink.getvalue()
+
+
+def table(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+    """The table that a Parquet file holds, or some of its columns."""
     # In this thread: where one of pyarrow's own lets go of a Python object as the process ends, it aborts.
-    return pq.ParquetFile(pa.BufferReader(content)).read(use_threads=False)
+    return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
 
 
 def read(url: str, kind: type[Row]) -> list[Row]:
@@ -67,13 +81,42 @@ def read(url: str, kind: type[Row]) -> list[Row]:
         It is missing or damaged.
     """
     try:
-        field_of = {_column(field): field.name for field in dataclasses.fields(kind)}
-        rows: list[dict[str, Any]] = table(storage.read_bytes(url)).to_pylist()
-        return [kind(**{field_of.get(column, column): value for column, value in row.items()}) for row in rows]
-    except (OSError, pa.ArrowException, TypeError) as error:
-        raise SpectroshardError(f"{url}: cannot be read ({error}); build the dataset again, in a new folder") from error
+        return list(rows_of(table(storage.read_bytes(url), _schema(kind).names), kind))
+    except FileNotFoundError as error:
+        raise SpectroshardError(f"{url}: is missing") from error
+    except (pa.ArrowException, TypeError) as error:
+        raise SpectroshardError(f"{url}: is damaged ({error})") from error
 
 
-def _column(field: "dataclasses.Field[Any]") -> str:
-    """A field's column: its own name, or the one that the stored format keeps for it."""
-    return str(field.metadata.get("column", field.name))
+def read_group(url: str, kind: type[Row], group: int) -> list[Row]:
+    """The rows of one row group; of a remote file, no more than these are fetched."""
+    fs, path = storage.filesystem(url)
+    with fs.open(path, "rb") as stream:
+        return list(rows_of(pq.ParquetFile(stream).read_row_group(group, use_threads=False), kind))
+
+
+def group_count(url: str) -> int:
+    """How many row groups a table has."""
+    fs, path = storage.filesystem(url)
+    with fs.open(path, "rb") as stream:
+        return int(pq.ParquetFile(stream).num_row_groups)
+
+
+def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
+    """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists."""
+    names = _schema(kind).names
+    columns = [_values(rows.column(name)) for name in names]
+    return (kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
+
+
+def _values(column: pa.ChunkedArray) -> list[Any]:
+    if not pa.types.is_string(column.type):
+        return list(column.to_pylist())
+    encoded = column.combine_chunks().dictionary_encode()
+    distinct = encoded.dictionary.to_pylist()
+    return [distinct[index] for index in encoded.indices.to_pylist()]
+
+
+def _schema(kind: type[Any]) -> pa.Schema:
+    stored = (field for field in dataclasses.fields(kind) if field.metadata.get(IS_STORED, True))
+    return pa.schema([(field.name, _TYPES[field.type]) for field in stored])

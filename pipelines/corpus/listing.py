@@ -126,13 +126,23 @@ def _glob(url: str) -> list[Entry]:
     fs, pattern = storage.filesystem(url)
     if any("**" in part and part != "**" for part in pattern.split("/")):
         raise UsageError(f"{url}: ** stands for folders, and only alone, as in **/*.wav")
-    root = _GLOB.split(pattern, maxsplit=1)[0].rpartition("/")[0]
+    root = glob_root(pattern)
     found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
     return [
         _entry(below, storage.url_of(fs, path), PurePosixPath(path).parent.name, version)
         for below, (path, version) in found.items()
         if is_audio(below)
     ]
+
+
+def glob_root(pattern: str) -> str:
+    """The folder above everything that a glob can match; of a URL without wildcards, itself.
+
+    >>> glob_root("/music/*/take [12].wav"), glob_root("/music")
+    ('/music', '/music')
+    """
+    before, *rest = _GLOB.split(pattern, maxsplit=1)
+    return before.rpartition("/")[0] if rest else pattern
 
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:

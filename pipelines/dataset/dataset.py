@@ -1,20 +1,26 @@
-"""The dataset: what `dataset.json` says, which is all that a reader may rely on."""
+"""The dataset: what the `dataset.json` of a version says, which is all that a reader may rely on."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import pydantic
 from numpy.typing import NDArray
 
 from pipelines.common import parquet, storage
+from pipelines.common.errors import SpectroshardError
 from pipelines.common.manifest_file import FolderManifest
-from pipelines.common.section import Section
+from pipelines.common.section import Section, digest
 from pipelines.config import SPLITS, BuildConfig, FoldsConfig, StorageType
-from pipelines.dataset import ledger, splits
+from pipelines.dataset import splits
 from pipelines.dataset.ledger import Copy, File
+from pipelines.dataset.readings import Fingerprint, Reading
 
-LEDGER_NAME, COPIES_NAME = "songs.parquet", "copies.parquet"
+SONGS, COPIES, HISTORY, READINGS, FINGERPRINTS, SUMS = (
+    "songs", "copies", "history", "readings", "fingerprints", "sums"
+)  # fmt: skip
+"""The tables."""
 
 
 class FeatureInfo(Section):
@@ -101,7 +107,9 @@ class Shard(Section):
 
     Attributes
     ----------
-    name, fold : str
+    name : str
+        Its path in the dataset's folder; its content names it.
+    fold : str
     songs : int
         How many records it holds.
     bytes : int
@@ -117,24 +125,79 @@ class Shard(Section):
     sha256: str
 
 
+class Table(Section):
+    """A Parquet file of a table; a large table may have several.
+
+    Attributes
+    ----------
+    name : str
+        Its path in the dataset's folder; its content names it.
+    rows, bytes : int
+    sha256 : str
+        Of the file, in hexadecimal.
+    """
+
+    name: str
+    rows: int
+    bytes: int
+    sha256: str
+
+    @classmethod
+    def of(cls, table: str, rows: int, content: bytes) -> Self:
+        """The entry of a table's file that holds this."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        return cls(name=f"tables/{table}-{sha256[:16]}.parquet", rows=rows, bytes=len(content), sha256=sha256)
+
+
+class Search(Section):
+    """How copies were searched for.
+
+    Attributes
+    ----------
+    version : int
+        Of the search: what another one found is not taken over.
+    recordings : int
+        How many were compared, those of the history included.
+    without_fingerprint : int
+        How many were too short to be compared by anything but their samples.
+    recall : str
+        What share of copies such a search finds, as it was measured.
+    """
+
+    version: int
+    recordings: int
+    without_fingerprint: int
+    recall: str
+
+
 class Dataset(FolderManifest):
-    """A built dataset. Its digest covers, by the shards' checksums, every record.
+    """One version of a dataset. Its digest covers, by the checksums of shards and tables, everything in it.
 
     Attributes
     ----------
     format : int
         The version of this layout.
+    version : int
+        From 1.
+    ancestors : tuple of str
+        The digests of the versions that this one goes on from, the oldest first.
     config : BuildConfig
         What built it.
-    plan : str
-        A digest of which files, with which content, are in which shard, and of what is remembered of earlier builds.
-    history : str
-        A digest of what `history.parquet` remembers of earlier builds; empty where there is none.
+    root : str
+        Where the corpus was: what the files' URIs are relative to.
+    listing : str
+        A digest of what the build was shown.
+    reading : str
+        A digest of all that decides what reading a file gives.
     genres : tuple of str
         Sorted. This is the one order of labels: a genre's label is its index here.
     features : dict of FeatureInfo
     folds : dict of Fold
     shards : tuple of Shard
+    tables : dict of tuple of Table
+        Of each table its files.
+    search : Search
+        How copies were searched for.
     shown : int
         How many files the build was shown: those in shards, the duplicates and those rejected.
     duplicates : int
@@ -146,17 +209,40 @@ class Dataset(FolderManifest):
     KIND = "dataset"
     MADE_BY = "build"
 
-    format: Literal[3] = 3
+    format: Literal[4] = 4
+    version: int
+    ancestors: tuple[str, ...]
     config: BuildConfig
-    plan: str
-    history: str
+    root: str
+    listing: str
+    reading: str
     genres: tuple[str, ...]
     features: dict[str, FeatureInfo]
     folds: dict[str, Fold]
     shards: tuple[Shard, ...]
+    tables: dict[str, tuple[Table, ...]]
+    search: Search
     shown: int
     duplicates: int
     rejected: dict[str, int]
+
+    @property
+    def digest(self) -> str:
+        """A digest of what the version holds, wherever its corpus lies and whatever the files' times are."""
+        values = self.model_dump(
+            mode="json", exclude={"config": {"corpus", "build"}, "root": True, "listing": True, "reading": True}
+        )
+        del values["tables"][READINGS]
+        return digest(values)
+
+    @property
+    def name(self) -> str:
+        """The dataset and its version, as a user names them.
+
+        >>> Dataset.model_construct(url="music", version=7).name
+        'music@7'
+        """
+        return f"{self.url}@{self.version}"
 
     @property
     def songs(self) -> int:
@@ -165,11 +251,46 @@ class Dataset(FolderManifest):
 
     def ledger(self) -> list[File]:
         """A row for every file that the build was shown."""
-        return ledger.read(storage.join(self.url, LEDGER_NAME))
+        return self.rows(SONGS, File)
+
+    def history(self) -> list[File]:
+        """A row for every recording that once had a fold and has none now."""
+        return self.rows(HISTORY, File)
 
     def copies(self) -> list[Copy]:
-        """The near copies among all recordings that this build and earlier ones were shown, by content hash."""
-        return parquet.read(storage.join(self.url, COPIES_NAME), Copy)
+        """The near copies among all recordings that this version and earlier ones were shown, by content hash."""
+        return self.rows(COPIES, Copy)
+
+    def readings(self) -> list[Reading]:
+        """What reading each file told."""
+        return self.rows(READINGS, Reading)
+
+    def fingerprints(self) -> dict[str, bytes]:
+        """The fingerprints of all recordings that this version and earlier ones were shown, by content hash."""
+        return {row.content_hash: row.fingerprint for row in self.rows(FINGERPRINTS, Fingerprint)}
+
+    def rows(self, table: str, kind: type[Any]) -> list[Any]:
+        """The rows of a table, in its order.
+
+        Raises
+        ------
+        SpectroshardError
+            A file of it is missing, or not the one that was published.
+        """
+        return [row for part in self.tables[table] for row in parquet.rows_of(self.arrow(part), kind)]
+
+    def arrow(self, part: Table) -> Any:
+        """A file of a table as a `pyarrow.Table`, checked."""
+        url = storage.join(self.url, part.name)
+        try:
+            content = storage.read_bytes(url)
+        except FileNotFoundError as error:
+            raise SpectroshardError(f"{url}: is missing; spectroshard verify tells what else is") from error
+        if hashlib.sha256(content).hexdigest() != part.sha256:
+            raise SpectroshardError(
+                f"{url}: is damaged (its SHA-256 is not the one that {self.name} was published with)"
+            )
+        return parquet.table(content)
 
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
         """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""

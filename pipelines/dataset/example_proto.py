@@ -55,6 +55,15 @@ def ints_entry(key: str, values: Sequence[int]) -> MapEntry:
     return _entry(key, _INT64S, b"".join(map(_varint, values)))
 
 
+def entry_of(key: str, feature: Any) -> MapEntry:
+    """The entry of a parsed Feature message, byte by byte what it was parsed from."""
+    if feature.HasField("int64_list"):
+        return ints_entry(key, feature.int64_list.value)
+    if feature.HasField("float_list"):
+        return floats_entry(key, feature.float_list.value)
+    return bytes_entry(key, feature.bytes_list.value[0])
+
+
 def head(entries: Mapping[str, MapEntry]) -> bytes:
     """The first bytes of an Example; its entries follow, sorted by key."""
     return _field(1, b"", sum(map(len, entries.values())))

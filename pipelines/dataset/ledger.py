@@ -1,9 +1,11 @@
-"""The ledger, `songs.parquet`: one row for every file that the build was shown, whatever became of it."""
+"""The ledger, a dataset's table `songs`: one row for every file that the build was shown, whatever became of it."""
 
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import xxhash
 
 from pipelines.common import parquet
 from pipelines.common.reasons import Reason
@@ -14,7 +16,7 @@ _IS_METADATA = "is metadata"
 """Marks the fields of `File` that a corpus may give of a file and that may be evidence."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class File:
     """A row of the ledger.
 
@@ -23,7 +25,7 @@ class File:
     path : str
         The path below the corpus's root.
     uri : str
-        Where the build read it.
+        Where it lies, from the corpus's root on: see `pipelines.corpus.root`.
     genre : str
         The genre that the corpus gives the file; empty where it gives none.
     song : str
@@ -35,7 +37,11 @@ class File:
     fold : str
         The fold's name. Until folds are assigned: the corpus's own, or empty.
     shard : str
-        The shard that holds its record.
+        The shard that holds its record, by its path in the dataset. Until it is written: which of its fold's it will be.
+    offset, length : int
+        Where in the shard its record lies, in bytes, the framing of TFRecord included.
+    record : str
+        The record's id, as `record_id` gives it. Files with the same samples and genre share one.
     status : 'written', 'duplicate' or 'rejected'
         What became of it.
     reason : str
@@ -50,13 +56,14 @@ class File:
         How many channels the file has, before they are mixed to mono.
     content_hash : str
         XXH3 (128 bits) of the decoded samples, as they are in the file.
-    fingerprint : bytes
-        As `pipelines.copies.fingerprint.of_samples` returns it.
     copy_of : str
         The path of the best file of the recording, where this is another.
+    fingerprint : bytes
+        As `pipelines.copies.fingerprint.of_samples` returns it, of files that an audit has read; a dataset has it in a
+        table of its own.
     """
 
-    path: str = dataclasses.field(metadata={"column": "song_id"})
+    path: str
     uri: str
     genre: str = ""
     song: str = dataclasses.field(default="", metadata={_IS_METADATA: True})
@@ -64,6 +71,9 @@ class File:
     group: str = ""
     fold: str = ""
     shard: str = ""
+    offset: int = 0
+    length: int = 0
+    record: str = ""
     status: str = WRITTEN
     reason: str = ""
     error: str = ""
@@ -71,8 +81,8 @@ class File:
     sample_rate_hz: int = 0
     channels: int = 0
     content_hash: str = ""
-    fingerprint: bytes = b""
     copy_of: str = ""
+    fingerprint: bytes = dataclasses.field(default=b"", metadata={parquet.IS_STORED: False})
 
     @property
     def song_or_path(self) -> str:
@@ -85,7 +95,9 @@ class File:
 
     def rejected_by_name(self, reason: str, error: str) -> "File":
         """The same file, rejected for a reason that is known by its name, as a worker's result has it."""
-        return dataclasses.replace(self, status=REJECTED, reason=reason, error=error, fold="", shard="")
+        return dataclasses.replace(
+            self, status=REJECTED, reason=reason, error=error, fold="", shard="", offset=0, length=0
+        )
 
 
 METADATA = tuple(field.name for field in dataclasses.fields(File) if field.metadata.get(_IS_METADATA))
@@ -111,14 +123,13 @@ class Entry:
     version: str = ""
 
 
-def write(url: str, files: Iterable[File]) -> None:
-    """Writes a ledger, sorted by path."""
-    parquet.write(url, File, sorted(files, key=lambda file: file.path))
+def record_id(content_hash: str, genre: str) -> str:
+    """The id of a record: of one recording with one genre, whatever its files are called.
 
-
-def read(url: str) -> list[File]:
-    """The rows of a ledger, in its order."""
-    return parquet.read(url, File)
+    >>> record_id("5f0c", "blues")
+    '0bb3f189c89b470ad0c913897ff99102'
+    """
+    return xxhash.xxh3_128_hexdigest(f"{content_hash}\0{genre}".encode())
 
 
 def written(files: Sequence[File]) -> list[File]:

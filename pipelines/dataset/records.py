@@ -1,7 +1,8 @@
 """Records: one recording's features as a `tf.train.Example` in a TFRecord file, written and read in this one place.
 
-A record's keys are `song_id` (the file's path), `genre` and `group`, and for each feature NAME `NAME/data` (the array's
-bytes, row by row), `NAME/shape` (frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (step, lowest value).
+A record's keys are `id`, `genre`, and for each feature NAME `NAME/data` (the array's bytes, row by row), `NAME/shape`
+(frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (step, lowest value). Paths, songs, artists and groups are in the
+dataset's tables alone, so that a record stays the same when these change.
 """
 
 import math
@@ -18,7 +19,7 @@ from pipelines.dataset import example_proto
 from pipelines.dataset.example_proto import MapEntry
 from pipelines.dataset.quantisation import dequantise, is_scaled, item_bytes, quantise, scale_of
 
-ID, GENRE, GROUP = TEXT_KEYS = "song_id", "genre", "group"
+ID, GENRE = TEXT_KEYS = "id", "genre"
 """The keys of a record's texts."""
 
 DATA, SHAPE, DTYPE, SCALE = "data", "shape", "dtype", "scale"
@@ -41,15 +42,14 @@ class Record:
     Attributes
     ----------
     id : str
-        The file's path in the ledger.
-    genre, group : str
+        As `pipelines.dataset.ledger.record_id` gives it.
+    genre : str
     features : dict
         Each feature by name, shape (frames, bins): an array, or of a long recording to be written a `SpooledArray`.
     """
 
     id: str
     genre: str
-    group: str
     features: Mapping[str, Any]
 
 
@@ -76,7 +76,7 @@ def serialise(
 
     Examples
     --------
-    >>> record = Record("blues/a.wav", "blues", "song:a", {"log_mel": np.array([[-1, 0], [0.5, 2]], np.float32)})
+    >>> record = Record("5f0c", "blues", {"log_mel": np.array([[-1, 0], [0.5, 2]], np.float32)})
     >>> length, pieces = serialise(record, "float16")
     >>> serialized = b"".join(pieces)
     >>> len(serialized) == length
@@ -85,7 +85,7 @@ def serialise(
     array([[-1. ,  0. ],
            [ 0.5,  2. ]], dtype=float32)
     """
-    texts = zip(TEXT_KEYS, (record.id, record.genre, record.group), strict=True)
+    texts = zip(TEXT_KEYS, (record.id, record.genre), strict=True)
     entries = {key: example_proto.bytes_entry(key, text.encode()) for key, text in texts}
     scales = {name: scale_of(values, dtype) for name, values in record.features.items()}
     feature_of = {}  # by the key of its data
@@ -119,12 +119,24 @@ def _feature_entries(
     return entries | ({scaled: example_proto.floats_entry(scaled, scale)} if is_scaled(dtype) else {})
 
 
+def relabelled(serialized: bytes, id: str, genre: str) -> bytes:
+    """A serialised record with another id and genre, and its features' bytes as they are."""
+    entries = {key: example_proto.entry_of(key, feature) for key, feature in example_proto.parse(serialized).items()}
+    entries |= {key: example_proto.bytes_entry(key, text.encode()) for key, text in ((ID, id), (GENRE, genre))}
+    return example_proto.head(entries) + b"".join(entries[key].begin for key in sorted(entries))
+
+
+def id_of(serialized: bytes) -> str:
+    """The id of a serialised record."""
+    return str(example_proto.parse(serialized)[ID].bytes_list.value[0].decode())
+
+
 def decode(serialized: bytes) -> Record:
     """The record of a serialised Example, its features restored to float32."""
     entries = example_proto.parse(serialized)
-    id, genre, group = (entries[key].bytes_list.value[0].decode() for key in TEXT_KEYS)
+    id, genre = (entries[key].bytes_list.value[0].decode() for key in TEXT_KEYS)
     names = [key.removesuffix(feature_key("", DATA)) for key in sorted(entries) if key.endswith(feature_key("", DATA))]
-    return Record(id, genre, group, {name: _decode_feature(entries, name) for name in names})
+    return Record(id, genre, {name: _decode_feature(entries, name) for name in names})
 
 
 def _decode_feature(entries: Mapping[str, Any], name: str) -> NDArray[np.float32]:

@@ -22,7 +22,7 @@ def parse(serialized: Any, names: Sequence[str], dtype: StorageType) -> dict[str
     Returns
     -------
     dict
-        `song_id`, `genre` and `group`, string, shape (); each feature, of `dtype`, shape (frames, bins), and of uint8
+        `id` and `genre`, string, shape (); each feature, of `dtype`, shape (frames, bins), and of uint8
         its `NAME/scale`, shape (2,).
     """
     import tensorflow as tf

@@ -1,0 +1,88 @@
+"""Versions: each state of a dataset, published by one conditional write, and never changed.
+
+`versions/000007/dataset.json` is the commit. The `dataset.json` and the lists of shards at the top are copies of the
+newest version's, for readers; whoever comes next mends them.
+"""
+
+import re
+
+from pipelines.common import storage
+from pipelines.common.errors import UsageError
+from pipelines.config import SPLITS
+from pipelines.dataset.dataset import Dataset
+
+FOLDER = "versions"
+_NAMED = re.compile(r"(.+)@(\d+)", re.DOTALL)
+
+
+def load(name: str) -> Dataset:
+    """The newest version of a dataset, or the one that its name asks for.
+
+    Parameters
+    ----------
+    name : str
+        The dataset's folder, or `FOLDER@7` for its version 7.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    SpectroshardError
+        Its `dataset.json` is damaged.
+    """
+    named = _NAMED.fullmatch(name)
+    return version(named[1], int(named[2])) if named else Dataset.load(name)
+
+
+def version(url: str, number: int) -> Dataset:
+    """A version of the dataset in a folder."""
+    at = json_url(url, number)
+    try:
+        content = storage.read_bytes(at)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        there = ", ".join(map(str, numbers(url))) or "none"
+        raise UsageError(f"{url}: no version {number}; there are {there}") from error
+    return Dataset.parsed(content, at).model_copy(update={"url": url})
+
+
+def json_url(url: str, number: int) -> str:
+    """Where a version is committed.
+
+    >>> json_url("music", 7)
+    'music/versions/000007/dataset.json'
+    """
+    return storage.join(url, f"{FOLDER}/{number:06d}/{Dataset.json_name()}")
+
+
+def numbers(url: str) -> list[int]:
+    """The versions of a dataset, the oldest first."""
+    names = storage.names(storage.join(url, FOLDER))
+    return [int(name) for name in names if name.isdigit() and storage.version(json_url(url, int(name)))]
+
+
+def newest(url: str) -> Dataset | None:
+    """The newest version in a folder; None where there is none."""
+    known = numbers(url)
+    return version(url, known[-1]) if known else None
+
+
+def commit(dataset: Dataset) -> bool:
+    """Publishes a version; False where another one has been published under its number.
+
+    A second attempt to publish the same version succeeds.
+    """
+    at, content = json_url(dataset.url, dataset.version), dataset.content()
+    return storage.create(at, content) or storage.read_bytes(at) == content
+
+
+def mend_copies(dataset: Dataset) -> None:
+    """Writes the copies at the top for a version, the newest, where they are not there or of another version."""
+    copies = {Dataset.json_name(): dataset.content()}
+    for split, folds in dataset.splits().items():
+        copies[f"{split}.txt"] = "".join(f"{shard.name}\n" for shard in dataset.shards_of(folds)).encode()
+    present = storage.names(dataset.url)
+    # `dataset.json` last: where it is right, so are the lists.
+    for name in (*(f"{split}.txt" for split in SPLITS), Dataset.json_name()):
+        url = storage.join(dataset.url, name)
+        if name not in present or storage.read_bytes(url) != copies[name]:
+            storage.write_bytes(url, copies[name])
