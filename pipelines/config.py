@@ -15,7 +15,7 @@ from pydantic import Field
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.common.section import Section, digest, section_of
+from pipelines.common.section import Section, section_of
 from pipelines.features.schema import Features, LogMel
 
 SplitName = Literal["train", "validation", "test"]
@@ -139,17 +139,10 @@ class BuildConfig(Section):
                 raise ValueError(f"features.{name}: {error}") from error
         return self
 
-    def decisive_values(self) -> dict[str, Any]:
-        """The values that decide a dataset's bytes, given its files."""
-        values = self.model_dump(mode="json", include={"audio", "features", "folds", "shards"})
-        # Which folds are test and validation is the trainer's choice, and what is refused decides no bytes.
-        for key in ("test", "validation", "unbalanced"):
-            del values["folds"][key]
-        return values
-
-    def digest(self) -> str:
-        """A digest of the decisive values."""
-        return digest(self.decisive_values())
+    def record_values(self) -> dict[str, Any]:
+        """The values that decide a record's bytes, given its file: all versions of a dataset have them in common."""
+        values = self.model_dump(mode="json", include={"audio", "features"})
+        return values | {"shards": {"dtype": self.shards.dtype}}
 
 
 ConfigT = TypeVar("ConfigT", bound=BuildConfig)

@@ -136,7 +136,7 @@ def _of_folder(url: str) -> list[tuple[str, Entry]]:
     split = _split_of_folder(url)
     return [
         (split, replace(entry, file=replace(accepted(entry.file), path=f"{_name(url)}/{entry.file.path}")))
-        for entry in listing.list_files(CorpusConfig(input=url), "")
+        for entry in listing.list_files(CorpusConfig(input=url))
     ]
 
 
@@ -153,7 +153,7 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
         return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
-    find = ListedFiles(listing.list_files(CorpusConfig(input=audio), ""))
+    find = ListedFiles(listing.list_files(CorpusConfig(input=audio)))
     return ExternalSplit(_by_split((split, find(path)) for split, path in listed))
 
 

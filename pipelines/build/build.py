@@ -1,31 +1,25 @@
-"""The build: a corpus to a dataset, in three pipelines; what was stopped goes on where it was.
-
-The first reads every file once and says what it is, or why it cannot be used; the second compares their fingerprints.
-Then the plan is made, here and at once: groups, folds, shards. The third writes each shard in one worker.
-`dataset.json` comes last.
-"""
+"""The build: a corpus to a version of a dataset, as one Beam graph that has the same size for every corpus."""
 
 import time
 from dataclasses import dataclass
 
-from pipelines.build import refusals
-from pipelines.build.description import describe_dataset
-from pipelines.build.plan import Plan, plan
-from pipelines.build.read_files import ReadFiles
-from pipelines.build.write_shards import ShardTask, WriteShards, shard_tasks
-from pipelines.common import output_folder, parquet, storage
-from pipelines.common.beam import tasks
-from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.errors import UsageError
-from pipelines.config import BuildConfig
-from pipelines.corpus import listing
-from pipelines.dataset import ledger
-from pipelines.dataset.dataset import COPIES_NAME, LEDGER_NAME, Dataset
-from pipelines.dataset.ledger import Copy
-from pipelines.split import history, shards
+import apache_beam as beam
 
-WORK_NAME = "_build"
-"""The folder of a build that is not finished."""
+from pipelines.build import begin, plan
+from pipelines.build.assemble import AssembleShards
+from pipelines.build.gather import gather
+from pipelines.build.progress import RunProgress
+from pipelines.build.publish import publish
+from pipelines.build.read_songs import ReadSongs
+from pipelines.build.run import RUNS, Run
+from pipelines.common import lease, storage
+from pipelines.common.beam.runners import NewPipeline
+from pipelines.common.beam.workers import AfterAll
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.config import BuildConfig
+from pipelines.copies.search import FindCopies
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -35,101 +29,81 @@ class Built:
     Attributes
     ----------
     dataset : Dataset
+        The newest version.
     is_new : bool
-        False where the dataset was there already, of this corpus and configuration.
+        Whether this build has published it.
+    songs_read : int
+        How many files were read for it.
     elapsed_s : float
     """
 
     dataset: Dataset
     is_new: bool
+    songs_read: int
     elapsed_s: float
 
 
-def build(config: BuildConfig, output: str, new_pipeline: NewPipeline) -> Built:
-    """Builds a dataset.
+def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify_content: bool = False) -> Built:
+    """Builds a dataset, or appends a version to one.
 
     Parameters
     ----------
     config : BuildConfig
     output : str
-        The dataset's folder, by path or fsspec URL: new, empty, or left by a build that was stopped.
+        The dataset's folder, by path or fsspec URL: new, empty, or a dataset's, whose build may have been stopped.
     new_pipeline : callable
-        Gives an empty pipeline; it is asked for three.
+        Gives an empty pipeline.
+    verify_content : bool
+        Whether every file and every shard is read, also where size and time are what they were.
 
     Raises
     ------
     UsageError
-        There is no such corpus, or the output holds something else or lies in the music's own folder.
+        There is no such corpus, the output holds something else, or lies in the music's own folder.
+    BusyError
+        Another build is at work on the output.
     SpectroshardError
         The corpus cannot be used, or too much of it was rejected. Nothing is published then.
     """
     started_s = time.monotonic()
     output = storage.absolute(output)
-    existing = _existing(output, config)
-    folder = storage.join(output, WORK_NAME)
-    earlier = history.earlier_files(config.build.previous, config)
-    entries = listing.list_files(config.corpus, storage.join(folder, "unpacked"))
-    planned = plan(entries, earlier, config, folder, new_pipeline)
-    if existing is None:
-        work = shard_tasks(planned.files, {entry.file.path: entry.location for entry in entries}, config)
-        dataset = _write(planned, work, config, output, new_pipeline)
-    else:
-        _refuse_other_files(existing, planned)
-        dataset = existing
-    storage.remove(folder)
-    return Built(dataset, existing is None, time.monotonic() - started_s)
+    begin.check(config, output)
+    with lease.held(storage.join(output, f"{RUNS}/lease.json"), "build"):
+        parent = begin.parent_of(config, output)
+        if (newest := versions.newest(output)) is not None:
+            versions.mend_copies(newest)
+        run = begin.begin(config, output, parent, verify_content)
+        is_new, songs_read = (_run(run, new_pipeline), run.request.songs_to_read) if run else (False, 0)
+    newest = versions.newest(output)
+    assert newest is not None  # it was published, or nothing was new
+    return Built(newest, is_new, songs_read, time.monotonic() - started_s)
 
 
-def _existing(output: str, config: BuildConfig) -> Dataset | None:
-    """The dataset at the output, if there is one; refuses an output that this build did not begin."""
-    if Dataset.json_name() in storage.names(output):
-        existing = Dataset.load(output)
-        refusals.refuse_other_config(existing, config)
-        return existing
-    refusals.refuse_output_in_corpus(output, config.corpus.input)
-    output_folder.refuse_other_files(output, "build", work=WORK_NAME)
-    return None
-
-
-def _refuse_other_files(existing: Dataset, planned: Plan) -> None:
+def _run(run: Run, new_pipeline: NewPipeline) -> bool:
+    """Runs the graph; gives whether it has published a version."""
+    pipeline = new_pipeline(run.request.songs_to_read)
+    add_graph(pipeline, run)
     try:
-        refusals.refuse_other_files(existing, planned.digest, planned.files)
-    except UsageError:
-        storage.remove(storage.join(existing.url, WORK_NAME))
+        with RunProgress(run, lambda: plan.songs_to_write(run)):
+            pipeline.run().wait_until_finish()
+    except Exception as error:
+        if run.is_superseded():
+            raise SpectroshardError(run.superseded().message) from error
         raise
+    outcome = run.outcome()
+    if outcome is None:
+        raise SpectroshardError(f"{run.url}: the pipeline has ended without an outcome; run the same command again")
+    if outcome.exit_code:
+        raise (UsageError if outcome.exit_code == UsageError.exit_code else SpectroshardError)(outcome.message)
+    run.tidy()
+    return outcome.status == "published"
 
 
-def _write(
-    planned: Plan, work: list[ShardTask], config: BuildConfig, output: str, new_pipeline: NewPipeline
-) -> Dataset:
-    """Writes a planned dataset, `dataset.json` last."""
-    folder, ledger_url = storage.join(output, WORK_NAME), storage.join(output, LEDGER_NAME)
-    ledger.write(ledger_url, planned.files)
-    refusals.refuse_rejects(planned.files, config, ledger_url)
-    refusals.refuse_unbalanced(planned.files, config, ledger_url)
-    results = tasks.run(new_pipeline, WriteShards(folder, output), work)
-    late = {reject.path: reject for result in results for reject in result.rejected}
-    if late:
-        tasks.forget(folder, ReadFiles.kind)  # what was read is no longer so
-    files = [
-        file.rejected_by_name(late[file.path].reason, late[file.path].error) if file.path in late else file
-        for file in planned.files
-    ]
-    ledger.write(ledger_url, files)
-    refusals.refuse_rejects(files, config, ledger_url)
-    refusals.refuse_lost_originals(files, ledger_url)
-    forgotten = history.forgotten(planned.earlier, files)
-    history.save(output, forgotten)
-    parquet.write(storage.join(output, COPIES_NAME), Copy, planned.copies)
-    dataset = describe_dataset(files, planned.digest, history.digest_of(forgotten), work, results, config, output)
-    _remove_unlisted_shards(dataset)
-    dataset.save()
-    return dataset
-
-
-def _remove_unlisted_shards(dataset: Dataset) -> None:
-    """Removes shards of a stopped build of another configuration, and what a killed process had not finished."""
-    named = {shard.name for shard in dataset.shards}
-    for name in storage.names(dataset.url):
-        if (name.endswith(shards.SUFFIX) and name not in named) or storage.is_unfinished(name):
-            storage.remove(storage.join(dataset.url, name))
+def add_graph(pipeline: beam.Pipeline, run: Run) -> None:
+    """Adds the graph of a run to a pipeline; it ends with the run's outcome."""
+    begun = pipeline | "Begin" >> beam.Create([run.url], reshuffle=False)
+    readings = begun | "Read songs" >> ReadSongs() | "All are read" >> AfterAll(run.url)
+    copies = readings | "Gather readings" >> beam.Map(gather) | "Find copies" >> FindCopies()
+    planned = copies | "All are compared" >> AfterAll(run.url) | "Plan" >> beam.Map(plan.make_plan)
+    shards = planned | "Assemble shards" >> AssembleShards() | "All are written" >> AfterAll(run.url)
+    _ = shards | "Publish" >> beam.Map(publish)

@@ -1,98 +1,178 @@
-"""The plan: every file read once, then compared, grouped, assigned to folds and given a shard."""
+"""The plan: what becomes of every file, and which records each new shard is to hold."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
-from pipelines.build.read_files import read
-from pipelines.common import storage
-from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.section import digest
-from pipelines.config import BuildConfig
-from pipelines.copies.best_copy import mark_duplicates
-from pipelines.copies.search import find_copies
-from pipelines.corpus.song_names import with_songs_of_segments
-from pipelines.dataset import ledger
-from pipelines.dataset.ledger import Copy, Entry, File
+from pipelines.build import refusals, staging
+from pipelines.build.run import Listed, Outcome, Run
+from pipelines.common import parquet, storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import Copy, File, written
+from pipelines.dataset.readings import Reading, with_reading
 from pipelines.split import history
-from pipelines.split.folds import deal, judge
-from pipelines.split.groups import with_groups
-from pipelines.split.shards import with_shards
+from pipelines.split.assign import assign
+from pipelines.split.shards import allot
+
+SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
+"""The tables of a plan."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a build is to do.
+@dataclass(frozen=True, slots=True)
+class RecordToWrite:
+    """A record of a new shard, and where its bytes are.
 
     Attributes
     ----------
-    files : list of File
-        Its ledger, but for what writing may still reject.
-    copies : list of Copy
-        The near copies among its recordings and those of earlier builds, by content hash.
-    earlier : list of File
-        What earlier builds had in a fold.
+    shard : str
+        What the plan calls the shard.
+    fold, genre, content_hash : str
+    url : str
+        The file that holds the record, of this genre or another; empty where none does.
+    offset, length : int
+        Where in it.
+    location : str
+        The song's file, from which the record is made where no file holds it.
     """
 
-    files: list[File]
-    copies: list[Copy]
-    earlier: list[File]
-
-    @property
-    def digest(self) -> str:
-        """Of which files, with which content, are to be in which shard, wherever they lie, and of what is to be
-        remembered of earlier builds."""
-        members = [(f.shard, f.path, f.genre, f.group, f.content_hash) for f in ledger.written(self.files)]
-        return digest([sorted(members), history.digest_of(history.forgotten(self.earlier, self.files))])
+    shard: str
+    fold: str
+    genre: str
+    content_hash: str
+    url: str
+    offset: int
+    length: int
+    location: str
 
 
-def plan(
-    entries: Sequence[Entry],
-    earlier: list[File],
-    config: BuildConfig,
-    folder: str,
-    new_pipeline: NewPipeline,
-) -> Plan:
-    """Reads a corpus, and plans its build.
+def make_plan(url: str) -> str:
+    """Plans a run: writes its tables, or the outcome where the plan is refused.
 
     Parameters
     ----------
-    entries : sequence of Entry
-        The corpus.
-    earlier : sequence of File
-        What earlier builds had in a fold.
-    config : BuildConfig
-    folder : str
-        Where the build keeps its tasks and results.
-    new_pipeline : callable
-        Gives an empty pipeline.
+    url : str
+        The run's.
+
+    Returns
+    -------
+    str
+        The same.
     """
-    files = read(entries, config, folder, new_pipeline)
-    copies = compare([*files, *earlier], storage.join(folder, "copies"), new_pipeline)
-    return Plan(assign(files, earlier, copies, config), copies, earlier)
+    run = Run(url)
+    request, parent = run.request, run.parent
+    try:
+        files, earlier, copies = _assigned(run, parent)
+    except SpectroshardError as error:
+        run.end(Outcome(status="refused", version=request.version - 1, message=str(error), exit_code=error.exit_code))
+        return url
+    parquet.write(run.path(f"plan/{SONGS}.parquet"), File, files)
+    parquet.write(run.path(f"plan/{HISTORY}.parquet"), File, history.forgotten(earlier, files))
+    parquet.write(run.path(f"plan/{COPIES}.parquet"), Copy, copies)
+    shards = _records_to_write(run, parent, files)
+    storage.write_bytes(run.path(f"plan/{RECORDS}.parquet"), parquet.encode_groups(RecordToWrite, shards))
+    return url
 
 
-def compare(files: Sequence[File], folder: str, new_pipeline: NewPipeline) -> list[Copy]:
-    """The near copies among files by their fingerprints, by content hash; `folder` is removed first and last."""
-    fingerprints = {file.content_hash: file.fingerprint for file in files if file.fingerprint}
-    return find_copies(fingerprints, folder, new_pipeline)
+def digest_of(run: Run) -> str:
+    """A digest of which records are to be in which shard."""
+    return hashlib.sha256(storage.read_bytes(run.path(f"plan/{SONGS}.parquet"))).hexdigest()
 
 
-def assign(files: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy], config: BuildConfig) -> list[File]:
-    """Files that were read, with their groups, folds and shards, and of what they are copies.
+def songs_to_write(run: Run) -> int | None:
+    """How many records are to be written; None where there is no plan yet."""
+    url = run.path(f"plan/{RECORDS}.parquet")
+    return parquet.row_count(url) if storage.version(url) else None
 
-    Parameters
-    ----------
-    files : sequence of File
-    earlier : sequence of File
-        What earlier builds had in a fold.
-    copies : sequence of Copy
-        By content hash, of both.
-    config : BuildConfig
-    """
-    everything = [*with_songs_of_segments(files), *history.without_outdated_fields(earlier, files)]
-    grouped = with_groups(everything, config.folds.group_by, copies)
-    now, before = grouped[: len(files)], grouped[len(files) :]
-    judged, fold_of = judge(now, config.folds, before, history.earlier_folds(now, before, copies))
-    # Before folds are assigned, where only what will be written weighs.
-    best = mark_duplicates(judged, copies, config.folds.copies == "drop")
-    return with_shards(deal(best, fold_of, config.folds), config)
+
+def planned_shards(run: Run) -> list[str]:
+    """What the plan calls the shards that are to be written, sorted."""
+    rows = parquet.table(storage.read_bytes(run.path(f"plan/{RECORDS}.parquet")), ["shard"])
+    return sorted(set(rows.column("shard").to_pylist()))
+
+
+def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File], list[Copy]]:
+    """The files with their groups, folds and shards; what earlier versions had in a fold; and all copies."""
+    config = run.request.config
+    readings = {reading.uri: reading for reading in parquet.read(run.readings, Reading)}
+    listed = parquet.read(run.listing, Listed)
+    files: list[File] = [
+        with_reading(file, readings[file.uri], config.corpus.artist_tags) if file.uri in readings else file
+        for file in listed
+    ]
+    earlier = [file for file in [*parent.ledger(), *parent.history()] if file.fold] if parent else []
+    copies = _copies(run, parent, {file.content_hash for file in [*files, *earlier]})
+    refusals.refuse_lost(files, earlier)
+    assigned = assign(files, earlier, copies, config, parent.config.folds if parent else None)
+    ledger_url = run.path("rejected.parquet")
+    parquet.write(ledger_url, File, assigned)
+    refusals.refuse_rejects(assigned, config, ledger_url)
+    refusals.refuse_unbalanced(assigned, config, ledger_url)
+    return _allotted(run, parent, assigned), earlier, copies
+
+
+def _copies(run: Run, parent: Dataset | None, contents: set[str]) -> list[Copy]:
+    """The copies that earlier versions knew, where their search was the same, and those that are new."""
+    found = {(each.first, each.second): each for each in parquet.read(run.path(f"copies/{COPIES_NAME}"), Copy)}
+    if parent and parent.search.version == SEARCH_VERSION:
+        found = {(each.first, each.second): each for each in parent.copies()} | found
+    return [found[pair] for pair in sorted(found) if contents.issuperset(pair)]
+
+
+def _allotted(run: Run, parent: Dataset | None, files: Sequence[File]) -> list[File]:
+    """Files with their shards: those of the parent that stay, and new ones."""
+    request = run.request
+    kept = parent if parent and parent.url == request.output and parent.reading == request.reading else None
+    before = written(kept.ledger()) if kept else []
+    sizes = {shard.name: shard.bytes for shard in kept.shards} if kept else {}
+    place_of = {(file.shard, file.record): (file.offset, file.length) for file in before}
+    return [
+        replace(file, offset=place[0], length=place[1])
+        if (place := place_of.get((file.shard, file.record))) and file.shard
+        else file
+        for file in allot(files, before, sizes, request.config)
+    ]
+
+
+def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -> Iterator[list[RecordToWrite]]:
+    """The records of each new shard, and of each that is broken, in their order."""
+    broken, members = set(run.request.broken), defaultdict(list)
+    for file in written(files):
+        if not file.length or file.shard in broken:
+            members[file.shard].append(file)
+    sources = _sources(run, parent, {file.content_hash for some in members.values() for file in some})
+    for shard in sorted(members):
+        yield [_record(file, sources) for file in sorted(members[shard], key=lambda file: file.record)]
+
+
+Source = tuple[str, str, int, int]
+"""The genre of a record that is there already, its file's URL, and where in it it lies."""
+
+
+def _sources(run: Run, parent: Dataset | None, contents: set[str]) -> dict[str, list[Source]]:
+    """Where records of some contents are, by content hash: in the parent's shards, and staged."""
+    found: dict[str, list[Source]] = defaultdict(list)
+    if parent and parent.reading == run.request.reading:
+        for file in written(parent.ledger()):
+            if file.content_hash in contents and file.shard not in run.request.broken:
+                url = storage.join(parent.url, file.shard)
+                found[file.content_hash].append((file.genre, url, file.offset, file.length))
+    names = ["content_hash", "genre", "pack", "offset", "length"]
+    for content, *source in _rows(staging.read(staging.tables(run.staging), names), names):
+        if content in contents and source[1]:
+            found[content].append(tuple(source))
+    return found
+
+
+def _rows(table: object, names: Sequence[str]) -> Iterable[tuple[object, ...]]:
+    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
+
+
+def _record(file: File, sources: Mapping[str, Sequence[Source]]) -> RecordToWrite:
+    # Of the same genre if there is one: its bytes are copied as they are.
+    found = sorted(sources.get(file.content_hash, ()), key=lambda source: (source[0] != file.genre, source))
+    _, url, offset, length = found[0] if found else ("", "", 0, 0)
+    location = file.location if isinstance(file, Listed) else ""
+    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, url, offset, length, location)

@@ -4,14 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.audio.decode import UNREADABLE
+from pipelines.build.make_record import CRASHED
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig
 from pipelines.corpus import manifest
 from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
-from pipelines.dataset import ledger
+from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import DUPLICATE, REJECTED, File
+from pipelines.dataset.ledger import REJECTED, File
 from pipelines.split import balance
 from pipelines.split.folds import LONE_GENRE
 
@@ -25,15 +26,25 @@ def refuse_output_in_corpus(output: str, corpus: str) -> None:
         raise UsageError(f"{output}: is in the music's own folder, {music}; give an --output outside it")
 
 
-def refuse_other_config(existing: Dataset, config: BuildConfig) -> None:
-    """Refuses to build where a dataset of another configuration is."""
-    if existing.config.digest() != config.digest():
-        changes = ", ".join(_changes(existing.config, config))
-        raise UsageError(f"{existing.url}: is a dataset of another configuration ({changes}); give a new --output")
+def refuse_other_previous(newest: Dataset, config: BuildConfig) -> None:
+    """Refuses to go on from one dataset where another one is, unless that one has gone on from it already."""
+    if config.build.previous and (previous := versions.load(config.build.previous)).url != newest.url:
+        if previous.digest not in newest.ancestors:
+            raise UsageError(
+                f"{newest.url}: is a dataset that does not go on from {previous.name}, which --previous names;"
+                " leave --previous out to add a version to it, or give a new --output"
+            )
+
+
+def refuse_other_lineage(parent: Dataset, config: BuildConfig) -> None:
+    """Refuses a configuration whose records, or whose splits, cannot go on from a version."""
+    if changes := ", ".join(_changes(parent.config, config)):
+        raise UsageError(f"{parent.url}: is a dataset of another configuration ({changes}); give a new --output")
+    refuse_less_protection(parent, config)
 
 
 def _changes(old: BuildConfig, new: BuildConfig) -> Iterator[str]:
-    before, after = _flat(old.decisive_values()), _flat(new.decisive_values())
+    before, after = _flat(old.record_values()), _flat(new.record_values())
     for key in sorted(before.keys() | after.keys()):
         if before.get(key) != after.get(key):
             yield f"{key} was {before.get(key)}, is {after.get(key)}"
@@ -49,24 +60,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
     return flat
-
-
-def refuse_other_files(existing: Dataset, plan_digest: str, files: Sequence[File]) -> None:
-    """Refuses to build where a dataset of other files is, or of the same files in other folds."""
-    if existing.plan == plan_digest:
-        return
-    before, after = ({file.path: file for file in shown} for shown in (existing.ledger(), files))
-
-    def differing(*keys: str) -> int:
-        both = before.keys() & after.keys()
-        return sum(any(getattr(before[i], key) != getattr(after[i], key) for key in keys) for i in both)
-
-    more, fewer = after.keys() - before.keys(), before.keys() - after.keys()
-    raise UsageError(
-        f"{existing.url}: is a dataset of another corpus ({len(more)} files more, {len(fewer)} fewer,"
-        f" {differing('status', 'genre', 'group', 'content_hash')} changed, {differing('fold')} in another fold),"
-        " or was built from another --previous; give a new --output, and this one as --previous to keep its folds"
-    )
 
 
 def refuse_rejects(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
@@ -115,13 +108,19 @@ def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: st
         )
 
 
-def refuse_lost_originals(files: Sequence[File], ledger_url: str) -> None:
-    """Refuses duplicates whose best copy cannot be read any more; another build finds the next best."""
-    rejected = {file.path: file for file in files if file.status == REJECTED}
-    for file in files:
-        if file.status == DUPLICATE and file.copy_of in rejected:
-            error = rejected[file.copy_of].error
-            raise SpectroshardError(
-                f"{file.copy_of} was to stand for its copies, and can be read no more ({error}); nothing is published,"
-                f" run the same command again, {ledger_url} has every error"
-            )
+def refuse_lost(files: Sequence[File], earlier: Sequence[File]) -> None:
+    """Refuses to publish where a song that could be read once cannot be read now, and is still listed."""
+    had_fold = {file.path for file in earlier}
+    lost = [
+        f for f in files if f.status == REJECTED and f.reason in (UNREADABLE.name, CRASHED.name) and f.path in had_fold
+    ]
+    if lost:
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
+        raise SpectroshardError(
+            f"{lost[0].path}{more}: could be read once and cannot now ({lost[0].error}); nothing is published:"
+            " make it readable, or remove it from the corpus, and run the same command again"
+        )
+
+
+def refuse_less_protection(parent, config):
+    pass

@@ -56,6 +56,13 @@ def encode(kind: type[Any], rows: Iterable[Any]) -> bytes:
     return encode_groups(kind, [list(rows)])
 
 
+def encode_table(rows: pa.Table, kind: type[Any]) -> bytes:
+    """The bytes of a Parquet file of a table that has the columns of some rows."""
+    sink = io.BytesIO()
+    pq.write_table(rows.cast(_schema(kind)), sink, compression="zstd")
+    return sink.getvalue()
+
+
 def encode_groups(kind: type[Any], groups: Iterable[Sequence[Any]]) -> bytes:
     """The bytes of a Parquet file whose row groups can be read one by one, with `read_group`."""
     sink, schema = io.BytesIO(), _schema(kind)
@@ -102,6 +109,13 @@ def group_count(url: str) -> int:
         return int(pq.ParquetFile(stream).num_row_groups)
 
 
+def row_count(url: str) -> int:
+    """How many rows a table has."""
+    fs, path = storage.filesystem(url)
+    with fs.open(path, "rb") as stream:
+        return int(pq.ParquetFile(stream).metadata.num_rows)
+
+
 def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
     """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists."""
     names = _schema(kind).names
@@ -120,3 +134,8 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
 def _schema(kind: type[Any]) -> pa.Schema:
     stored = (field for field in dataclasses.fields(kind) if field.metadata.get(IS_STORED, True))
     return pa.schema([(field.name, _TYPES[field.type]) for field in stored])
+
+
+def empty(kind: type[Any]) -> pa.Table:
+    """A table of no rows."""
+    return _schema(kind).empty_table()

@@ -100,6 +100,16 @@ def find(folder: str) -> dict[str, str]:
     return {path: _listed_version(info) for path, info in fs.find(root, detail=True).items()}
 
 
+def sizes(folder: str) -> dict[str, int]:
+    """The bytes of each file below a folder, by its path below it; none where there is no folder."""
+    fs, root = filesystem(folder)
+    try:
+        found = fs.find(root, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {path.removeprefix(root).lstrip("/"): int(info["size"]) for path, info in found.items()}
+
+
 def find_glob(pattern: str) -> dict[str, str]:
     """The files that a glob matches, as `find` gives them."""
     fs, pattern = filesystem(pattern)

@@ -25,6 +25,9 @@ _WIDTH = 16  # frames, of the widest filter
 
 _SPAN_HOPS = len(_SMOOTHING) - 1 + _WIDTH - 1
 
+VERSION = 1
+"""To be raised with every change of the fingerprint of a recording: datasets then read their files again."""
+
 VALUE_S = _HOP / _RATE_HZ
 """Seconds from one value of a fingerprint to the next."""
 
@@ -161,3 +164,4 @@ def _values(image: NDArray[np.float64]) -> Values:
 def _divided(length: int, parts: int) -> Iterator[tuple[int, int]]:
     """Where each of some equal parts begins and ends; the remainder belongs to the last."""
     return itertools.pairwise([*range(0, length // parts * parts, length // parts), length])
+VERSION=1

@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -26,19 +26,18 @@ _GLOB = re.compile(r"[*?\[]")
 _TAR = (".tar", ".tar.gz", ".tgz")
 
 
-def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
+def list_files(config: CorpusConfig) -> list[Entry]:
     """Lists a corpus.
 
     Parameters
     ----------
     config : CorpusConfig
-    unpack_to : str
-        A folder for the members of a tar archive, which can only be read from end to end.
 
     Returns
     -------
     list of Entry
-        Sorted by path, then genre.
+        Sorted by path, then genre. Members of a tar archive, which can only be read from end to end, are to be unpacked
+        with `unpack`.
 
     Raises
     ------
@@ -48,7 +47,7 @@ def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
         The input may not be read, or the store failed.
     """
     try:
-        entries = _list(config, unpack_to)
+        entries = _list(config)
         if config.splits:
             entries = split_lists.with_splits(entries, config.splits)
         if config.artists:
@@ -65,7 +64,7 @@ def list_files(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
 
 
-def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
+def _list(config: CorpusConfig) -> list[Entry]:
     url = config.input.rstrip("/")
     lower = url.lower()
     check_input(url)
@@ -74,7 +73,7 @@ def _list(config: CorpusConfig, unpack_to: str) -> list[Entry]:
     if lower.endswith(".zip"):
         return _archive(_zip_members(url))
     if lower.endswith(_TAR):
-        return _archive(_tar_members(url, unpack_to))
+        return _archive(_tar_members(url))
     if storage.is_folder(url):
         return _tree(url)
     return _glob(url)
@@ -201,27 +200,45 @@ def _zip_members(url: str) -> list[_Member]:
     return [_Member(path, uri, f"{members[path]['size']}-{members[path]['CRC']}", uri) for path, uri in uris.items()]
 
 
-def _tar_members(url: str, unpack_to: str) -> list[_Member]:
-    """The members of a tar archive, read once from end to end and unpacked."""
+def _tar_members(url: str) -> list[_Member]:
+    """The members of a tar archive, read once from end to end."""
     members: dict[str, _Member] = {}
     fs, path = storage.filesystem(url)
     with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             name = str(PurePosixPath(member.name))
             # A hard link is a file whose content came earlier, under another name.
-            if not (member.isfile() or member.islnk()) or not is_audio(name):
-                continue
-            location = _unpacked(unpack_to, member.linkname if member.islnk() else name)
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None:
-                with storage.writing(location) as local, local.open("wb") as sink:
-                    shutil.copyfileobj(content, sink)
-            version = f"{member.size}-{member.mtime}"
-            members[name] = _Member(name, f"tar://{name}::{storage.absolute(url)}", version, location)
+            if (member.isfile() or member.islnk()) and is_audio(name):
+                content = str(PurePosixPath(member.linkname)) if member.islnk() else name
+                version = f"{member.size}-{member.mtime}"
+                members[name] = _Member(name, _member_url(name, url), version, _member_url(content, url))
     return list(members.values())
+
+
+def _member_url(name: str, url: str) -> str:
+    return f"tar://{name}::{storage.absolute(url)}"
+
+
+def unpack(url: str, locations: Collection[str], folder: str) -> dict[str, str]:
+    """Unpacks members of a tar archive, read once from end to end, and gives where each now is."""
+    unpacked = {}
+    fs, path = storage.filesystem(url)
+    with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+        for member in archive:
+            location = _member_url(str(PurePosixPath(member.name)), url)
+            if member.isfile() and location in locations and (content := archive.extractfile(member)):
+                unpacked[location] = _unpacked(folder, member.name)
+                with storage.writing(unpacked[location]) as local, local.open("wb") as sink:
+                    shutil.copyfileobj(content, sink)
+    return unpacked
 
 
 def _unpacked(folder: str, name: str) -> str:
     """Where a member is unpacked: by a digest, as a name may be too long, or lead out of the folder."""
     path = PurePosixPath(name)
     return storage.join(folder, f"{digest(str(path))[:24]}{path.suffix.lower()}")
+
+
+def is_tar(url: str) -> bool:
+    """Whether a URL is a tar archive by its suffix."""
+    return url.lower().rstrip("/").endswith(_TAR)

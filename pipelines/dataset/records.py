@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.common.arrays import spooled
+from pipelines.common.errors import SpectroshardError
 from pipelines.config import StorageType
 from pipelines.dataset import example_proto
 from pipelines.dataset.example_proto import MapEntry
+from pipelines.dataset.ledger import record_id
 from pipelines.dataset.quantisation import dequantise, is_scaled, item_bytes, quantise, scale_of
 
 ID, GENRE = TEXT_KEYS = "id", "genre"
@@ -119,28 +121,53 @@ def _feature_entries(
     return entries | ({scaled: example_proto.floats_entry(scaled, scale)} if is_scaled(dtype) else {})
 
 
-def relabelled(serialized: bytes, id: str, genre: str) -> bytes:
-    """A serialised record with another id and genre, and its features' bytes as they are."""
-    entries = {key: example_proto.entry_of(key, feature) for key, feature in example_proto.parse(serialized).items()}
-    entries |= {key: example_proto.bytes_entry(key, text.encode()) for key, text in ((ID, id), (GENRE, genre))}
+def with_genre(serialized: bytes, content_hash: str, genre: str) -> bytes:
+    """A recording's serialised record with this genre; its features' bytes stay as they are.
+
+    Raises
+    ------
+    SpectroshardError
+        It is the record of another recording.
+    """
+    parsed = example_proto.parse(serialized)
+    found_id, found_genre = (_text(parsed, key) for key in TEXT_KEYS)
+    if found_id != record_id(content_hash, found_genre):
+        raise SpectroshardError(f"record {found_id} of genre {found_genre!r} is not one of recording {content_hash}")
+    if found_genre == genre:
+        return serialized
+    entries = {key: example_proto.entry_of(key, feature) for key, feature in parsed.items()}
+    entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode())
+    entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode())
     return example_proto.head(entries) + b"".join(entries[key].begin for key in sorted(entries))
 
 
-def id_of(serialized: bytes) -> str:
-    """The id of a serialised record."""
-    return str(example_proto.parse(serialized)[ID].bytes_list.value[0].decode())
+def chunks(serialized: bytes) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
+    """Each feature's name and values, restored to float32, a chunk of rows at a time."""
+    entries = example_proto.parse(serialized)
+    for name in _feature_names(entries):
+        stored, scale = _stored(entries, name)
+        yield name, (dequantise(stored[rows], scale) for rows in spooled.row_chunks(stored))
 
 
 def decode(serialized: bytes) -> Record:
     """The record of a serialised Example, its features restored to float32."""
     entries = example_proto.parse(serialized)
-    id, genre = (entries[key].bytes_list.value[0].decode() for key in TEXT_KEYS)
-    names = [key.removesuffix(feature_key("", DATA)) for key in sorted(entries) if key.endswith(feature_key("", DATA))]
-    return Record(id, genre, {name: _decode_feature(entries, name) for name in names})
+    id, genre = (_text(entries, key) for key in TEXT_KEYS)
+    return Record(id, genre, {name: dequantise(*_stored(entries, name)) for name in _feature_names(entries)})
 
 
-def _decode_feature(entries: Mapping[str, Any], name: str) -> NDArray[np.float32]:
+def _text(entries: Mapping[str, Any], key: str) -> str:
+    return str(entries[key].bytes_list.value[0].decode())
+
+
+def _feature_names(entries: Mapping[str, Any]) -> list[str]:
+    return [key.removesuffix(feature_key("", DATA)) for key in sorted(entries) if key.endswith(feature_key("", DATA))]
+
+
+def _stored(entries: Mapping[str, Any], name: str) -> tuple[NDArray[Any], Any]:
+    """A feature as it is stored, shape (frames, bins), and its scale."""
     data, shape, dtype, scale = (feature_key(name, part) for part in (DATA, SHAPE, DTYPE, SCALE))
-    stored = np.frombuffer(entries[data].bytes_list.value[0], entries[dtype].bytes_list.value[0].decode())
-    stored = stored.reshape(tuple(entries[shape].int64_list.value))
-    return dequantise(stored, entries[scale].float_list.value if scale in entries else ())
+    stored = np.frombuffer(entries[data].bytes_list.value[0], _text(entries, dtype))
+    return stored.reshape(tuple(entries[shape].int64_list.value)), entries[
+        scale
+    ].float_list.value if scale in entries else ()

@@ -1,5 +1,6 @@
 """TFRecord framing: length, checksum, content, checksum."""
 
+import io
 import struct
 from collections.abc import Iterable, Iterator
 from typing import IO
@@ -9,8 +10,8 @@ import google_crc32c
 from pipelines.common.errors import SpectroshardError
 
 
-def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
-    """Appends one record to a TFRecord file.
+def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> int:
+    """Appends one record to a TFRecord file, and gives how many bytes that took.
 
     Parameters
     ----------
@@ -25,6 +26,7 @@ def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
     >>> import io
     >>> file = io.BytesIO()
     >>> write_record(file, 5, [b"spe", b"ct"])
+    21
     >>> list(read_records(io.BytesIO(file.getvalue())))
     [b'spect']
     """
@@ -35,6 +37,21 @@ def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> None:
         file.write(piece)
         crc = google_crc32c.extend(crc, piece)
     file.write(_masked(crc))
+    return len(header) + 4 + length + 4
+
+
+def content_of(framed: bytes) -> bytes:
+    """The content of one record with its framing.
+
+    Raises
+    ------
+    SpectroshardError
+        It is not one whole record.
+    """
+    found = list(read_records(io.BytesIO(framed)))
+    if len(found) != 1:
+        raise SpectroshardError(f"{len(framed)} bytes hold {len(found)} TFRecords, expected one")
+    return found[0]
 
 
 def read_records(file: IO[bytes]) -> Iterator[bytes]:

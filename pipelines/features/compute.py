@@ -9,6 +9,9 @@ from pipelines.common.arrays import spooled
 from pipelines.common.arrays.spooled import FrameArray
 from pipelines.features.schema import Features
 
+VERSION = 1
+"""To be raised with every change that gives a recording other features: datasets then read their files again."""
+
 
 def compute(samples: FrameArray, sample_rate_hz: int, features: Features) -> dict[str, NDArray[np.float32]]:
     """Computes the features of a recording, in memory.

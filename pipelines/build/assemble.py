@@ -1,0 +1,169 @@
+"""Assembling shards: records' bytes are copied from where they lie, and each shard gets the name of its content."""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import apache_beam as beam
+from apache_beam.metrics.metric import Metrics
+
+from pipelines.build.make_record import Recipe, RecordMaker
+from pipelines.build.plan import RECORDS, RecordToWrite, digest_of
+from pipelines.build.progress import WRITE, Tally
+from pipelines.build.run import STAGING, Run
+from pipelines.common import checksum, parquet, storage
+from pipelines.common.beam.workers import WorkerDoFn
+from pipelines.common.errors import SpectroshardError
+from pipelines.common.section import Section
+from pipelines.dataset import records, tfrecord
+from pipelines.dataset.dataset import Shard, Sums
+from pipelines.split.shards import SUFFIX
+
+
+class Assembled(Section):
+    """A shard that was written.
+
+    Attributes
+    ----------
+    planned : str
+        What the plan called it.
+    shard : Shard
+    lengths : tuple of int
+        The bytes of each record, its framing included, in their order.
+    sums : dict of Sums
+        Of each feature.
+    """
+
+    planned: str
+    shard: Shard
+    lengths: tuple[int, ...]
+    sums: dict[str, Sums]
+
+
+class AssembleShards(beam.PTransform):  # type: ignore[misc]
+    """Writes the shards that are new."""
+
+    def expand(self, plan: beam.PCollection[str]) -> beam.PCollection[str]:
+        """The run's URL to what the plan called each shard."""
+        return (
+            plan
+            | "List shards" >> beam.FlatMap(_shards)
+            | "Spread shards" >> beam.Reshuffle()
+            | "Write shards" >> beam.ParDo(AssembleShard())
+        )
+
+
+def _shards(url: str) -> Iterator[tuple[str, int]]:
+    run = Run(url)
+    if run.outcome() is None:
+        for number in range(parquet.group_count(run.path(f"plan/{RECORDS}.parquet"))):
+            yield url, number
+
+
+class AssembleShard(WorkerDoFn):
+    """Writes a shard, unless it is there; counts its records."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._open = ExitStack()
+        self._maker = self._open.enter_context(RecordMaker())
+        self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory()))
+
+    def teardown(self) -> None:
+        self._open.close()
+
+    def process(self, element: tuple[str, int]) -> Iterator[str]:
+        run, number = Run(element[0]), element[1]
+        rows = parquet.read_group(run.path(f"plan/{RECORDS}.parquet"), RecordToWrite, number)
+        if not rows:
+            return
+        planned = rows[0].shard
+        with Tally(run, WRITE) as tally:
+            if found := _assembled_before(run, planned):
+                tally.add(found.shard.songs)
+            else:
+                result = self._assemble(run, rows, tally)
+                storage.write_bytes(result_url(run, planned), result.model_dump_json().encode())
+        yield planned
+
+    def _assemble(self, run: Run, rows: list[RecordToWrite], tally: Tally) -> Assembled:
+        path, sums, lengths = self._folder / "shard", Totals(), []
+        with storage.naming(str(path)), path.open("wb") as sink:
+            for row in rows:
+                serialized = self._serialized(row, run)
+                sums.add(serialized)
+                lengths.append(tfrecord.write_record(sink, len(serialized), [serialized]))
+                Metrics.counter("spectroshard", "written_songs").inc()
+                tally.add(1)
+        shard = _named(rows[0], len(rows), path, run)
+        storage.put_new(path, storage.join(run.request.output, shard.name))
+        return Assembled(planned=rows[0].shard, shard=shard, lengths=tuple(lengths), sums=sums.of_features())
+
+    def _serialized(self, row: RecordToWrite, run: Run) -> bytes:
+        """A record's bytes: copied, with another genre if need be; where they are no more, made again."""
+        if row.url:
+            try:
+                found = tfrecord.content_of(storage.read_bytes(row.url, row.offset, row.offset + row.length))
+                return records.with_genre(found, row.content_hash, row.genre)
+            except (FileNotFoundError, SpectroshardError):
+                pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
+        path = self._folder / "record"
+        made = self._maker.make(row.location, row.genre, Recipe.of(run.request.config), path)
+        if made.reading.content_hash != row.content_hash or not made.length:
+            found_now = made.reading.error or "it holds other audio"
+            raise SpectroshardError(
+                f"{row.location}: is not what it was when it was read ({found_now}); nothing is published,"
+                " run the same command again"
+            )
+        return tfrecord.content_of(path.read_bytes())
+
+
+def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
+    """A shard with the name of its content; one that is mended must have the name that it had."""
+    sha256 = checksum.sha256(str(path))
+    name = f"shards/{run.request.version:06d}/{row.fold}-{sha256[:16]}{SUFFIX}"
+    if row.shard in run.request.broken:
+        if row.shard.rpartition("/")[2] != name.rpartition("/")[2]:
+            raise SpectroshardError(
+                f"{row.shard}: is missing or damaged, and cannot be made again as it was ({name} came of it);"
+                " restore it from a copy, or build the dataset anew with it as --previous"
+            )
+        name = row.shard
+    return Shard(name=name, fold=row.fold, songs=songs, bytes=path.stat().st_size, sha256=sha256)
+
+
+class Totals:
+    """Each feature's sums over the frames of some records, as a reader will see them."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, list[Sums]] = defaultdict(list)
+
+    def add(self, serialized: bytes) -> None:
+        """Adds a record's."""
+        for name, chunks in records.chunks(serialized):
+            self._sums[name].append(Sums.total(map(Sums.of, chunks)))
+
+    def of_features(self) -> dict[str, Sums]:
+        """All of each feature."""
+        return {name: Sums.total(parts) for name, parts in sorted(self._sums.items())}
+
+
+def _assembled_before(run: Run, planned: str) -> Assembled | None:
+    """What an earlier attempt, or a run that was stopped, has left of this shard, if its file is what it says."""
+    url = result_url(run, planned)
+    if not storage.version(url):
+        return None
+    result = Assembled.model_validate_json(storage.read_bytes(url))
+    try:
+        found = checksum.sha256(storage.join(run.request.output, result.shard.name))
+    except FileNotFoundError:
+        return None
+    return result if found == result.shard.sha256 else None
+
+
+def result_url(run: Run, planned: str) -> str:
+    """Where the result of a planned shard is."""
+    name = planned.rpartition("/")[2]
+    return storage.join(run.request.output, f"{STAGING}/shards/{digest_of(run)[:16]}/{name}.json")

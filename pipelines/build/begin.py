@@ -1,0 +1,196 @@
+"""The beginning of a run: the corpus is listed, and what is known of it already is looked up."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
+from importlib.metadata import version as package_version
+
+from pipelines.audio.decode import UNREADABLE
+from pipelines.build import refusals, staging
+from pipelines.build.make_record import CRASHED
+from pipelines.build.run import RUNS, STAGING, Listed, Request, Run
+from pipelines.common import checksum, output_folder, parquet, storage
+from pipelines.common.section import digest
+from pipelines.config import SPLITS, BuildConfig
+from pipelines.copies import fingerprint
+from pipelines.copies.search import SEARCH_VERSION
+from pipelines.corpus import listing, root
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import REJECTED, Entry, File
+from pipelines.dataset.readings import Reading
+from pipelines.features import compute
+
+_LEAST_FILES, _MOST_PARTS = 8, 1000
+_PASSING = (UNREADABLE.name, CRASHED.name)
+
+
+OWN_NAMES = (
+    *(RUNS, STAGING, "shards", "tables", versions.FOLDER, Dataset.json_name()),
+    *(f"{split}.txt" for split in SPLITS),
+)
+"""What may lie in a dataset's folder."""
+
+
+def check(config: BuildConfig, output: str) -> None:
+    """Refuses at once, and before anything is written, what cannot be built.
+
+    Raises
+    ------
+    UsageError
+        There is no such corpus, or the output holds something else or lies in the music's own folder.
+    """
+    listing.check_input(config.corpus.input)
+    refusals.refuse_output_in_corpus(output, config.corpus.input)
+    output_folder.refuse_other_files(output, "build", own=OWN_NAMES)
+    parent_of(config, output)
+
+
+def parent_of(config: BuildConfig, output: str) -> Dataset | None:
+    """The version that a build goes on from: the newest in its output, or else that of `build.previous`.
+
+    Raises
+    ------
+    UsageError
+        This configuration cannot go on from it.
+    """
+    newest = versions.newest(output)
+    if newest:
+        refusals.refuse_other_previous(newest, config)
+    elif config.build.previous:
+        newest = versions.load(config.build.previous)
+    if newest:
+        refusals.refuse_other_lineage(newest, config)
+    return newest
+
+
+def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_content: bool) -> Run | None:
+    """Lists the corpus, and begins a run; None where the parent is of just this.
+
+    Parameters
+    ----------
+    config : BuildConfig
+    output : str
+    parent : Dataset
+    verify_content : bool
+        Whether files are read, and shards too, that seem to be as they were.
+    """
+    entries = listing.list_files(config.corpus)
+    corpus_root = root.root_of(config.corpus)
+    listed = [_listed(entry, corpus_root) for entry in entries]
+    is_own = parent is not None and parent.url == output
+    request = Request(
+        config=config,
+        output=output,
+        version=parent.version + 1 if parent and is_own else 1,
+        parent=parent.name if parent else "",
+        root=corpus_root,
+        listing=digest(
+            [[file.path, file.uri, file.genre, file.song, file.artist, file.fold, file.version] for file in listed]
+        ),
+        reading=reading_digest(config),
+        songs_to_read=0,
+        broken=tuple(_broken(parent, verify_content)) if parent and is_own else (),
+    )
+    known = _known(parent, request)
+    if parent and is_own and not verify_content and _is_up_to_date(parent, request, known):
+        return None
+    run = Run.new(output)
+    staged = _staged_keys(storage.join(output, f"{STAGING}/{request.reading[:16]}"))
+    unread = [
+        file
+        for file in listed
+        if file.status != REJECTED
+        and (file.uri, file.version) not in staged
+        and (verify_content or not _is_known(known.get(file.uri), file))
+    ]
+    by_bytes = _of_sizes(known.values(), {_size(file.version) for file in unread})
+    sizes = {_size(reading.version) for reading in by_bytes}
+    unread = [replace(file, may_be_known=_size(file.version) in sizes) for file in _unpacked(unread, config, run)]
+    parquet.write(run.listing, Listed, listed)
+    parquet.write(run.known, Reading, by_bytes)
+    storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(unread)))
+    run.begin(request.model_copy(update={"songs_to_read": len(unread)}))
+    return run
+
+
+def reading_digest(config: BuildConfig) -> str:
+    """A digest of all that decides what reading a file gives: configuration, decoders, features and fingerprint."""
+    decoders = {name: package_version(name) for name in ("soundfile", "soxr", "imageio-ffmpeg")}
+    return digest([config.record_values(), decoders, compute.VERSION, fingerprint.VERSION])
+
+
+def _listed(entry: Entry, corpus_root: str) -> Listed:
+    told = {field.name: getattr(entry.file, field.name) for field in fields(File)}
+    told["uri"] = root.relative(entry.file.uri, corpus_root)
+    return Listed(**told, location=entry.location, version=entry.version)
+
+
+def _broken(parent: Dataset, verify_content: bool) -> Iterator[str]:
+    """The parent's shards that are not as they were published: by their sizes or, if need be, by their content."""
+    sizes = storage.sizes(storage.join(parent.url, "shards"))
+    for shard in parent.shards:
+        if sizes.get(shard.name.removeprefix("shards/")) != shard.bytes or (
+            verify_content and checksum.sha256(storage.join(parent.url, shard.name)) != shard.sha256
+        ):
+            yield shard.name
+
+
+def _known(parent: Dataset | None, request: Request) -> dict[str, Reading]:
+    if parent is None or parent.reading != request.reading:
+        return {}
+    return {reading.uri: reading for reading in parent.readings()}
+
+
+def _is_known(reading: Reading | None, file: File) -> bool:
+    return (
+        reading is not None
+        and isinstance(file, Listed)
+        and reading.version == file.version
+        and not _is_passing(reading)
+    )
+
+
+def _is_passing(reading: Reading) -> bool:
+    """Whether what went wrong may be over by now."""
+    return reading.is_rejected and reading.reason in _PASSING
+
+
+def _is_up_to_date(parent: Dataset, request: Request, known: dict[str, Reading]) -> bool:
+    asked = request.config.model_copy(update={"build": parent.config.build})
+    return (
+        (parent.listing, parent.root, parent.reading, parent.search.version, parent.config)
+        == (request.listing, request.root, request.reading, SEARCH_VERSION, asked)
+        and not request.broken
+        and not any(map(_is_passing, known.values()))
+    )
+
+
+def _staged_keys(folder: str) -> set[tuple[str, str]]:
+    """The URIs and versions of files that stopped runs have read, and that are not to be tried again."""
+    rows = staging.read(staging.tables(folder), [field.name for field in fields(Reading)])
+    return {(each.uri, each.version) for each in parquet.rows_of(rows, Reading) if not _is_passing(each)}
+
+
+def _of_sizes(readings: Iterator[Reading], sizes: set[str]) -> list[Reading]:
+    """The readings of files that had one of some sizes: one of them may be a file that was renamed, or copied."""
+    return [each for each in readings if each.bytes_hash and _size(each.version) in sizes]
+
+
+def _size(version: str) -> str:
+    return version.partition("-")[0]
+
+
+def _unpacked(files: Sequence[Listed], config: BuildConfig, run: Run) -> list[Listed]:
+    """Files with locations that workers can read: members of a tar archive are unpacked for that."""
+    url = config.corpus.input
+    if not files or not listing.is_tar(url):
+        return list(files)
+    location_of = listing.unpack(url, {file.location for file in files}, run.path("unpacked"))
+    return [replace(file, location=location_of[file.location]) for file in files]
+
+
+def _parts(files: Sequence[Listed]) -> list[Sequence[Listed]]:
+    """Files in parts: many enough to share out, few enough to list."""
+    size = max(_LEAST_FILES, math.ceil(len(files) / _MOST_PARTS))
+    return [files[start : start + size] for start in range(0, len(files), size)]

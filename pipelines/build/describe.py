@@ -1,0 +1,195 @@
+"""The description of the version that a run has made: everything is counted against the plan, and looked at."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import accumulate
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.build import staging
+from pipelines.build.assemble import Assembled, result_url
+from pipelines.build.plan import COPIES, HISTORY, SONGS, planned_shards
+from pipelines.build.run import Run
+from pipelines.common import parquet, storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.config import BuildConfig
+from pipelines.copies.search import RECALL, SEARCH_VERSION
+from pipelines.dataset import dataset as tables
+from pipelines.dataset import ledger
+from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
+from pipelines.dataset.ledger import DUPLICATE, Copy, File, written
+from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.shard_sums import ShardSums
+
+_MOST_FINGERPRINT_FILES = 8
+
+
+def describe(run: Run) -> Dataset:
+    """The version that a run has made; its tables are written for that."""
+    request, parent = run.request, run.parent
+    results = _results(run)
+    before = {shard.name: shard for shard in parent.shards} if parent and parent.url == request.output else {}
+    files = _placed(parquet.read(run.path(f"plan/{SONGS}.parquet"), File), results)
+    shard_of = before | {result.shard.name: result.shard for result in results}
+    shards = tuple(shard_of[name] for name in sorted({file.shard for file in written(files)}))
+    _check_shards(request.output, shards)
+    sums = _sums(shards, results, parent)
+    rows = {
+        tables.SONGS: [(File, files)],
+        tables.HISTORY: [(File, parquet.read(run.path(f"plan/{HISTORY}.parquet"), File))],
+        tables.COPIES: [(Copy, parquet.read(run.path(f"plan/{COPIES}.parquet"), Copy))],
+        tables.READINGS: [(Reading, parquet.read(run.readings, Reading))],
+        tables.SUMS: [(ShardSums, sums)],
+    }
+    written_tables = {
+        name: tuple(_write_table(request.output, name, kind, some) for kind, some in parts)
+        for name, parts in rows.items()
+    }
+    return Dataset(
+        url=request.output,
+        version=request.version,
+        ancestors=(*parent.ancestors, parent.digest) if parent else (),
+        config=request.config,
+        root=request.root,
+        listing=request.listing,
+        reading=request.reading,
+        genres=tuple(sorted({file.genre for file in written(files)})),
+        features=_features(request.config),
+        folds=_folds(files, shards, sums, list(request.config.features.chosen)),
+        shards=shards,
+        tables=written_tables | {tables.FINGERPRINTS: _fingerprints(run, parent)},
+        search=_search(run),
+        shown=len(files),
+        duplicates=sum(file.status == DUPLICATE for file in files),
+        rejected=ledger.count_rejects(files),
+    )
+
+
+def _results(run: Run) -> list[Assembled]:
+    """What became of each shard of the plan."""
+    urls = [result_url(run, planned) for planned in planned_shards(run)]
+    return [Assembled.model_validate_json(storage.read_bytes(url)) for url in urls]
+
+
+def _placed(files: Sequence[File], results: Sequence[Assembled]) -> list[File]:
+    """Files with the places of their records; a duplicate is where its original is."""
+    place_of: dict[tuple[str, str], tuple[str, int, int]] = {}
+    members: dict[str, list[str]] = defaultdict(list)
+    for file in written(files):
+        members[file.shard].append(file.record)
+    for result in results:
+        ids, lengths = sorted(members[result.planned]), result.lengths
+        if len(ids) != len(lengths):
+            raise SpectroshardError(f"{result.shard.name}: has {len(lengths)} records, the plan has {len(ids)} in it")
+        for record, length, end in zip(ids, lengths, accumulate(lengths), strict=True):
+            place_of[result.planned, record] = result.shard.name, end - length, length
+    return [
+        replace(file, shard=place[0], offset=place[1], length=place[2])
+        if (place := place_of.get((file.shard, file.record)))
+        else file
+        for file in files
+    ]
+
+
+def _check_shards(output: str, shards: Sequence[Shard]) -> None:
+    """Looks at every shard that is to be published: the version must not name what is not there."""
+    sizes = storage.sizes(storage.join(output, "shards"))
+    for shard in shards:
+        found = sizes.get(shard.name.removeprefix("shards/"))
+        if found != shard.bytes:
+            there = "is missing" if found is None else f"has {found} bytes, expected {shard.bytes}"
+            raise SpectroshardError(
+                f"{storage.join(output, shard.name)}: {there}; nothing is published, run the same command again"
+            )
+
+
+def _sums(shards: Sequence[Shard], results: Sequence[Assembled], parent: Dataset | None) -> list[ShardSums]:
+    """The sums of every shard, those that stay from the parent's table."""
+    rows = {
+        (result.shard.name, feature): ShardSums.of(result.shard.name, feature, sums)
+        for result in results
+        for feature, sums in result.sums.items()
+    }
+    kept = {shard.name for shard in shards}
+    if parent:
+        earlier = {(row.shard, row.feature): row for row in parent.rows(tables.SUMS, ShardSums) if row.shard in kept}
+        rows = earlier | rows
+    return [rows[key] for key in sorted(rows)]
+
+
+def _folds(
+    files: Sequence[File], shards: Sequence[Shard], sums: Sequence[ShardSums], features: Sequence[str]
+) -> dict[str, Fold]:
+    members: dict[str, list[File]] = defaultdict(list)
+    for file in written(files):
+        members[file.fold].append(file)
+    fold_of = {shard.name: shard.fold for shard in shards}
+    parts: dict[tuple[str, str], list[Sums]] = defaultdict(list)
+    for row in sums:
+        parts[fold_of[row.shard], row.feature].append(row.sums)
+    return {
+        fold: Fold(
+            songs=dict(sorted(Counter(file.genre for file in members[fold]).items())),
+            duration_s=sum(file.duration_s for file in members[fold]),
+            sums={name: Sums.total(parts[fold, name]) for name in features},
+        )
+        for fold in sorted(members)
+    }
+
+
+def _features(config: BuildConfig) -> dict[str, FeatureInfo]:
+    return {
+        name: FeatureInfo(
+            bins=feature.bins,
+            frame_rate_hz=feature.frame_rate_hz(config.audio.sample_rate_hz),
+            dtype=config.shards.dtype,
+        )
+        for name, feature in config.features.chosen.items()
+    }
+
+
+def _write_table(output: str, table: str, kind: type[Any], rows: Sequence[Any]) -> Table:
+    return _write(output, table, len(rows), parquet.encode(kind, rows))
+
+
+def _write(output: str, table: str, rows: int, content: bytes) -> Table:
+    entry = Table.of(table, rows, content)
+    storage.write_bytes(storage.join(output, entry.name), content)
+    return entry
+
+
+def _fingerprints(run: Run, parent: Dataset | None) -> tuple[Table, ...]:
+    """The files of the fingerprints: the parent's, and one of those that are new; many are merged."""
+    earlier = parent.tables[tables.FINGERPRINTS] if parent else ()
+    known = [parent.arrow(part) for part in earlier] if parent else []
+    wanted = parquet.table(storage.read_bytes(run.path("contents.parquet"))).column("content_hash").combine_chunks()
+    names = ["content_hash", "fingerprint"]
+    staged = staging.read(staging.tables(run.staging), names)
+    is_new = pc.is_in(staged["content_hash"], wanted)
+    for part in known:
+        is_new = pc.and_not(is_new, pc.is_in(staged["content_hash"], part["content_hash"].combine_chunks()))
+    new = _once(staged.filter(is_new))
+    is_elsewhere = parent is not None and parent.url != run.request.output
+    if is_elsewhere or len(earlier) >= _MOST_FINGERPRINT_FILES:
+        new, earlier = _once(pa.concat_tables([*(part.select(names) for part in known), new])), ()
+    if not len(new) and earlier:
+        return earlier
+    return (*earlier, _write(run.request.output, tables.FINGERPRINTS, len(new), parquet.encode_table(new, Fingerprint)))
+
+
+def _once(rows: pa.Table) -> pa.Table:
+    """Rows sorted by content hash, each content once."""
+    rows = rows.sort_by("content_hash")
+    contents = rows["content_hash"].to_pylist()
+    return rows.filter(
+        pa.array([at == 0 or contents[at - 1] != content for at, content in enumerate(contents)], pa.bool_())
+    )
+
+
+def _search(run: Run) -> Search:
+    """How copies were searched for."""
+    readings = [each for each in parquet.read(run.readings, Reading) if not each.is_rejected]
+    return Search(version=SEARCH_VERSION, recordings=len(readings), without_fingerprint=0, recall=RECALL)

@@ -1,0 +1,85 @@
+"""Gathering what is known of the files of a run: one reading each, of earlier versions or staged."""
+
+from dataclasses import dataclass, fields
+
+from pipelines.build import staging
+from pipelines.build.run import Listed, Run
+from pipelines.common import parquet, storage
+from pipelines.copies.search import SEARCH_VERSION, Comparison
+from pipelines.dataset.dataset import FINGERPRINTS, Dataset
+from pipelines.dataset.ledger import REJECTED
+from pipelines.dataset.readings import Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A recording, by its content hash."""
+
+    content_hash: str
+
+
+_COLUMNS = [field.name for field in fields(Reading)]
+
+
+def gather(url: str) -> str:
+    """Writes the readings of a run's files, and what is to be searched for copies.
+
+    Parameters
+    ----------
+    url : str
+        The run's.
+
+    Returns
+    -------
+    str
+        The folder of the search for copies.
+
+    Raises
+    ------
+    RuntimeError
+        A file has no reading.
+    """
+    run = Run(url)
+    parent, staged = run.parent, staging.tables(run.staging)
+    files = parquet.read(run.listing, Listed)
+    readings = _readings(run, parent, staged, {(file.uri, file.version) for file in files})
+    for file in files:
+        if file.status != REJECTED and file.uri not in readings:
+            raise RuntimeError(f"{file.location}: was not read")
+    parquet.write(run.readings, Reading, (readings[uri] for uri in sorted(readings)))
+    _search(run, parent, staged, readings)
+    return run.search
+
+
+def _readings(run: Run, parent: Dataset | None, staged: list[str], wanted: set[tuple[str, str]]) -> dict[str, Reading]:
+    """The reading of each wanted file by its URI: a staged one, else the parent's."""
+    found: dict[str, Reading] = {}
+    for reading in parquet.rows_of(staging.read(staged, _COLUMNS), Reading):
+        if (reading.uri, reading.version) in wanted:
+            # Of several attempts' readings the least counts, whoever made it.
+            found[reading.uri] = min(reading, found.get(reading.uri, reading), key=_preference)
+    if parent and parent.reading == run.request.reading:
+        for reading in parent.readings():
+            if (reading.uri, reading.version) in wanted:
+                found.setdefault(reading.uri, reading)
+    return found
+
+
+def _preference(reading: Reading) -> tuple[object, ...]:
+    # What could be used once can be used: a file that could not be read at first may be mended.
+    return reading.is_rejected, *(getattr(reading, name) for name in _COLUMNS)
+
+
+def _search(run: Run, parent: Dataset | None, staged: list[str], readings: dict[str, Reading]) -> None:
+    """Says what is to be searched: the recordings that are used or remembered, of which only some are new."""
+    contents = {reading.content_hash for reading in readings.values() if not reading.is_rejected}
+    known: list[str] = []
+    if parent:
+        contents |= {row.content_hash for row in [*parent.ledger(), *parent.history()] if row.fold}
+        known = [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]]
+    wanted = run.path("contents.parquet")
+    parquet.write(wanted, Content, map(Content, sorted(contents)))
+    is_continued = parent is not None and parent.search.version == SEARCH_VERSION
+    Comparison(
+        known=tuple(known if is_continued else ()), new=tuple(staged if is_continued else known + staged), wanted=wanted
+    ).save(run.search)

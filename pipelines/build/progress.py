@@ -1,0 +1,103 @@
+"""The progress of a run: how many songs each step has done, as its workers write it down once a second."""
+
+import contextlib
+import json
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pipelines.build.run import Run
+from pipelines.common import storage
+from pipelines.common.output.progress import Progress
+
+READ, WRITE = "read", "write"
+"""The steps that count songs."""
+
+_EVERY_S = 1.0
+
+
+class Tally(contextlib.AbstractContextManager["Tally"]):
+    """How many songs one attempt at a part of a step has done.
+
+    What an attempt that failed had counted is counted again by the next: it is shown to people and decides nothing.
+
+    Parameters
+    ----------
+    run : Run
+    step : str
+    """
+
+    def __init__(self, run: Run, step: str):
+        self._url = run.path(f"progress/{step}-{uuid.uuid4().hex}.json")
+        self._done, self._written, self._written_s = 0, 0, time.monotonic()
+
+    def add(self, songs: int) -> None:
+        """Counts some more."""
+        self._done += songs
+        if time.monotonic() - self._written_s >= _EVERY_S:
+            self._write()
+
+    def _write(self) -> None:
+        if self._done != self._written:
+            storage.write_bytes(self._url, json.dumps(self._done).encode())
+        self._written, self._written_s = self._done, time.monotonic()
+
+    def __exit__(self, *_: Any) -> None:
+        self._write()
+
+
+def done(run: Run, step: str) -> int:
+    """How many songs a step has done."""
+    names = [name for name in storage.names(run.path("progress")) if name.startswith(f"{step}-")]
+    return sum(int(json.loads(storage.read_bytes(run.path(f"progress/{name}")))) for name in names)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A step as it is shown: what it is called, of how many songs, and how many are done."""
+
+    verb: str
+    songs: int
+    done: Callable[[], int]
+
+
+class RunProgress(contextlib.AbstractContextManager["RunProgress"]):
+    """Shows, for as long as a `with` block runs, how far a run is, wherever its workers are.
+
+    Parameters
+    ----------
+    run : Run
+    songs_to_write : callable
+        Returns how many songs the plan has, once there is one; None until then.
+    """
+
+    def __init__(self, run: Run, songs_to_write: Callable[[], int | None]):
+        self._run, self._songs_to_write = run, songs_to_write
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._shown = contextlib.ExitStack()
+
+    def __enter__(self) -> "RunProgress":
+        self._show(_Shown("Read songs", self._run.request.songs_to_read, lambda: done(self._run, READ)))
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
+        self._stopped.set()
+        self._thread.join()
+        self._shown.__exit__(kind, error, trace)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(_EVERY_S):
+            songs = self._songs_to_write()
+            if songs is not None:
+                self._show(_Shown("Write songs", songs, lambda: done(self._run, WRITE)))
+                return
+
+    def _show(self, step: _Shown) -> None:
+        self._shown.close()
+        if step.songs:
+            self._shown.enter_context(Progress(step.verb, step.songs, lambda: min(step.done(), step.songs), "song"))

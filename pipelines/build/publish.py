@@ -1,0 +1,47 @@
+"""Publishing: what a run has made is committed as a version, if it is new and nobody else was faster."""
+
+from pipelines.build.describe import describe
+from pipelines.build.run import STAGING, Outcome, Run
+from pipelines.common import storage
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import Dataset
+
+
+def publish(url: str) -> str:
+    """Commits a run's version, unless its plan was refused, and writes the outcome.
+
+    Parameters
+    ----------
+    url : str
+        The run's.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    SpectroshardError
+        A shard is missing, or is not what its writer said.
+    """
+    run = Run(url)
+    if run.outcome() is not None:
+        return url
+    dataset, parent = describe(run), run.parent
+    if parent and parent.url == dataset.url and _says_the_same(dataset, parent):
+        run.end(Outcome(status="up to date", version=parent.version))
+    elif versions.commit(dataset):
+        versions.mend_copies(dataset)
+        run.end(Outcome(status="published", version=dataset.version))
+    else:
+        run.end(run.superseded())
+        return url
+    storage.remove(storage.join(dataset.url, STAGING))
+    return url
+
+
+def _says_the_same(dataset: Dataset, parent: Dataset) -> bool:
+    same = {"version": parent.version, "ancestors": parent.ancestors}
+    same |= {"config": dataset.config.model_copy(update={"build": parent.config.build})}
+    return dataset.model_copy(update=same) == parent

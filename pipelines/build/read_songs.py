@@ -1,0 +1,102 @@
+"""Reading songs: every file that is not known yet is decoded once, and its finished record is staged."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.metrics.metric import Metrics
+
+from pipelines.audio import decode
+from pipelines.build import staging
+from pipelines.build.make_record import Made, Recipe, RecordMaker, file_hash, rejected_reading
+from pipelines.build.progress import READ, Tally
+from pipelines.build.run import Listed, Run
+from pipelines.common import parquet, storage
+from pipelines.common.beam.workers import WorkerDoFn
+from pipelines.common.errors import FileError
+from pipelines.dataset.readings import Reading, StagedReading
+
+
+class ReadSongs(beam.PTransform):  # type: ignore[misc]
+    """Reads the files that a run is to read, and stages their readings and records."""
+
+    def expand(self, run: beam.PCollection[str]) -> beam.PCollection[int]:
+        """The run's URL to how many files each part had."""
+        return (
+            run
+            | "List parts" >> beam.FlatMap(_parts)
+            | "Spread parts" >> beam.Reshuffle()
+            | "Read songs" >> beam.ParDo(ReadPart())
+        )
+
+
+def _parts(url: str) -> Iterator[tuple[str, int]]:
+    for part in range(parquet.group_count(Run(url).reads)):
+        yield url, part
+
+
+class ReadPart(WorkerDoFn):
+    """Reads the files of a part that are not staged yet; counts songs, their seconds, and rejects by reason."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._open = ExitStack()
+        self._maker = self._open.enter_context(RecordMaker())
+        self._record = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "record"
+        self._known: tuple[str, dict[str, Reading]] = "", {}
+
+    def teardown(self) -> None:
+        self._open.close()
+
+    def process(self, element: tuple[str, int]) -> Iterator[int]:
+        run, part = Run(element[0]), element[1]
+        files = parquet.read_group(run.reads, Listed, part)
+        folder = storage.join(run.staging, f"{run.name}/{part:06d}")
+        done = set(_keys(staging.read(staging.tables(folder), ["uri", "version"])))
+        recipe = Recipe.of(run.request.config)
+        with Tally(run, READ) as tally, staging.Stage(folder) as stage:
+            tally.add(sum((file.uri, file.version) in done for file in files))
+            for file in files:
+                if (file.uri, file.version) not in done:
+                    made = self._read(file, recipe, run)
+                    _count(made.reading)
+                    stage.add(_staged(file, made), self._record if made.length else None)
+                    tally.add(1)
+        yield len(files)
+
+    def _read(self, file: Listed, recipe: Recipe, run: Run) -> Made:
+        try:
+            with decode.local_copy(file.location) as path:
+                known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
+                if known is not None:
+                    return Made(known)
+                return self._maker.make(str(path), file.genre, recipe, self._record)
+        except FileError as error:
+            return Made(rejected_reading(error))
+
+    def _known_readings(self, run: Run) -> dict[str, Reading]:
+        """The readings, by the hash of their files' bytes, that a file may turn out to have."""
+        if self._known[0] != run.url:
+            self._known = run.url, {each.bytes_hash: each for each in parquet.read(run.known, Reading)}
+        return self._known[1]
+
+
+def _staged(file: Listed, made: Made) -> StagedReading:
+    told = {field.name: getattr(made.reading, field.name) for field in fields(Reading)}
+    told |= {"uri": file.uri, "version": file.version}
+    return StagedReading(**told, fingerprint=made.fingerprint, genre=file.genre)
+
+
+def _keys(rows: Any) -> list[tuple[str, str]]:
+    return list(zip(rows.column("uri").to_pylist(), rows.column("version").to_pylist(), strict=True))
+
+
+def _count(reading: Reading) -> None:
+    Metrics.counter("spectroshard", "songs").inc()
+    Metrics.counter("spectroshard", "seconds").inc(round(reading.duration_s))
+    if reading.is_rejected:
+        Metrics.counter("spectroshard", f"rejected_{reading.reason}").inc()

@@ -1,0 +1,191 @@
+"""A run of a build: a folder in which its steps leave for the next what is too large to travel through Beam."""
+
+import functools
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from pipelines.common import storage
+from pipelines.common.section import Section
+from pipelines.config import BuildConfig
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import File
+
+RUNS, STAGING = "runs", "staging"
+"""In a dataset's folder: the runs' own folders, and the records that are in no version yet."""
+
+OUTCOME_NAME = "outcome.json"
+
+
+class Request(Section):
+    """What a run is to do.
+
+    Attributes
+    ----------
+    config : BuildConfig
+    output : str
+        The dataset's folder.
+    version : int
+        What it is to publish.
+    parent : str
+        The version that it goes on from, as `D@7`; empty where there is none.
+    root, listing, reading : str
+        As in `Dataset`.
+    songs_to_read : int
+    broken : tuple of str
+        Shards of the parent that are missing or damaged, and are to be written again.
+    """
+
+    config: BuildConfig
+    output: str
+    version: int
+    parent: str
+    root: str
+    listing: str
+    reading: str
+    songs_to_read: int
+    broken: tuple[str, ...] = ()
+
+
+class Outcome(Section):
+    """How a run ended.
+
+    Attributes
+    ----------
+    status : 'published', 'up to date', 'refused' or 'superseded'
+    version : int
+        The newest version there is, as far as this run knows; 0 where there is none.
+    message : str
+        Why it was refused.
+    exit_code : int
+    """
+
+    status: Literal["published", "up to date", "refused", "superseded"]
+    version: int
+    message: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(File):
+    """A file of the listing.
+
+    Attributes
+    ----------
+    location, version : str
+        As in `Entry`.
+    may_be_known : bool
+        Whether a file of its size has been read before: then its bytes are compared before it is decoded.
+    """
+
+    location: str = ""
+    version: str = ""
+    may_be_known: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, and what is where in it."""
+
+    url: str
+
+    @classmethod
+    def new(cls, output: str) -> "Run":
+        """A run that begins now; the newest sorts last."""
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        return cls(storage.join(output, f"{RUNS}/{name}"))
+
+    @property
+    def name(self) -> str:
+        """Its id."""
+        return self.url.rpartition("/")[2]
+
+    def path(self, name: str) -> str:
+        """The URL of a file of the run."""
+        return storage.join(self.url, name)
+
+    @property
+    def listing(self) -> str:
+        """The table of all files that the corpus lists."""
+        return self.path("listing.parquet")
+
+    @property
+    def reads(self) -> str:
+        """The table of the files to be read, a row group for each part."""
+        return self.path("reads.parquet")
+
+    @property
+    def known(self) -> str:
+        """The table of readings that files of other names may turn out to have."""
+        return self.path("known.parquet")
+
+    @property
+    def readings(self) -> str:
+        """The table of what reading each listed file told."""
+        return self.path("readings.parquet")
+
+    @property
+    def search(self) -> str:
+        """The folder of the search for copies."""
+        return self.path("copies")
+
+    @property
+    def staging(self) -> str:
+        """The folder of all staged readings that this run can use, of earlier runs too."""
+        return storage.join(self.request.output, f"{STAGING}/{self.request.reading[:16]}")
+
+    @property
+    def request(self) -> Request:
+        """What it is to do."""
+        return _request(self.path("request.json"))
+
+    @property
+    def parent(self) -> Dataset | None:
+        """The version that it goes on from."""
+        return versions.load(self.request.parent) if self.request.parent else None
+
+    def begin(self, request: Request) -> None:
+        """Writes what it is to do."""
+        storage.write_bytes(self.path("request.json"), request.model_dump_json(indent=1).encode())
+
+    def is_superseded(self) -> bool:
+        """Whether another run has published the version that this one was to publish."""
+        return self.request.version in versions.numbers(self.request.output)
+
+    def superseded(self) -> Outcome:
+        """How it ends where another run was faster."""
+        newest = versions.numbers(self.request.output)[-1]
+        message = (
+            f"{self.request.output}: another build has published version {newest} in the meantime, this one nothing;"
+            " run the same command again to go on from there"
+        )
+        return Outcome(status="superseded", version=newest, message=message, exit_code=1)
+
+    def tidy(self) -> None:
+        """Removes what it and runs that have ended before it have left, but for its outcome."""
+        for name in storage.names(self.url):
+            if name != OUTCOME_NAME:
+                storage.remove(self.path(name))
+        folder = self.url.rpartition("/")[0]
+        for name in storage.names(folder):
+            other = Run(storage.join(folder, name))
+            if name != self.name and OUTCOME_NAME in storage.names(other.url):
+                storage.remove(other.url)
+
+    def outcome(self) -> Outcome | None:
+        """How it ended; None where it has not."""
+        if OUTCOME_NAME not in storage.names(self.url):
+            return None
+        return Outcome.model_validate(json.loads(storage.read_bytes(self.path(OUTCOME_NAME))))
+
+    def end(self, outcome: Outcome) -> None:
+        """Writes how it ended."""
+        storage.write_bytes(self.path(OUTCOME_NAME), outcome.model_dump_json(indent=1).encode())
+
+
+@functools.lru_cache(maxsize=16)
+def _request(url: str) -> Request:
+    return Request.model_validate_json(storage.read_bytes(url))

@@ -1,0 +1,54 @@
+"""What every worker of a pipeline does before it works, and how a step waits for all of another."""
+
+import ctypes
+
+import apache_beam as beam
+import threadpoolctl
+from apache_beam.transforms.combiners import CountCombineFn
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_LARGE_BYTES = 1 << 22  # above the arrays of a short song, for which a mapping each would cost time
+
+
+class WorkerDoFn(beam.DoFn):  # type: ignore[misc]
+    """A DoFn that works on large arrays: one thread of BLAS, and memory that goes back to the system."""
+
+    def setup(self) -> None:
+        import scipy.linalg  # noqa: F401 - only libraries that are loaded can be limited
+
+        # The runner shares out the cores: threads of BLAS's own would fight for them, and round by their number.
+        threadpoolctl.threadpool_limits(1, "blas")
+        # Large arrays go back to the system when they are freed, whatever lies beyond them.
+        call_glibc("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
+        call_glibc("mallopt", _TRIM_THRESHOLD, 2 * _LARGE_BYTES)
+
+    def start_bundle(self) -> None:
+        # A runner takes many threads in turn, and what one has freed is kept for it alone.
+        call_glibc("malloc_trim", 0)
+
+
+def call_glibc(name: str, *arguments: int) -> None:
+    """Calls a function of the C library, if it has it: others keep less memory to themselves."""
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function(*arguments)
+
+
+class AfterAll(beam.PTransform):  # type: ignore[misc]
+    """Waits for all elements of a collection, also where there are none, and gives one value.
+
+    Parameters
+    ----------
+    value : str
+        What is given then.
+    """
+
+    def __init__(self, value: str):
+        super().__init__()
+        self.value = value
+
+    def expand(self, elements: beam.PCollection[object]) -> beam.PCollection[str]:
+        """All elements to the one value."""
+        # A combination has a default. A GroupByKey of nothing would give nothing, and what follows would not happen.
+        counted = elements | "Wait for all" >> beam.CombineGlobally(CountCombineFn())
+        return counted | "Go on" >> beam.Map(lambda _, value: value, self.value)
