@@ -1,5 +1,6 @@
 import errno
 import os
+import pickle
 import uuid
 import zipfile
 from pathlib import Path
@@ -7,6 +8,15 @@ from pathlib import Path
 import pytest
 
 from pipelines.common import storage
+from pipelines.common.beam.failures import root_cause
+from pipelines.common.storage import filesystems
+
+
+def put_new(url, content):
+    local = Path(url).with_name("local")
+    local.parent.mkdir(exist_ok=True)
+    local.write_bytes(content)
+    storage.put_new(local, url)
 
 
 @pytest.fixture(params=["local", "memory"])
@@ -120,7 +130,7 @@ def test_a_zip_is_opened_once_until_it_changes(tmp_path, monkeypatch):
     pack(b"one", b"two")
     opened = []
     monkeypatch.setattr(
-        storage, "ZipFileSystem", lambda file, kind=storage.ZipFileSystem: opened.append(file) or kind(file)
+        filesystems, "ZipFileSystem", lambda file, kind=filesystems.ZipFileSystem: opened.append(file) or kind(file)
     )
     assert [read(0), read(1), read(0)] == [b"one", b"two", b"one"]
     assert len(opened) == 1
@@ -128,11 +138,47 @@ def test_a_zip_is_opened_once_until_it_changes(tmp_path, monkeypatch):
     assert read(0) == b"three"
 
 
-def test_a_full_disk_is_told_with_the_file_that_was_to_be_written(tmp_path, monkeypatch):
-    def full(_):
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [(errno.ENOSPC, "no space left on device (volume VOLUME)"), (errno.EIO, "input/output error")],
+)
+@pytest.mark.parametrize("write", [storage.write_bytes, storage.create, put_new])
+def test_a_fault_of_the_disk_is_told_with_the_file_that_was_to_be_written(tmp_path, monkeypatch, write, fault, told):
+    def fail(_):
+        raise OSError(fault, os.strerror(fault))
 
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/a.txt'"):
-        storage.write_bytes(str(tmp_path / "a.txt"), b"a")
-    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError) as caught:
+        write(str(tmp_path / "a.txt"), b"a")
+    volume = next(path for path in tmp_path.parents if path.is_mount())
+    assert root_cause(pickle.loads(pickle.dumps(caught.value))) == (
+        f"{tmp_path}/a.txt: {told.replace('VOLUME', str(volume))}"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == (["local"] if write is put_new else [])
+
+
+def test_an_error_of_others_keeps_its_words(tmp_path):
+    with pytest.raises(OSError, match=r"^magic$"), storage.writing(str(tmp_path / "a.txt")):
+        raise OSError("magic")
+
+
+def test_a_finished_file_is_moved(folder, tmp_path):
+    for content in (b"one", b"two"):
+        (tmp_path / "local").write_bytes(content)
+        url = storage.join(folder, "b/[ü] #1%.bin")
+        storage.put_new(tmp_path / "local", url)
+        assert not (tmp_path / "local").exists()
+        assert storage.names(storage.join(folder, "b")) == ["[ü] #1%.bin"]
+        assert storage.read_bytes(url) == content
+
+
+def test_a_finished_file_is_copied_from_another_disk(tmp_path, monkeypatch):
+    def replace(self, target, rename=Path.replace):
+        if self.name == "local":
+            raise OSError(errno.EXDEV, "Invalid cross-device link", str(self))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    put_new(str(tmp_path / "a/b"), b"one")
+    assert storage.names(str(tmp_path / "a")) == ["b"]
+    assert storage.read_bytes(str(tmp_path / "a/b")) == b"one"

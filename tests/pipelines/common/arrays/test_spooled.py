@@ -77,5 +77,5 @@ def test_a_full_disk_is_named(monkeypatch):
     with Path("/dev/full").open("r+b", buffering=0) as full:
         monkeypatch.setattr(tempfile, "TemporaryFile", lambda: full)
         array = spooled.SpooledArray((0, 1), np.dtype(np.float32))
-        with pytest.raises(OSError, match=f"No space left on device: '{tempfile.gettempdir()}'"):
+        with pytest.raises(OSError, match=rf"No space left on device \(volume /.*\): '{tempfile.gettempdir()}'"):
             array[0:] = np.zeros((1000, 1), np.float32)

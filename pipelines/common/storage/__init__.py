@@ -1,0 +1,33 @@
+"""Files anywhere fsspec reaches: whole reads, atomic writes, and local copies for libraries that need a path."""
+
+from pipelines.common.storage.conditional import create
+from pipelines.common.storage.faults import is_of_the_path, naming
+from pipelines.common.storage.filesystems import absolute, filesystem, is_local, join, url_of, version, zip_archive
+from pipelines.common.storage.listing import find, find_glob, is_folder, names, sizes
+from pipelines.common.storage.reading import local_copy, read_bytes
+from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
+
+__all__ = [
+    "absolute",
+    "create",
+    "filesystem",
+    "find",
+    "find_glob",
+    "is_folder",
+    "is_local",
+    "is_of_the_path",
+    "is_unfinished",
+    "join",
+    "local_copy",
+    "names",
+    "naming",
+    "put_new",
+    "read_bytes",
+    "remove",
+    "sizes",
+    "url_of",
+    "version",
+    "write_bytes",
+    "writing",
+    "zip_archive",
+]
