@@ -12,13 +12,14 @@ from apache_beam.metrics.metric import Metrics
 from pipelines.build.make_record import Recipe, RecordMaker
 from pipelines.build.plan import RECORDS, RecordToWrite, digest_of
 from pipelines.build.progress import WRITE, Tally
-from pipelines.build.run import STAGING, Run
+from pipelines.build.run import Run
 from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Shard, Sums
+from pipelines.dataset.layout import STAGING
 from pipelines.split.shards import SUFFIX
 
 

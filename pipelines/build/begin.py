@@ -8,14 +8,14 @@ from importlib.metadata import version as package_version
 from pipelines.audio.decode import UNREADABLE
 from pipelines.build import refusals, staging
 from pipelines.build.make_record import CRASHED
-from pipelines.build.run import RUNS, STAGING, Listed, Request, Run
+from pipelines.build.run import Listed, Request, Run
 from pipelines.common import checksum, output_folder, parquet, storage
 from pipelines.common.section import digest
-from pipelines.config import SPLITS, BuildConfig
+from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.search import SEARCH_VERSION
 from pipelines.corpus import listing, root
-from pipelines.dataset import versions
+from pipelines.dataset import layout, versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Entry, File
 from pipelines.dataset.readings import Reading
@@ -23,13 +23,6 @@ from pipelines.features import compute
 
 _LEAST_FILES, _MOST_PARTS = 8, 1000
 _PASSING = (UNREADABLE.name, CRASHED.name)
-
-
-OWN_NAMES = (
-    *(RUNS, STAGING, "shards", "tables", versions.FOLDER, Dataset.json_name()),
-    *(f"{split}.txt" for split in SPLITS),
-)
-"""What may lie in a dataset's folder."""
 
 
 def check(config: BuildConfig, output: str) -> None:
@@ -42,7 +35,7 @@ def check(config: BuildConfig, output: str) -> None:
     """
     listing.check_input(config.corpus.input)
     refusals.refuse_output_in_corpus(output, config.corpus.input)
-    output_folder.refuse_other_files(output, "build", own=OWN_NAMES)
+    output_folder.refuse_other_files(output, "build", own=layout.NAMES)
     parent_of(config, output)
 
 
@@ -96,7 +89,7 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     if parent and is_own and not verify_content and _is_up_to_date(parent, request, known):
         return None
     run = Run.new(output)
-    staged = _staged_keys(storage.join(output, f"{STAGING}/{request.reading[:16]}"))
+    staged = _staged_keys(storage.join(output, f"{layout.STAGING}/{request.reading[:16]}"))
     unread = [
         file
         for file in listed
@@ -128,9 +121,9 @@ def _listed(entry: Entry, corpus_root: str) -> Listed:
 
 def _broken(parent: Dataset, verify_content: bool) -> Iterator[str]:
     """The parent's shards that are not as they were published: by their sizes or, if need be, by their content."""
-    sizes = storage.sizes(storage.join(parent.url, "shards"))
+    sizes = storage.sizes(storage.join(parent.url, layout.SHARDS))
     for shard in parent.shards:
-        if sizes.get(shard.name.removeprefix("shards/")) != shard.bytes or (
+        if sizes.get(shard.name.removeprefix(f"{layout.SHARDS}/")) != shard.bytes or (
             verify_content and checksum.sha256(storage.join(parent.url, shard.name)) != shard.sha256
         ):
             yield shard.name

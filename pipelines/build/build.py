@@ -11,7 +11,7 @@ from pipelines.build.gather import gather
 from pipelines.build.progress import RunProgress
 from pipelines.build.publish import publish
 from pipelines.build.read_songs import ReadSongs
-from pipelines.build.run import RUNS, Run
+from pipelines.build.run import Run
 from pipelines.common import lease, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.beam.workers import AfterAll
@@ -20,6 +20,7 @@ from pipelines.config import BuildConfig
 from pipelines.copies.search import FindCopies
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import LEASE_NAME
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
     started_s = time.monotonic()
     output = storage.absolute(output)
     begin.check(config, output)
-    with lease.held(storage.join(output, f"{RUNS}/lease.json"), "build"):
+    with lease.held(storage.join(output, LEASE_NAME), "build"):
         parent = begin.parent_of(config, output)
         if (newest := versions.newest(output)) is not None:
             versions.mend_copies(newest)

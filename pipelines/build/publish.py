@@ -1,10 +1,11 @@
 """Publishing: what a run has made is committed as a version, if it is new and nobody else was faster."""
 
 from pipelines.build.describe import describe
-from pipelines.build.run import STAGING, Outcome, Run
+from pipelines.build.run import Outcome, Run
 from pipelines.common import storage
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import STAGING
 
 
 def publish(url: str) -> str:

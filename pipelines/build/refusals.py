@@ -28,12 +28,12 @@ def refuse_output_in_corpus(output: str, corpus: str) -> None:
 
 def refuse_other_previous(newest: Dataset, config: BuildConfig) -> None:
     """Refuses to go on from one dataset where another one is, unless that one has gone on from it already."""
-    if config.build.previous and (previous := versions.load(config.build.previous)).url != newest.url:
-        if previous.digest not in newest.ancestors:
-            raise UsageError(
-                f"{newest.url}: is a dataset that does not go on from {previous.name}, which --previous names;"
-                " leave --previous out to add a version to it, or give a new --output"
-            )
+    previous = versions.load(config.build.previous) if config.build.previous else newest
+    if previous.url != newest.url and previous.digest not in newest.ancestors:
+        raise UsageError(
+            f"{newest.url}: is a dataset that does not go on from {previous.name}, which --previous names;"
+            " leave --previous out to add a version to it, or give a new --output"
+        )
 
 
 def refuse_other_lineage(parent: Dataset, config: BuildConfig) -> None:
@@ -120,7 +120,3 @@ def refuse_lost(files: Sequence[File], earlier: Sequence[File]) -> None:
             f"{lost[0].path}{more}: could be read once and cannot now ({lost[0].error}); nothing is published:"
             " make it readable, or remove it from the corpus, and run the same command again"
         )
-
-
-def refuse_less_protection(parent, config):
-    pass

@@ -12,10 +12,8 @@ from pipelines.common.section import Section
 from pipelines.config import BuildConfig
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import RUNS, STAGING
 from pipelines.dataset.ledger import File
-
-RUNS, STAGING = "runs", "staging"
-"""In a dataset's folder: the runs' own folders, and the records that are in no version yet."""
 
 OUTCOME_NAME = "outcome.json"
 

@@ -37,7 +37,7 @@ class File:
     fold : str
         The fold's name. Until folds are assigned: the corpus's own, or empty.
     shard : str
-        The shard that holds its record, by its path in the dataset. Until it is written: which of its fold's it will be.
+        The shard that holds its record, by its path in the dataset. Until it is written, what the plan calls it.
     offset, length : int
         Where in the shard its record lies, in bytes, the framing of TFRecord included.
     record : str

@@ -1,8 +1,8 @@
 """Records: one recording's features as a `tf.train.Example` in a TFRecord file, written and read in this one place.
 
 A record's keys are `id`, `genre`, and for each feature NAME `NAME/data` (the array's bytes, row by row), `NAME/shape`
-(frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (step, lowest value). Paths, songs, artists and groups are in the
-dataset's tables alone, so that a record stays the same when these change.
+(frames, bins), `NAME/dtype`, and for uint8 `NAME/scale` (step, lowest value). Paths, songs, artists and groups are in
+the dataset's tables alone, so that a record stays the same when these change.
 """
 
 import math

@@ -8,10 +8,9 @@ import re
 
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.config import SPLITS
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import LISTS, VERSIONS
 
-FOLDER = "versions"
 _NAMED = re.compile(r"(.+)@(\d+)", re.DOTALL)
 
 
@@ -51,12 +50,12 @@ def json_url(url: str, number: int) -> str:
     >>> json_url("music", 7)
     'music/versions/000007/dataset.json'
     """
-    return storage.join(url, f"{FOLDER}/{number:06d}/{Dataset.json_name()}")
+    return storage.join(url, f"{VERSIONS}/{number:06d}/{Dataset.json_name()}")
 
 
 def numbers(url: str) -> list[int]:
     """The versions of a dataset, the oldest first."""
-    names = storage.names(storage.join(url, FOLDER))
+    names = storage.names(storage.join(url, VERSIONS))
     return [int(name) for name in names if name.isdigit() and storage.version(json_url(url, int(name)))]
 
 
@@ -79,10 +78,10 @@ def mend_copies(dataset: Dataset) -> None:
     """Writes the copies at the top for a version, the newest, where they are not there or of another version."""
     copies = {Dataset.json_name(): dataset.content()}
     for split, folds in dataset.splits().items():
-        copies[f"{split}.txt"] = "".join(f"{shard.name}\n" for shard in dataset.shards_of(folds)).encode()
+        copies[LISTS[split]] = "".join(f"{shard.name}\n" for shard in dataset.shards_of(folds)).encode()
     present = storage.names(dataset.url)
     # `dataset.json` last: where it is right, so are the lists.
-    for name in (*(f"{split}.txt" for split in SPLITS), Dataset.json_name()):
+    for name in (*LISTS.values(), Dataset.json_name()):
         url = storage.join(dataset.url, name)
         if name not in present or storage.read_bytes(url) != copies[name]:
             storage.write_bytes(url, copies[name])

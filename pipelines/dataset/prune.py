@@ -1,0 +1,80 @@
+"""Pruning: what no kept version needs is removed; what a version names is never touched while the version is kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pipelines.common import lease, storage
+from pipelines.common.errors import UsageError
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import LEASE_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What a pruning removes.
+
+    Attributes
+    ----------
+    versions : tuple of int
+    files : dict of int
+        The bytes of each file that no kept version names, by its path in the dataset.
+    """
+
+    versions: tuple[int, ...]
+    files: dict[str, int]
+
+    def __str__(self) -> str:
+        size_mb = sum(self.files.values()) / 1e6
+        return f"{len(self.versions)} versions, {len(self.files)} files, {size_mb:.1f} MB"
+
+
+def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
+    """Removes all but the newest versions, and what no kept version names. The history keeps what it holds.
+
+    Parameters
+    ----------
+    url : str
+        The dataset's folder.
+    keep : int
+        How many versions stay.
+    dry_run : bool
+        Whether it is only told.
+
+    Raises
+    ------
+    UsageError
+        There is no dataset, or nothing would be kept.
+    BusyError
+        A build is at work on it.
+    """
+    if keep < 1:
+        raise UsageError(f"--keep {keep}: expected at least 1")
+    url = storage.absolute(url)
+    if not versions.numbers(url):
+        Dataset.load(url)  # says what is there instead
+    with lease.held(storage.join(url, LEASE_NAME), "prune"):
+        numbers = versions.numbers(url)
+        pruned = Pruned(tuple(numbers[:-keep]), dict(litter(url, numbers[-keep:])))
+        if not dry_run:
+            for number in pruned.versions:
+                # From here on nobody finds it; what it alone named is removed now, or by the next pruning.
+                storage.remove(versions.json_url(url, number))
+            for name in pruned.files:
+                storage.remove(storage.join(url, name))
+    return pruned
+
+
+def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:
+    """Files of a dataset that none of these versions names: each one's path in it, and its bytes."""
+    named = set()
+    for number in kept:
+        dataset = versions.version(url, number)
+        named |= {shard.name for shard in dataset.shards}
+        named |= {part.name for parts in dataset.tables.values() for part in parts}
+        named.add(versions.json_url("", number).lstrip("/"))
+    for folder in (VERSIONS, SHARDS, TABLES, STAGING, RUNS):
+        for name, size in sorted(storage.sizes(storage.join(url, folder)).items()):
+            path = f"{folder}/{name}"
+            if path not in named and path != LEASE_NAME:
+                yield path, size
