@@ -23,10 +23,11 @@ def build(
     *,
     music: Url | None = None,
     previous: Url | None = None,
+    verify_content: bool = False,
     workers: int | None = None,
     beam: Sequence[str] = (),
 ) -> Dataset:
-    """Builds a dataset of a corpus of songs.
+    """Builds a dataset of a corpus of songs, or appends a version to one that is there.
 
     Parameters
     ----------
@@ -34,13 +35,15 @@ def build(
         A YAML file, the name of a configuration that comes with the program (`spectroshard configs` lists them), its
         sections as a mapping, or itself. What it does not say has its default; `{}` says nothing.
     output : str or path
-        The dataset's folder, by path or fsspec URL: new, or left by this very build when it was stopped. A dataset
-        of the same corpus and configuration is returned as it is.
+        The dataset's folder, by path or fsspec URL: new, a dataset's, or left by a build that was stopped. Of a dataset
+        only files that are new or changed are read; where nothing is new, it is returned as it is.
     music : str or path, optional
         The corpus: a folder of genre folders, a glob, a manifest or an archive. Default: the configuration's
         `corpus.input`.
     previous : str or path, optional
-        An earlier dataset of the corpus, whose songs keep their folds.
+        A dataset elsewhere that a new one goes on from: it takes over its readings, folds, history and records.
+    verify_content : bool
+        Whether files and shards whose size and time are what they were are read all the same.
     workers : int, optional
         How many songs this machine works on at once. Default: its cores.
     beam : sequence of str
@@ -56,6 +59,8 @@ def build(
         The configuration is wrong, there is no such corpus, or the output holds something else.
     SpectroshardError
         The corpus cannot be used, or too much of it was rejected. Nothing is published then.
+    BusyError
+        Another build is at work on the output.
 
     Examples
     --------
@@ -70,7 +75,8 @@ def build(
         from pipelines.build.build import build
         from pipelines.common.beam.runners import new_pipelines
 
-        return Dataset(build(chosen, os.fspath(output), new_pipelines(beam, workers)).dataset)
+        pipelines = new_pipelines(beam, workers)
+        return Dataset(build(chosen, os.fspath(output), pipelines, verify_content=verify_content).dataset)
 
 
 def audit(

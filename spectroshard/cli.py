@@ -112,7 +112,8 @@ def _commands() -> dict[Command, list[Argument]]:
         commands.build: [
             ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
             _output("D", "the dataset's folder"),
-            ("--previous", "D", "the dataset of an earlier build, whose folds stay as they are", {"default": ""}),
+            ("--previous", "D", "a dataset elsewhere that a new one goes on from", {"default": ""}),
+            ("--verify-content", "", "read files that seem unchanged too", {"action": "store_true"}),
             *build_options,
         ],
         commands.train: [dataset, _output("BUNDLE", "the bundle's folder"), config, keys],
@@ -152,6 +153,13 @@ def _commands() -> dict[Command, list[Argument]]:
             dataset,
             ("song", "SONG", "a song's path in the dataset, the end of it, or the file's name", {"nargs": "?"}),
             _output("PNG", "the song's picture", "song.png"),
+        ],
+        commands.versions: [dataset],
+        commands.status: [("dataset", "D", "the folder of a dataset, or of a build that has not finished", {})],
+        commands.prune: [
+            dataset,
+            ("--keep", "N", "how many versions stay, the newest", {"type": int, "required": True}),
+            ("--dry-run", "", "only say what would be removed", {"action": "store_true"}),
         ],
         commands.demo: [
             ("folder", "DIR", f"{demo_folder} (default: demo)", {"nargs": "?", "default": "demo"}),

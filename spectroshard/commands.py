@@ -28,19 +28,15 @@ def build(options: Options) -> int:
     from pipelines.build.build import build
     from pipelines.common.beam.runners import new_pipelines
 
-    built = build(config, options.output, new_pipelines(options.beam, options.workers))
+    pipelines = new_pipelines(options.beam, options.workers)
+    built = build(config, options.output, pipelines, verify_content=options.verify_content)
     dataset = built.dataset
     for part in (summary.genres_by_folds(dataset), summary.rejects(dataset), summary.findings(dataset)):
         print(part, end="\n\n" if part else "")
     if not built.is_new:
-        print(f"{options.output}: up to date, nothing to do")
+        print(f"{options.output}: up to date, nothing to do (version {dataset.version})")
         return 0
-    duration_s = sum(fold.duration_s for fold in dataset.folds.values())
-    print(
-        f"{options.output}: {dataset.songs} songs, {duration_s:.0f} s of audio in {built.elapsed_s:.1f} s,"
-        f" {duration_s / built.elapsed_s:.0f} times real time"
-    )
-    _print_written(options.output, "dataset.json", "songs.parquet", "copies.parquet", f"{len(dataset.shards)} shards")
+    print(summary.summarise_build(built))
     if config.training.model_fields_set and options.command == "build":
         given = (["--config", options.config] if options.config else []) + [f"--set={key}" for key in options.set]
         line = shlex.join(["spectroshard", "train", options.output, "--output", "BUNDLE", *given])
@@ -173,13 +169,41 @@ def inspect(options: Options) -> int:
     return 0
 
 
+def versions(options: Options) -> int:
+    """The versions of a dataset."""
+    from pipelines.build import summary
+
+    print(summary.summarise_versions(options.dataset))
+    return 0
+
+
+def status(options: Options) -> int:
+    """How far a build is, or how the last one ended; its exit code is the same."""
+    from pipelines.build.status import status_of
+
+    found = status_of(options.dataset)
+    print("\n".join(found.lines))
+    return found.exit_code
+
+
+def prune(options: Options) -> int:
+    """Removes old versions of a dataset, and what no kept one needs."""
+    from pipelines.dataset.prune import prune
+
+    pruned = prune(options.dataset, options.keep, dry_run=options.dry_run)
+    if options.dry_run:
+        print("".join(f"{name}  {size}\n" for name, size in pruned.files.items()), end="")
+    print(f"{options.dataset}: {'would remove' if options.dry_run else 'removed'} {pruned}")
+    return 0
+
+
 def run(options: Options) -> int:
     """Build, audit, train and evaluate, one after the other."""
     from pipelines.build.refusals import refuse_output_in_corpus
     from pipelines.common import output_folder, storage
 
     places = {name: storage.join(options.output, name) for name in ("dataset", "audit", "bundle")}
-    shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": ""}
+    shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": "", "verify_content": False}
     config = _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
     refuse_output_in_corpus(options.output, config.corpus.input)
     output_folder.refuse_other_files(options.output, "run", work="dataset", own=places)

@@ -145,6 +145,11 @@ class Run:
         """The version that it goes on from."""
         return versions.load(self.request.parent) if self.request.parent else None
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether it says what it is to do."""
+        return "request.json" in storage.names(self.url)
+
     def begin(self, request: Request) -> None:
         """Writes what it is to do."""
         storage.write_bytes(self.path("request.json"), request.model_dump_json(indent=1).encode())

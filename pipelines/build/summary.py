@@ -1,13 +1,19 @@
 """Summaries of a dataset for a terminal, as `inspect` and the end of a build print them."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
+from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.layout import SHARDS
 from pipelines.dataset.ledger import REJECTED, File
 from pipelines.split import balance
 from pipelines.split.folds import WITHDRAWN
+
+if TYPE_CHECKING:
+    from pipelines.build.build import Built
 
 _MOST_FINDINGS = 30
 
@@ -62,6 +68,39 @@ def summarise_dataset(dataset: Dataset) -> str:
     shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, digest {dataset.digest[:12]}"
     parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards]
     return "\n\n".join(part for part in parts if part)
+
+
+def summarise_build(built: "Built") -> str:
+    """What a build has published, and how fast it was."""
+    dataset = built.dataset
+    duration_s = sum(fold.duration_s for fold in dataset.folds.values())
+    new = sum(shard.name.startswith(f"{SHARDS}/{dataset.version:06d}/") for shard in dataset.shards)
+    speed = f", {duration_s / built.elapsed_s:.0f} times real time" if dataset.version == 1 else ""
+    return (
+        f"{dataset.url}: version {dataset.version}, {dataset.songs} songs, {duration_s:.0f} s of audio"
+        f" in {len(dataset.shards)} shards, of which {new} are new; read {built.songs_read} files"
+        f" in {built.elapsed_s:.1f} s{speed}"
+    )
+
+
+def summarise_versions(url: str) -> str:
+    """The versions of a dataset, a line each, the newest last.
+
+    Raises
+    ------
+    UsageError
+        There is no dataset.
+    """
+    numbers = versions.numbers(url) or [Dataset.load(url).version]
+    rows = []
+    for number in numbers:
+        dataset = versions.version(url, number)
+        rejected, size_mb = sum(dataset.rejected.values()), sum(shard.bytes for shard in dataset.shards) / 1e6
+        own = sum(shard.name.startswith(f"{SHARDS}/{number:06d}/") for shard in dataset.shards)
+        counts = (dataset.shown, dataset.songs, dataset.duplicates, rejected, len(dataset.shards), own)
+        rows.append([number, *counts, f"{size_mb:.1f}", dataset.digest[:12]])
+    head = ["version", "files", "written", "duplicates", "rejected", "shards", "new", "MB", "digest"]
+    return table(head, rows)
 
 
 def summarise_rejects(files: Sequence[File]) -> str:

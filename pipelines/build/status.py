@@ -1,0 +1,65 @@
+"""The status of a dataset: which version is the newest, how its last run ended, or how far the one at work is."""
+
+from dataclasses import dataclass
+
+from pipelines.build import plan
+from pipelines.build.progress import READ, WRITE, done
+from pipelines.build.run import Run
+from pipelines.common import lease, storage
+from pipelines.common.errors import UsageError
+from pipelines.dataset import versions
+from pipelines.dataset.layout import LEASE_NAME, RUNS
+
+
+@dataclass(frozen=True)
+class Status:
+    """What there is to say, a line each, and the exit code that says it to a scheduler.
+
+    Attributes
+    ----------
+    lines : tuple of str
+    exit_code : int
+        0 where the newest version is what the last run was to make, or a run is at work; else that of the last run.
+    """
+
+    lines: tuple[str, ...]
+    exit_code: int
+
+
+def status_of(url: str) -> Status:
+    """The status of a dataset.
+
+    Raises
+    ------
+    UsageError
+        There is neither a dataset nor a run.
+    """
+    numbers, run = versions.numbers(url), _newest_run(url)
+    if not numbers and run is None:
+        raise UsageError(f"{url}: no dataset there, and no build of one")
+    lines = [f"{url}: newest version {numbers[-1]} of {len(numbers)}" if numbers else f"{url}: no version yet"]
+    if run is None:
+        return Status(tuple(lines), 0)
+    if (outcome := run.outcome()) is not None:
+        lines.append(f"run {run.name}: {outcome.status}{outcome.message and f': {outcome.message}'}")
+        return Status(tuple(lines), outcome.exit_code)
+    holder = lease.holder(storage.join(url, LEASE_NAME))
+    if holder is None:
+        lines.append(f"run {run.name}: was stopped ({_progress(run)}); run the same build again to continue")
+        return Status(tuple(lines), 1)
+    lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
+    return Status(tuple(lines), 0)
+
+
+def _newest_run(url: str) -> Run | None:
+    folder = storage.join(url, RUNS)
+    names = [name for name in storage.names(folder) if not name.endswith(".json")]
+    begun = [Run(storage.join(folder, name)) for name in names]
+    return next((run for run in reversed(begun) if run.is_begun or run.outcome() is not None), None)
+
+
+def _progress(run: Run) -> str:
+    songs = plan.songs_to_write(run)
+    if songs is None:
+        return f"{min(done(run, READ), run.request.songs_to_read)} of {run.request.songs_to_read} songs read"
+    return f"{min(done(run, WRITE), songs)} of {songs} songs written"
