@@ -51,7 +51,7 @@ def parent_of(config: BuildConfig, output: str) -> Dataset | None:
     if newest:
         refusals.refuse_other_previous(newest, config)
     elif config.build.previous:
-        newest = versions.load(config.build.previous)
+        newest = versions.load(storage.absolute(config.build.previous))
     if newest:
         refusals.refuse_other_lineage(newest, config)
     return newest
@@ -167,7 +167,7 @@ def _staged_keys(folder: str) -> set[tuple[str, str]]:
 
 def _of_sizes(readings: Iterator[Reading], sizes: set[str]) -> list[Reading]:
     """The readings of files that had one of some sizes: one of them may be a file that was renamed, or copied."""
-    return [each for each in readings if each.bytes_hash and _size(each.version) in sizes]
+    return [each for each in readings if each.bytes_hash and _size(each.version) in sizes and not _is_passing(each)]
 
 
 def _size(version: str) -> str:

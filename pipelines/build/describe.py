@@ -4,13 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from pipelines.build import staging
+from pipelines.build import fingerprints
 from pipelines.build.assemble import Assembled, result_url
+from pipelines.build.gather import kept_fingerprints
 from pipelines.build.plan import COPIES, HISTORY, SONGS, planned_shards
 from pipelines.build.run import Run
 from pipelines.common import parquet, storage
@@ -20,8 +17,7 @@ from pipelines.copies.search import RECALL, SEARCH_VERSION
 from pipelines.dataset import dataset as tables
 from pipelines.dataset import ledger
 from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
-from pipelines.dataset.ledger import DUPLICATE, Copy, File, written
-from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.ledger import DUPLICATE, File, written
 from pipelines.dataset.shard_sums import ShardSums
 
 _MOST_FINGERPRINT_FILES = 8
@@ -37,17 +33,14 @@ def describe(run: Run) -> Dataset:
     shards = tuple(shard_of[name] for name in sorted({file.shard for file in written(files)}))
     _check_shards(request.output, shards)
     sums = _sums(shards, results, parent)
-    rows = {
-        tables.SONGS: [(File, files)],
-        tables.HISTORY: [(File, parquet.read(run.path(f"plan/{HISTORY}.parquet"), File))],
-        tables.COPIES: [(Copy, parquet.read(run.path(f"plan/{COPIES}.parquet"), Copy))],
-        tables.READINGS: [(Reading, parquet.read(run.readings, Reading))],
-        tables.SUMS: [(ShardSums, sums)],
+    made = {
+        tables.SONGS: parquet.encode(File, files),
+        tables.SUMS: parquet.encode(ShardSums, sums),
+        tables.HISTORY: storage.read_bytes(run.path(f"plan/{HISTORY}.parquet")),
+        tables.COPIES: storage.read_bytes(run.path(f"plan/{COPIES}.parquet")),
+        tables.READINGS: storage.read_bytes(run.readings),
     }
-    written_tables = {
-        name: tuple(_write_table(request.output, name, kind, some) for kind, some in parts)
-        for name, parts in rows.items()
-    }
+    written_tables = {name: (_write(request.output, name, content),) for name, content in made.items()}
     return Dataset(
         url=request.output,
         version=request.version,
@@ -61,7 +54,9 @@ def describe(run: Run) -> Dataset:
         folds=_folds(files, shards, sums, list(request.config.features.chosen)),
         shards=shards,
         tables=written_tables | {tables.FINGERPRINTS: _fingerprints(run, parent)},
-        search=_search(run),
+        search=Search(
+            version=SEARCH_VERSION, recordings=parquet.row_count(storage.read_bytes(run.contents)), recall=RECALL
+        ),
         shown=len(files),
         duplicates=sum(file.status == DUPLICATE for file in files),
         rejected=ledger.count_rejects(files),
@@ -151,45 +146,21 @@ def _features(config: BuildConfig) -> dict[str, FeatureInfo]:
     }
 
 
-def _write_table(output: str, table: str, kind: type[Any], rows: Sequence[Any]) -> Table:
-    return _write(output, table, len(rows), parquet.encode(kind, rows))
-
-
-def _write(output: str, table: str, rows: int, content: bytes) -> Table:
-    entry = Table.of(table, rows, content)
+def _write(output: str, table: str, content: bytes) -> Table:
+    entry = Table.of(table, parquet.row_count(content), content)
     storage.write_bytes(storage.join(output, entry.name), content)
     return entry
 
 
 def _fingerprints(run: Run, parent: Dataset | None) -> tuple[Table, ...]:
     """The files of the fingerprints: the parent's, and one of those that are new; many are merged."""
-    earlier = parent.tables[tables.FINGERPRINTS] if parent else ()
-    known = [parent.arrow(part) for part in earlier] if parent else []
-    wanted = parquet.table(storage.read_bytes(run.path("contents.parquet"))).column("content_hash").combine_chunks()
-    names = ["content_hash", "fingerprint"]
-    staged = staging.read(staging.tables(run.staging), names)
-    is_new = pc.is_in(staged["content_hash"], wanted)
-    for part in known:
-        is_new = pc.and_not(is_new, pc.is_in(staged["content_hash"], part["content_hash"].combine_chunks()))
-    new = _once(staged.filter(is_new))
-    is_elsewhere = parent is not None and parent.url != run.request.output
-    if is_elsewhere or len(earlier) >= _MOST_FINGERPRINT_FILES:
-        new, earlier = _once(pa.concat_tables([*(part.select(names) for part in known), new])), ()
-    if not len(new) and earlier:
-        return earlier
-    return (*earlier, _write(run.request.output, tables.FINGERPRINTS, len(new), parquet.encode_table(new, Fingerprint)))
-
-
-def _once(rows: pa.Table) -> pa.Table:
-    """Rows sorted by content hash, each content once."""
-    rows = rows.sort_by("content_hash")
-    contents = rows["content_hash"].to_pylist()
-    return rows.filter(
-        pa.array([at == 0 or contents[at - 1] != content for at, content in enumerate(contents)], pa.bool_())
-    )
-
-
-def _search(run: Run) -> Search:
-    """How copies were searched for."""
-    readings = [each for each in parquet.read(run.readings, Reading) if not each.is_rejected]
-    return Search(version=SEARCH_VERSION, recordings=len(readings), without_fingerprint=0, recall=RECALL)
+    output, new = run.request.output, storage.read_bytes(run.fingerprints)
+    kept = kept_fingerprints(run, parent)
+    if parent and kept and parent.url == output and len(kept) < _MOST_FINGERPRINT_FILES:
+        earlier = parent.tables[tables.FINGERPRINTS]
+        return (*earlier, _write(output, tables.FINGERPRINTS, new)) if parquet.row_count(new) else earlier
+    if kept:
+        every = [*kept, run.fingerprints]
+        fingerprints.write_once(run.path("merged.parquet"), fingerprints.content_hashes(every), every)
+        new = storage.read_bytes(run.path("merged.parquet"))
+    return (_write(output, tables.FINGERPRINTS, new),)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 
-from pipelines.build import staging
+from pipelines.build import fingerprints, staging
 from pipelines.build.run import Listed, Run
 from pipelines.common import parquet, storage
 from pipelines.copies.search import SEARCH_VERSION, Comparison
@@ -73,13 +73,30 @@ def _preference(reading: Reading) -> tuple[object, ...]:
 def _search(run: Run, parent: Dataset | None, staged: list[str], readings: dict[str, Reading]) -> None:
     """Says what is to be searched: the recordings that are used or remembered, of which only some are new."""
     contents = {reading.content_hash for reading in readings.values() if not reading.is_rejected}
-    known: list[str] = []
     if parent:
         contents |= {row.content_hash for row in [*parent.ledger(), *parent.history()] if row.fold}
-        known = [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]]
-    wanted = run.path("contents.parquet")
-    parquet.write(wanted, Content, map(Content, sorted(contents)))
+    parquet.write(run.contents, Content, map(Content, sorted(contents)))
+    known = kept_fingerprints(run, parent)
+    new = contents - fingerprints.content_hashes(known)
+    # What the parent has of other readings than this run's, it has only of recordings that are not read any more.
+    others = (
+        [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]] if parent and not known else []
+    )
+    fingerprints.write_once(run.fingerprints, new, [*staged, *others])
     is_continued = parent is not None and parent.search.version == SEARCH_VERSION
     Comparison(
-        known=tuple(known if is_continued else ()), new=tuple(staged if is_continued else known + staged), wanted=wanted
+        known=tuple(known if is_continued else ()),
+        new=(run.fingerprints,) if is_continued else (run.fingerprints, *known),
+        wanted=run.contents,
     ).save(run.search)
+
+
+def kept_fingerprints(run: Run, parent: Dataset | None) -> list[str]:
+    """The files of the parent's fingerprints, where they are of the same kind as this run's."""
+    if parent is None or parent.reading != run.request.reading:
+        return []
+    return _fingerprint_files(parent)
+
+
+def _fingerprint_files(dataset: Dataset | None) -> list[str]:
+    return [storage.join(dataset.url, part.name) for part in dataset.tables[FINGERPRINTS]] if dataset else []

@@ -84,7 +84,7 @@ def digest_of(run: Run) -> str:
 def songs_to_write(run: Run) -> int | None:
     """How many records are to be written; None where there is no plan yet."""
     url = run.path(f"plan/{RECORDS}.parquet")
-    return parquet.row_count(url) if storage.version(url) else None
+    return parquet.row_count(storage.read_bytes(url)) if storage.version(url) else None
 
 
 def planned_shards(run: Run) -> list[str]:

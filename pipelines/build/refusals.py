@@ -28,7 +28,7 @@ def refuse_output_in_corpus(output: str, corpus: str) -> None:
 
 def refuse_other_previous(newest: Dataset, config: BuildConfig) -> None:
     """Refuses to go on from one dataset where another one is, unless that one has gone on from it already."""
-    previous = versions.load(config.build.previous) if config.build.previous else newest
+    previous = versions.load(storage.absolute(config.build.previous)) if config.build.previous else newest
     if previous.url != newest.url and previous.digest not in newest.ancestors:
         raise UsageError(
             f"{newest.url}: is a dataset that does not go on from {previous.name}, which --previous names;"

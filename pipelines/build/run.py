@@ -126,6 +126,16 @@ class Run:
         return self.path("readings.parquet")
 
     @property
+    def contents(self) -> str:
+        """The table of the recordings that are searched for copies."""
+        return self.path("contents.parquet")
+
+    @property
+    def fingerprints(self) -> str:
+        """The table of the fingerprints of recordings that are new."""
+        return self.path("fingerprints.parquet")
+
+    @property
     def search(self) -> str:
         """The folder of the search for copies."""
         return self.path("copies")

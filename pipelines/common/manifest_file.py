@@ -10,7 +10,6 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.section import Section, digest
 
-
 _SEAL = re.compile(rb'\{\n "sha256": "([0-9a-f]{64})",\n')
 
 

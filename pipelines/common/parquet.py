@@ -56,20 +56,13 @@ def encode(kind: type[Any], rows: Iterable[Any]) -> bytes:
     return encode_groups(kind, [list(rows)])
 
 
-def encode_table(rows: pa.Table, kind: type[Any]) -> bytes:
-    """The bytes of a Parquet file of a table that has the columns of some rows."""
-    sink = io.BytesIO()
-    pq.write_table(rows.cast(_schema(kind)), sink, compression="zstd")
-    return sink.getvalue()
-
-
 def encode_groups(kind: type[Any], groups: Iterable[Sequence[Any]]) -> bytes:
     """The bytes of a Parquet file whose row groups can be read one by one, with `read_group`."""
-    sink, schema = io.BytesIO(), _schema(kind)
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+    sink, columns = io.BytesIO(), schema(kind)
+    with pq.ParquetWriter(sink, columns, compression="zstd") as writer:
         for rows in groups:
-            columns = {name: [getattr(row, name) for row in rows] for name in schema.names}
-            writer.write_table(pa.Table.from_pydict(columns, schema=schema), row_group_size=max(len(rows), 1))
+            values = {name: [getattr(row, name) for row in rows] for name in columns.names}
+            writer.write_table(pa.Table.from_pydict(values, schema=columns), row_group_size=max(len(rows), 1))
     return sink.getvalue()
 
 
@@ -88,7 +81,7 @@ def read(url: str, kind: type[Row]) -> list[Row]:
         It is missing or damaged.
     """
     try:
-        return list(rows_of(table(storage.read_bytes(url), _schema(kind).names), kind))
+        return list(rows_of(table(storage.read_bytes(url), schema(kind).names), kind))
     except FileNotFoundError as error:
         raise SpectroshardError(f"{url}: is missing") from error
     except (pa.ArrowException, TypeError) as error:
@@ -109,16 +102,14 @@ def group_count(url: str) -> int:
         return int(pq.ParquetFile(stream).num_row_groups)
 
 
-def row_count(url: str) -> int:
-    """How many rows a table has."""
-    fs, path = storage.filesystem(url)
-    with fs.open(path, "rb") as stream:
-        return int(pq.ParquetFile(stream).metadata.num_rows)
+def row_count(content: bytes) -> int:
+    """How many rows a Parquet file has that holds this."""
+    return int(pq.ParquetFile(pa.BufferReader(content)).metadata.num_rows)
 
 
 def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
     """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists."""
-    names = _schema(kind).names
+    names = schema(kind).names
     columns = [_values(rows.column(name)) for name in names]
     return (kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
 
@@ -131,11 +122,12 @@ def _values(column: pa.ChunkedArray) -> list[Any]:
     return [distinct[index] for index in encoded.indices.to_pylist()]
 
 
-def _schema(kind: type[Any]) -> pa.Schema:
+def schema(kind: type[Any]) -> pa.Schema:
+    """The columns of a table of some rows, in the order of their fields."""
     stored = (field for field in dataclasses.fields(kind) if field.metadata.get(IS_STORED, True))
     return pa.schema([(field.name, _TYPES[field.type]) for field in stored])
 
 
 def empty(kind: type[Any]) -> pa.Table:
     """A table of no rows."""
-    return _schema(kind).empty_table()
+    return schema(kind).empty_table()

@@ -158,15 +158,12 @@ class Search(Section):
         Of the search: what another one found is not taken over.
     recordings : int
         How many were compared, those of the history included.
-    without_fingerprint : int
-        How many were too short to be compared by anything but their samples.
     recall : str
         What share of copies such a search finds, as it was measured.
     """
 
     version: int
     recordings: int
-    without_fingerprint: int
     recall: str
 
 
