@@ -1,7 +1,9 @@
 """The beginning of a run: the corpus is listed, and what is known of it already is looked up."""
 
+import hashlib
+import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import version as package_version
 
@@ -17,7 +19,7 @@ from pipelines.copies.search import SEARCH_VERSION
 from pipelines.corpus import listing, root
 from pipelines.dataset import layout, versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Entry, File
+from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File
 from pipelines.dataset.readings import Reading
 from pipelines.features import compute
 
@@ -78,9 +80,7 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
         version=parent.version + 1 if parent and is_own else 1,
         parent=parent.name if parent else "",
         root=corpus_root,
-        listing=digest(
-            [[file.path, file.uri, file.genre, file.song, file.artist, file.fold, file.version] for file in listed]
-        ),
+        listing=_listing_digest(listed),
         reading=reading_digest(config),
         songs_to_read=0,
         broken=tuple(_broken(parent, verify_content)) if parent and is_own else (),
@@ -100,7 +100,7 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     by_bytes = _of_sizes(known.values(), {_size(file.version) for file in unread})
     sizes = {_size(reading.version) for reading in by_bytes}
     unread = [replace(file, may_be_known=_size(file.version) in sizes) for file in _unpacked(unread, config, run)]
-    parquet.write(run.listing, Listed, listed)
+    parquet.write(run.listing, Listed, sorted(listed, key=lambda file: file.uri))
     parquet.write(run.known, Reading, by_bytes)
     storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(unread)))
     run.begin(request.model_copy(update={"songs_to_read": len(unread)}))
@@ -117,6 +117,15 @@ def _listed(entry: Entry, corpus_root: str) -> Listed:
     told = {field.name: getattr(entry.file, field.name) for field in fields(File)}
     told["uri"] = root.relative(entry.file.uri, corpus_root)
     return Listed(**told, location=entry.location, version=entry.version)
+
+
+def _listing_digest(files: Iterable[Listed]) -> str:
+    """A digest of all that the corpus says of its files."""
+    told = hashlib.sha256()
+    for file in files:
+        row = [file.path, file.uri, file.version, file.genre, file.fold, *(getattr(file, name) for name in METADATA)]
+        told.update(json.dumps(row).encode())
+    return told.hexdigest()
 
 
 def _broken(parent: Dataset, verify_content: bool) -> Iterator[str]:

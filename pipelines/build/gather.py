@@ -1,5 +1,7 @@
 """Gathering what is known of the files of a run: one reading each, of earlier versions or staged."""
 
+import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 from pipelines.build import fingerprints, staging
@@ -41,27 +43,26 @@ def gather(url: str) -> str:
     """
     run = Run(url)
     parent, staged = run.parent, staging.tables(run.staging)
-    files = parquet.read(run.listing, Listed)
-    readings = _readings(run, parent, staged, {(file.uri, file.version) for file in files})
-    for file in files:
-        if file.status != REJECTED and file.uri not in readings:
-            raise RuntimeError(f"{file.location}: was not read")
+    readings = _readings(run, parent, staged)
     parquet.write(run.readings, Reading, (readings[uri] for uri in sorted(readings)))
-    _search(run, parent, staged, readings)
+    _search(run, parent, staged, readings.values())
     return run.search
 
 
-def _readings(run: Run, parent: Dataset | None, staged: list[str], wanted: set[tuple[str, str]]) -> dict[str, Reading]:
-    """The reading of each wanted file by its URI: a staged one, else the parent's."""
+def _readings(run: Run, parent: Dataset | None, staged: list[str]) -> dict[str, Reading]:
+    """The reading of each file that is to have one, by its URI: a staged one, else the parent's."""
+    wanted = {file.uri: file.version for file in parquet.iterate(run.listing, Listed) if file.status != REJECTED}
     found: dict[str, Reading] = {}
-    for reading in parquet.rows_of(staging.read(staged, _COLUMNS), Reading):
-        if (reading.uri, reading.version) in wanted:
+    for reading in itertools.chain.from_iterable(parquet.iterate(url, Reading) for url in staged):
+        if wanted.get(reading.uri) == reading.version:
             # Of several attempts' readings the least counts, whoever made it.
             found[reading.uri] = min(reading, found.get(reading.uri, reading), key=_preference)
     if parent and parent.reading == run.request.reading:
         for reading in parent.readings():
-            if (reading.uri, reading.version) in wanted:
+            if wanted.get(reading.uri) == reading.version:
                 found.setdefault(reading.uri, reading)
+    if unread := sorted(wanted.keys() - found.keys()):
+        raise RuntimeError(f"{len(unread)} files were not read, the first {unread[0]}")
     return found
 
 
@@ -70,9 +71,9 @@ def _preference(reading: Reading) -> tuple[object, ...]:
     return reading.is_rejected, *(getattr(reading, name) for name in _COLUMNS)
 
 
-def _search(run: Run, parent: Dataset | None, staged: list[str], readings: dict[str, Reading]) -> None:
+def _search(run: Run, parent: Dataset | None, staged: list[str], readings: Iterable[Reading]) -> None:
     """Says what is to be searched: the recordings that are used or remembered, of which only some are new."""
-    contents = {reading.content_hash for reading in readings.values() if not reading.is_rejected}
+    contents = {reading.content_hash for reading in readings if not reading.is_rejected}
     if parent:
         contents |= {row.content_hash for row in [*parent.ledger(), *parent.history()] if row.fold}
     parquet.write(run.contents, Content, map(Content, sorted(contents)))

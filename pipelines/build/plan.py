@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.build import refusals, staging
@@ -11,7 +11,7 @@ from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import Copy, File, written
+from pipelines.dataset.ledger import REJECTED, Copy, File, written
 from pipelines.dataset.readings import Reading, with_reading
 from pipelines.split import history
 from pipelines.split.assign import assign
@@ -96,12 +96,7 @@ def planned_shards(run: Run) -> list[str]:
 def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File], list[Copy]]:
     """The files with their groups, folds and shards; what earlier versions had in a fold; and all copies."""
     config = run.request.config
-    readings = {reading.uri: reading for reading in parquet.read(run.readings, Reading)}
-    listed = parquet.read(run.listing, Listed)
-    files: list[File] = [
-        with_reading(file, readings[file.uri], config.corpus.artist_tags) if file.uri in readings else file
-        for file in listed
-    ]
+    files = sorted(_told(run), key=lambda file: (file.path, file.genre))
     earlier = [file for file in [*parent.ledger(), *parent.history()] if file.fold] if parent else []
     copies = _copies(run, parent, {file.content_hash for file in [*files, *earlier]})
     refusals.refuse_lost(files, earlier)
@@ -111,6 +106,19 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     refusals.refuse_rejects(assigned, config, ledger_url)
     refusals.refuse_unbalanced(assigned, config, ledger_url)
     return _allotted(run, parent, assigned), earlier, copies
+
+
+def _told(run: Run) -> Iterator[File]:
+    """The listed files with what reading them told; both tables are sorted by URI."""
+    readings = parquet.iterate(run.readings, Reading)
+    reading = next(readings, None)
+    for listed in parquet.iterate(run.listing, File):
+        while reading is not None and reading.uri < listed.uri:
+            reading = next(readings, None)
+        if reading is not None and reading.uri == listed.uri and listed.status != REJECTED:
+            yield with_reading(listed, reading, run.request.config.corpus.artist_tags)
+        else:
+            yield listed
 
 
 def _copies(run: Run, parent: Dataset | None, contents: set[str]) -> list[Copy]:
@@ -142,9 +150,17 @@ def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -
     for file in written(files):
         if not file.length or file.shard in broken:
             members[file.shard].append(file)
-    sources = _sources(run, parent, {file.content_hash for some in members.values() for file in some})
+    to_write = [file for some in members.values() for file in some]
+    sources = _sources(run, parent, {file.content_hash for file in to_write})
+    locations = _locations(run, {file.uri for file in to_write if file.content_hash not in sources})
     for shard in sorted(members):
-        yield [_record(file, sources) for file in sorted(members[shard], key=lambda file: file.record)]
+        in_order = sorted(members[shard], key=lambda file: file.record)
+        yield [_record(file, sources.get(file.content_hash, ()), locations.get(file.uri, "")) for file in in_order]
+
+
+def _locations(run: Run, uris: set[str]) -> dict[str, str]:
+    """Where files are read whose records are nowhere."""
+    return {file.uri: file.location for file in parquet.iterate(run.listing, Listed) if file.uri in uris}
 
 
 Source = tuple[str, str, int, int]
@@ -170,9 +186,7 @@ def _rows(table: object, names: Sequence[str]) -> Iterable[tuple[object, ...]]:
     return zip(*(table.column(name).to_pylist() for name in names), strict=True)
 
 
-def _record(file: File, sources: Mapping[str, Sequence[Source]]) -> RecordToWrite:
+def _record(file: File, sources: Sequence[Source], location: str) -> RecordToWrite:
     # Of the same genre if there is one: its bytes are copied as they are.
-    found = sorted(sources.get(file.content_hash, ()), key=lambda source: (source[0] != file.genre, source))
-    _, url, offset, length = found[0] if found else ("", "", 0, 0)
-    location = file.location if isinstance(file, Listed) else ""
-    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, url, offset, length, location)
+    _, *place = min(sources, key=lambda source: (source[0] != file.genre, source), default=("", "", 0, 0))
+    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, *place, location)

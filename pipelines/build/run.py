@@ -107,7 +107,7 @@ class Run:
 
     @property
     def listing(self) -> str:
-        """The table of all files that the corpus lists."""
+        """The table of all files that the corpus lists, sorted by URI."""
         return self.path("listing.parquet")
 
     @property
@@ -122,7 +122,7 @@ class Run:
 
     @property
     def readings(self) -> str:
-        """The table of what reading each listed file told."""
+        """The table of what reading each listed file told, sorted by URI."""
         return self.path("readings.parquet")
 
     @property

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,6 +19,8 @@ Row = TypeVar("Row", bound="DataclassInstance")
 
 IS_STORED = "is stored"
 """In a field's metadata: whether it is a column; by default it is."""
+
+_ROWS_IN_GROUP = 50_000
 
 _TYPES: dict[Any, pa.DataType] = {
     str: pa.string(),
@@ -53,7 +56,13 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
 
 def encode(kind: type[Any], rows: Iterable[Any]) -> bytes:
     """The bytes of a Parquet file of some rows; equal rows give equal bytes."""
-    return encode_groups(kind, [list(rows)])
+    return encode_groups(kind, _batches(rows))
+
+
+def _batches(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    rows = iter(rows)
+    while batch := list(itertools.islice(rows, _ROWS_IN_GROUP)):
+        yield batch
 
 
 def encode_groups(kind: type[Any], groups: Iterable[Sequence[Any]]) -> bytes:
@@ -80,8 +89,15 @@ def read(url: str, kind: type[Row]) -> list[Row]:
     SpectroshardError
         It is missing or damaged.
     """
+    return list(iterate(url, kind))
+
+
+def iterate(url: str, kind: type[Row]) -> Iterator[Row]:
+    """The rows of a table one by one, as `read` gives them, in the memory of one row group."""
     try:
-        return list(rows_of(table(storage.read_bytes(url), schema(kind).names), kind))
+        file = pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
+        for group in range(file.num_row_groups):
+            yield from rows_of(file.read_row_group(group, schema(kind).names, use_threads=False), kind)
     except FileNotFoundError as error:
         raise SpectroshardError(f"{url}: is missing") from error
     except (pa.ArrowException, TypeError) as error:

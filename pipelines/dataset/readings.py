@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from pipelines.common.reasons import Reason
-from pipelines.dataset.ledger import REJECTED, File
+from pipelines.dataset.ledger import File
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def with_reading(file: File, reading: Reading, with_tags: bool) -> File:
         Whether the tags say the artist where nothing else does.
     """
     if reading.is_rejected:
-        return file if file.status == REJECTED else file.rejected_by_name(reading.reason, reading.error)
+        return file.rejected_by_name(reading.reason, reading.error)
     return dataclasses.replace(
         file,
         duration_s=reading.duration_s,
