@@ -20,7 +20,7 @@ from pipelines.config import BuildConfig
 from pipelines.copies.search import FindCopies
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import LEASE_NAME
+from pipelines.dataset.layout import LEASE_NAME, STAGING
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,8 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
         if (newest := versions.newest(output)) is not None:
             versions.mend_copies(newest)
         run = begin.begin(config, output, parent, verify_content)
+        if run is None:
+            storage.remove(storage.join(output, STAGING))  # of a run that was killed when all was published
         is_new, songs_read = (_run(run, new_pipeline), run.request.songs_to_read) if run else (False, 0)
     newest = versions.newest(output)
     assert newest is not None  # it was published, or nothing was new

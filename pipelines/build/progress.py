@@ -16,7 +16,7 @@ from pipelines.common.output.progress import Progress
 READ, WRITE = "read", "write"
 """The steps that count songs."""
 
-_EVERY_S = 1.0
+_EVERY_S, _REMOTE_EVERY_S = 1.0, 10.0  # on a store each time is a request
 
 
 class Tally(contextlib.AbstractContextManager["Tally"]):
@@ -32,12 +32,13 @@ class Tally(contextlib.AbstractContextManager["Tally"]):
 
     def __init__(self, run: Run, step: str):
         self._url = run.path(f"progress/{step}-{uuid.uuid4().hex}.json")
+        self._every_s = _EVERY_S if storage.is_local(run.url) else _REMOTE_EVERY_S
         self._done, self._written, self._written_s = 0, 0, time.monotonic()
 
     def add(self, songs: int) -> None:
         """Counts some more."""
         self._done += songs
-        if time.monotonic() - self._written_s >= _EVERY_S:
+        if time.monotonic() - self._written_s >= self._every_s:
             self._write()
 
     def _write(self) -> None:
