@@ -23,7 +23,7 @@ from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File
 from pipelines.dataset.readings import Reading
 from pipelines.features import compute
 
-_LEAST_FILES, _MOST_PARTS = 8, 1000
+_LEAST_FILES, MOST_PARTS = 8, 1000
 _PASSING = (UNREADABLE.name, CRASHED.name)
 
 
@@ -194,5 +194,5 @@ def _unpacked(files: Sequence[Listed], config: BuildConfig, run: Run) -> list[Li
 
 def _parts(files: Sequence[Listed]) -> list[Sequence[Listed]]:
     """Files in parts: many enough to share out, few enough to list."""
-    size = max(_LEAST_FILES, math.ceil(len(files) / _MOST_PARTS))
+    size = max(_LEAST_FILES, math.ceil(len(files) / MOST_PARTS))
     return [files[start : start + size] for start in range(0, len(files), size)]

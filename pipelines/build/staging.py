@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipelines.common import parquet, storage
 from pipelines.dataset.readings import StagedReading
 
-_MOST_BYTES, _MOST_S = 1 << 28, 20.0
+MOST_BYTES, _MOST_S = 1 << 28, 20.0
 _TABLE_SUFFIX, _PACK_SUFFIX = ".parquet", ".records"
 
 
@@ -55,7 +55,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             place = {"offset": offset, "length": self._pack.tell() - offset}
             reading = replace(reading, pack=self._url + _PACK_SUFFIX, **place)
         self._readings.append(reading)
-        is_large = self._pack is not None and self._pack.tell() > _MOST_BYTES
+        is_large = self._pack is not None and self._pack.tell() > MOST_BYTES
         return self.flush() if is_large or time.monotonic() - self._since_s > _MOST_S else 0
 
     def flush(self) -> int:

@@ -101,7 +101,7 @@ def given(source: str, folder: str) -> Clips:
     UsageError
         There are none.
     """
-    entries = listing.list_files(CorpusConfig(input=source), str(Path(folder, "unpacked")))
+    entries = listing.list_files(CorpusConfig(input=source))
     with ThreadPoolExecutor() as pool:
         usable = list(pool.map(_is_usable, [entry.location for entry in entries]))
     paths = tuple(entry.location for entry, use in zip(entries, usable, strict=True) if use)
