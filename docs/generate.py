@@ -1,8 +1,10 @@
-"""Writes what the documentation takes from the code: every key of the configuration, and `reference.md`.
+"""Writes what the documentation takes from the code: every key of the configuration, every column of a dataset's tables
+and every key of its `dataset.json`, and `reference.md`.
 
 `make docs` runs it; a test runs it too and fails where the pages are not what it would write.
 """
 
+import dataclasses
 import inspect
 import re
 import types
@@ -20,8 +22,13 @@ from model.inference.prediction import Prediction
 from model.networks import registry
 from model.networks.registry import NETWORKS, Network
 from pipelines.audio.schema import AudioConfig
+from pipelines.common import parquet
 from pipelines.common.section import Section, section_of
-from pipelines.dataset.ledger import File
+from pipelines.dataset import dataset
+from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
+from pipelines.dataset.ledger import Copy, File
+from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.shard_sums import ShardSums
 from pipelines.features.schema import Features
 from pipelines.split.evidence import EVIDENCE
 
@@ -36,10 +43,14 @@ _PARAMETERS = "Parameters of features, as in `features.log_mel.n_mels`:"
 
 def pages() -> dict[Path, str]:
     """The pages that are written, wholly or in part, and what they should hold."""
-    page = DOCS / "configuration.md"
+    parts = {DOCS / "configuration.md": configuration(), DOCS / "dataset-format.md": dataset_format()}
+    return {page: _with_part(page, part) for page, part in parts.items()} | {DOCS / "reference.md": reference()}
+
+
+def _with_part(page: Path, generated: str) -> str:
     before, _, rest = page.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    return {page: f"{before}{BEGIN}\n\n{configuration()}\n{END}{after}", DOCS / "reference.md": reference()}
+    return f"{before}{BEGIN}\n\n{generated}\n{END}{after}"
 
 
 def configuration() -> str:
@@ -49,6 +60,23 @@ def configuration() -> str:
         section = section_of(field)
         parameters = f"\n{_PARAMETERS}\n\n{_parameters_table()}" if section is Features else ""
         parts.append(f"### {name}\n\n{_summary(section)}\n\n{_keys_table(section)}{parameters}")
+    return "\n".join(parts)
+
+
+def dataset_format() -> str:
+    """Every column of a dataset's tables, and every key of its `dataset.json`."""
+    tables = {
+        f"`{dataset.SONGS}` and `{dataset.HISTORY}`": File,
+        f"`{dataset.COPIES}`": Copy,
+        f"`{dataset.READINGS}`": Reading,
+        f"`{dataset.FINGERPRINTS}`": Fingerprint,
+        f"`{dataset.SUMS}`": ShardSums,
+    }
+    parts = [f"### {names}\n\n{_columns_table(kind, _stored(kind))}" for names, kind in tables.items()]
+    for kind in (Dataset, FeatureInfo, Fold, Sums, Shard, Table, Search):
+        keys = [name for name, field in kind.model_fields.items() if not field.exclude]
+        heading = Dataset.json_name() if kind is Dataset else kind.__name__
+        parts.append(f"### `{heading}`\n\n{_columns_table(kind, keys, 'key')}")
     return "\n".join(parts)
 
 
@@ -64,10 +92,9 @@ def reference() -> str:
         "## Evidence\n\nWhat two files may share that shows that they belong on one side of every split, the most"
         f" telling first.\n\n{_evidence_table()}",
         f"## Reject reasons\n\n{_table(('reason', 'meaning'), ((f'`{r.name}`', r.meaning) for r in reasons))}",
-        f"## Ledger columns\n\nOf `songs.parquet`, one row a file.\n\n{_columns_table(File, _ledger_columns())}",
         "## Prediction columns\n\nOf `predict --output` as `.csv`, `.json` or `.parquet`, one row a file. In CSV and"
         " Parquet `probabilities` is spread over a column `p_GENRE` for each genre.\n\n"
-        + _columns_table(Prediction, {name: name for name in Prediction.model_fields}),
+        + _columns_table(Prediction, list(Prediction.model_fields)),
     ]
     return "\n".join(parts)
 
@@ -195,15 +222,15 @@ def _evidence_table() -> str:
     return _table(("evidence", "called", "comes from", "counts"), rows)
 
 
-def _ledger_columns() -> dict[str, str]:
-    """The fields of a ledger's row, and what their columns are called."""
-    return {name: field.metadata.get("column", name) for name, field in File.__dataclass_fields__.items()}
+def _stored(kind: type[Any]) -> list[str]:
+    """The fields of a table's rows that are columns."""
+    return [field.name for field in dataclasses.fields(kind) if field.metadata.get(parquet.IS_STORED, True)]
 
 
-def _columns_table(kind: type, columns: dict[str, str]) -> str:
+def _columns_table(kind: type, names: Iterable[str], called: str = "column") -> str:
     hints = typing.get_type_hints(kind)
-    rows = [(f"`{column}`", _column_type(hints[name]), _meaning(kind, name)) for name, column in columns.items()]
-    return _table(("column", "type", "meaning"), rows)
+    rows = [(f"`{name}`", _column_type(hints[name]), _meaning(kind, name)) for name in names]
+    return _table((called, "type", "meaning"), rows)
 
 
 def _column_type(annotation: Any) -> str:
@@ -211,8 +238,13 @@ def _column_type(annotation: Any) -> str:
         return "bytes"
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is tuple:
-        return f"list of {arguments[0].__name__}"
-    return _type_name(annotation)
+        return f"list of {_column_type(arguments[0])}"
+    if origin is dict:
+        return f"mapping to {_column_type(arguments[1])}"
+    if origin is Literal:
+        return _TYPES[type(arguments[0]).__name__]
+    is_section = isinstance(annotation, type) and issubclass(annotation, Section)
+    return annotation.__name__ if is_section else _type_name(annotation)
 
 
 def _summary(described: Any) -> str:

@@ -24,7 +24,17 @@ SONGS, COPIES, HISTORY, READINGS, FINGERPRINTS, SUMS = (
 
 
 class FeatureInfo(Section):
-    """A feature as it is stored: how many bins and frames per second it has, and its type on disk."""
+    """A feature as it is stored.
+
+    Attributes
+    ----------
+    bins : int
+        Columns of its arrays.
+    frame_rate_hz : float
+        Rows per second.
+    dtype : 'float16' or 'uint8'
+        Its type on disk.
+    """
 
     bins: int
     frame_rate_hz: float
@@ -90,11 +100,11 @@ class Fold(Section):
     Attributes
     ----------
     songs : dict of int
-        How many records each genre has.
+        How many records of each genre it holds.
     duration_s : float
         Seconds of audio.
     sums : dict of Sums
-        Of each feature.
+        Of each feature, over all its records.
     """
 
     songs: dict[str, int]
@@ -110,6 +120,7 @@ class Shard(Section):
     name : str
         Its path in the dataset's folder; its content names it.
     fold : str
+        The fold that all its records are in.
     songs : int
         How many records it holds.
     bytes : int
@@ -132,7 +143,10 @@ class Table(Section):
     ----------
     name : str
         Its path in the dataset's folder; its content names it.
-    rows, bytes : int
+    rows : int
+        How many it holds.
+    bytes : int
+        Its size.
     sha256 : str
         Of the file, in hexadecimal.
     """
@@ -175,13 +189,13 @@ class Dataset(FolderManifest):
     format : int
         The version of this layout.
     version : int
-        From 1.
+        Its number, from 1.
     ancestors : tuple of str
         The digests of the versions that this one goes on from, the oldest first.
     config : BuildConfig
-        What built it.
+        What built it: the sections of a build, every key with its value.
     root : str
-        Where the corpus was: what the files' URIs are relative to.
+        Where the corpus was, by path or URL: what the files' URIs are relative to.
     listing : str
         A digest of what the build was shown.
     reading : str
@@ -189,16 +203,19 @@ class Dataset(FolderManifest):
     genres : tuple of str
         Sorted. This is the one order of labels: a genre's label is its index here.
     features : dict of FeatureInfo
+        Of each feature, how it is stored.
     folds : dict of Fold
+        Of each fold, what it holds.
     shards : tuple of Shard
+        Sorted by name. No other file of the folder `shards` belongs to this version.
     tables : dict of tuple of Table
-        Of each table its files.
+        Of each table its files, whose rows are one table.
     search : Search
-        How copies were searched for.
+        How copies were searched for, and how well such a search finds them.
     shown : int
-        How many files the build was shown: those in shards, the duplicates and those rejected.
+        How many files the build was shown: written, duplicate and rejected.
     duplicates : int
-        How many files were left out as copies of others.
+        How many files have no record of their own, as another file has the same or a better one.
     rejected : dict
         How many files were rejected for each reason.
     """

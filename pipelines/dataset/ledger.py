@@ -25,7 +25,8 @@ class File:
     path : str
         The path below the corpus's root.
     uri : str
-        Where it lies, from the corpus's root on: see `pipelines.corpus.root`.
+        Where it lies, relative to the corpus's root: `blues/a.wav`, or `zip://blues/a.wav::` where the root is an
+        archive. A file that lies elsewhere has its whole URL.
     genre : str
         The genre that the corpus gives the file; empty where it gives none.
     song : str
@@ -38,20 +39,23 @@ class File:
         The fold's name. Until folds are assigned: the corpus's own, or empty.
     shard : str
         The shard that holds its record, by its path in the dataset. Until it is written, what the plan calls it.
-    offset, length : int
-        Where in the shard its record lies, in bytes, the framing of TFRecord included.
+    offset : int
+        Where in the shard its record begins, in bytes: at the length that TFRecord writes before the content.
+    length : int
+        How many bytes the record has, TFRecord's framing included: 16 more than its content.
     record : str
-        The record's id, as `record_id` gives it. Files with the same samples and genre share one.
+        The record's id: XXH3 (128 bits) of content hash, a zero byte, and genre. Files with the same samples and genre
+        share one record.
     status : 'written', 'duplicate' or 'rejected'
-        What became of it.
+        What became of it: `written`, `duplicate` or `rejected`.
     reason : str
-        Of a rejected file, the name of a `Reason`; of a written one empty, or `truncated` where the file ends early.
+        Of a rejected file, why; of a written one empty, or `truncated` where the file ends early.
     error : str
         What was found and what was expected.
     duration_s : float
-        How much of it is used.
+        How much of it is used, in seconds.
     sample_rate_hz : int
-        The file's sample rate, before resampling.
+        The file's sample rate in hertz, before resampling.
     channels : int
         How many channels the file has, before they are mixed to mono.
     content_hash : str
@@ -158,16 +162,18 @@ class Copy:
 
     Attributes
     ----------
-    first, second : str
-        Their content hashes; the first is the lesser.
+    first : str
+        The content hash of one, the lesser.
+    second : str
+        The content hash of the other.
     first_s, second_s : float
-        When the stretch begins in each.
+        When the stretch begins in it, in seconds.
     duration_s : float
-        How long it is, in the second.
+        How many seconds of the second it has.
     tempo : float
         How many seconds of the first correspond to one of the second: other than 1 where one was sped up.
     error_rate : float
-        The share of fingerprint bits that differ in it.
+        The share of fingerprint bits that differ in the stretch.
     """
 
     first: str

@@ -15,16 +15,19 @@ class Reading:
 
     Attributes
     ----------
-    uri, version : str
-        Which file, and which state of it: as its `Entry` has them.
+    uri : str
+        Which file: as in the table `songs`.
+    version : str
+        Which state of it: size, then time of change or checksum, as far as a listing tells, joined by hyphens.
     bytes_hash : str
         XXH3 (128 bits) of the file's bytes; a file that is renamed or copied is known by it. Empty of a file that could
         not be read.
     artist : str
-        Of the file's tags; empty where they say none.
+        The artist by the file's tags; empty where they say none.
     duration_s, sample_rate_hz, channels, content_hash, reason, error
-        As in `File`.
+        As in the table `songs`.
     is_rejected : bool
+        Whether the file cannot be used.
     """
 
     uri: str = ""
@@ -68,7 +71,15 @@ class StagedReading(Reading):
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """A recording's fingerprint, by its content hash."""
+    """A recording's fingerprint.
+
+    Attributes
+    ----------
+    content_hash : str
+        The recording's.
+    fingerprint : bytes
+        Chromaprint's values, one after another: uint32, little-endian. Empty of a recording that is too short for one.
+    """
 
     content_hash: str
     fingerprint: bytes

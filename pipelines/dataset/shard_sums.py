@@ -9,7 +9,19 @@ from pipelines.dataset.dataset import Sums
 
 @dataclass(frozen=True, slots=True)
 class ShardSums:
-    """A feature's sums over a shard; float64 in little-endian bytes, bin by bin."""
+    """A feature's sums over the frames of a shard.
+
+    Attributes
+    ----------
+    shard : str
+        Its path in the dataset's folder.
+    feature : str
+        The feature's name.
+    frames : int
+        How many frames were summed.
+    sum, sum_of_squares : bytes
+        Of each bin: float64, little-endian.
+    """
 
     shard: str
     feature: str
