@@ -15,15 +15,15 @@ import soundfile
 import xxhash
 from numpy.typing import NDArray
 
+from pipelines.audio.messages import steady
 from pipelines.audio.schema import AudioConfig
-from pipelines.audio.streams import ABSURD_HEADER, SampleBlock, open_stream
+from pipelines.audio.streams import ABSURD_HEADER, FAILED, SampleBlock, open_stream
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
 
 EMPTY = Reason("empty", "the file has no bytes")
-FAILED = Reason("failed", "a decoder, or the archive that the file is in, failed; the error is its own")
 UNREADABLE = Reason("unreadable", "the file is missing or may not be read")
 
 # fmt: off
@@ -92,10 +92,15 @@ def load(url: str, config: AudioConfig) -> Recording:
     ((22050,), 44100, 2, False)
     """
     with local_copy(url) as path:
-        try:
-            return _load(path, config)
-        except soundfile.SoundFileError as error:
-            raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
+        return load_local(path, config)
+
+
+def load_local(path: Path, config: AudioConfig) -> Recording:
+    """Decodes a local file, as `load` does."""
+    try:
+        return _load(path, config)
+    except soundfile.SoundFileError as error:
+        raise _failed(error, str(path)) from error
 
 
 @contextlib.contextmanager
@@ -118,10 +123,15 @@ def local_copy(url: str) -> Iterator[Path]:
         except OSError as error:
             if not storage.is_of_the_path(error):
                 raise
-            raise FileError(UNREADABLE, f"{type(error).__name__}: {error}") from error
+            # Without the path, which the rows of a table have, and which would tell the machine's folders.
+            raise FileError(UNREADABLE, error.strerror or type(error).__name__) from error
         except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-            raise FileError(FAILED, f"{type(error).__name__}: {error}") from error
+            raise _failed(error, url) from error
         yield path
+
+
+def _failed(error: Exception, name: str) -> FileError:
+    return FileError(FAILED, steady(f"{type(error).__name__}: {error}", [name]))
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:

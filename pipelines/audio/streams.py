@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import select
 import struct
 import subprocess
 import tempfile
@@ -15,14 +16,17 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from pipelines.audio.messages import cause, steady
 from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
 
 ABSURD_HEADER = Reason("absurd_header", "the header's rate, channels or size cannot be true")
+FAILED = Reason("failed", "a decoder, or the archive that the file is in, failed; the error is its own")
 NO_CHANNELS = Reason("no_channels", "the header says zero channels")
 NOT_AUDIO = Reason("not_audio", "no decoder knows the format")
 TRUNCATED = Reason("truncated", "the file ends early, and less than audio.min_duration_s can be decoded")
 
+_PATIENCE_S = 300  # for what ffmpeg gives next, which takes milliseconds
 _BLOCK_FRAMES = 1 << 16  # what is lost when a decoder fails within a block
 # By libsndfile's error numbers, where it knows the format of a file.
 _REASON_OF_ERROR = {24: ABSURD_HEADER, 32: NO_CHANNELS, 33: ABSURD_HEADER, 71: TRUNCATED}
@@ -119,16 +123,16 @@ def _open_ffmpeg(path: Path) -> Iterator[AudioStream]:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-protocol_whitelist", "file,pipe"]
     command += ["-i", f"file:{path}", "-map", "0:a:0", "-f", "au", "-c:a", "pcm_f32be", "pipe:1"]
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, bufsize=0)
         try:
             pipe = process.stdout
             assert pipe is not None
-            header = pipe.read(24)
+            header = _read(pipe, 24)
             if len(header) < 24:
                 process.wait()
-                raise _no_audio(_text(errors))
+                raise _no_audio(_text(errors), path)
             _, offset, _, _, rate, channels = struct.unpack(">6I", header)
-            pipe.read(offset - 24)
+            _read(pipe, offset - 24)
             stream = AudioStream(rate, channels, iter(()))
             stream.blocks = _ffmpeg_blocks(process, pipe, errors, stream)
             yield stream
@@ -139,17 +143,36 @@ def _open_ffmpeg(path: Path) -> Iterator[AudioStream]:
 
 def _ffmpeg_blocks(process: Any, pipe: IO[bytes], errors: IO[bytes], stream: AudioStream) -> Iterator[SampleBlock]:
     frame_bytes = 4 * stream.channels
-    while data := pipe.read(_BLOCK_FRAMES * frame_bytes):
+    while data := _read(pipe, _BLOCK_FRAMES * frame_bytes):
         whole = len(data) - len(data) % frame_bytes
         yield np.frombuffer(data[:whole], ">f4").astype(np.float32).reshape(-1, stream.channels)
     stream.truncated = process.wait() != 0 or bool(_text(errors))
 
 
-def _no_audio(error: str) -> FileError:
+def _read(pipe: IO[bytes], count: int) -> bytes:
+    """So many bytes of a pipe, or what it has until its end.
+
+    Raises
+    ------
+    FileError
+        Nothing comes any more.
+    """
+    data = bytearray()
+    while len(data) < count:
+        if not select.select([pipe], [], [], _PATIENCE_S)[0]:
+            raise FileError(FAILED, f"ffmpeg gave nothing for {_PATIENCE_S} s")
+        more = pipe.read(count - len(data))
+        if not more:
+            break
+        data += more
+    return bytes(data)
+
+
+def _no_audio(error: str, path: Path) -> FileError:
     if "moov atom not found" in error:  # an MP4 file keeps its index at its end
         return FileError(TRUNCATED, "the MP4 file ends before its index")
-    last = error.splitlines()[-1] if error else "it gave no audio"
-    return FileError(NOT_AUDIO, f"neither libsndfile nor ffmpeg knows the format ({last})")
+    why = steady(cause(error), [str(path)]) or "it gave no audio"
+    return FileError(NOT_AUDIO, f"neither libsndfile nor ffmpeg knows the format ({why})")
 
 
 def _text(errors: IO[bytes]) -> str:

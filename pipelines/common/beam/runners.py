@@ -6,7 +6,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 )
 from google.protobuf import json_format, text_format
 
+from pipelines.common.child import python_path
 from pipelines.common.errors import SpectroshardError, UsageError
 
 NewPipeline = Callable[[int], beam.Pipeline]
@@ -106,12 +106,9 @@ class WatchedWorker(GrpcWorkerHandler):
             "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.control_api_service_descriptor()),
             "LOGGING_API_SERVICE_DESCRIPTOR": text_format.MessageToString(self.logging_api_service_descriptor()),
         }
-        # A worker finds the modules that this process finds. Python would look into the working folder first, where a
-        # `model.py` of the user's own may lie.
-        told |= {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(str(Path(path).absolute()) for path in sys.path)}
         threading.excepthook = _tell_thread_error
         # In a process group of its own: Ctrl-C reaches the main process alone, and the worker's children end with it.
-        self._process = subprocess.Popen(self._command, env=os.environ | told, process_group=0)
+        self._process = subprocess.Popen(self._command, env=os.environ | python_path() | told, process_group=0)
         threading.Thread(target=self._watch, daemon=True).start()
 
     def stop_worker(self) -> None:

@@ -3,12 +3,13 @@ import os
 import zipfile
 from pathlib import Path
 
+import imageio_ffmpeg
 import librosa
 import numpy as np
 import pytest
 import soundfile
 
-from pipelines.audio import decode, mono
+from pipelines.audio import decode, mono, streams
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
@@ -171,6 +172,47 @@ def test_a_spoilt_member_of_an_archive_is_a_fault_of_the_file(tmp_path, spoil):
     with pytest.raises(FileError) as rejected:
         decode.load(f"zip://a.wav::{tmp_path}/spoilt.zip", CONFIG)
     assert rejected.value.reason.name == "failed" and rejected.value.detail
+
+
+def spoilt_files(folder):
+    """Files that each of the decoders and archives refuses, in its own words."""
+    whole = ffmpeg(write(folder / "whole.wav"), folder / "whole.mka", "-c:a", "libmp3lame").read_bytes()
+    (folder / "short.mka").write_bytes(whole[:300])
+    (folder / "text.mp3").write_text("this is a text\n" * 100)
+    (folder / "noise.aac").write_bytes(np.random.default_rng(0).bytes(20_000))
+    with zipfile.ZipFile(folder / "whole.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(folder / "whole.wav", "a.wav")
+    (folder / "spoilt.zip").write_bytes(damaged((folder / "whole.zip").read_bytes()))
+    names = [f"{folder}/{name}" for name in ("short.mka", "text.mp3", "noise.aac", "gone.wav")]
+    return [*names, f"zip://a.wav::{folder}/spoilt.zip"]
+
+
+def test_the_same_file_gives_the_same_error_wherever_it_lies(tmp_path):
+    def errors(folder):
+        folder.mkdir()
+        for url in spoilt_files(folder):
+            if url.endswith((".mp3", ".mka", ".aac")):  # and as a temporary copy
+                storage.write_bytes("memory://spoilt", Path(url).read_bytes())
+                with pytest.raises(FileError) as copied:
+                    decode.load("memory://spoilt", CONFIG)
+                yield str(copied.value)
+            with pytest.raises(FileError) as rejected:
+                decode.load(url, CONFIG)
+            yield str(rejected.value)
+
+    first, second = list(errors(tmp_path / "one")), list(errors(tmp_path / "two"))
+    assert first == second and len(set(first)) > 4
+    assert not [error for error in first if "tmp" in error or "@ 0x" in error or "\n" in error]
+
+
+def test_ffmpeg_that_gives_nothing_is_given_up(tmp_path, monkeypatch):
+    (tmp_path / "ffmpeg").write_text("#!/bin/sh\nexec sleep 100\n")
+    (tmp_path / "ffmpeg").chmod(0o755)
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", lambda: str(tmp_path / "ffmpeg"))
+    monkeypatch.setattr(streams, "_PATIENCE_S", 0.2)
+    (tmp_path / "a.m4a").write_bytes(b"?")
+    with pytest.raises(FileError, match=r"failed: ffmpeg gave nothing for 0.2 s"):
+        decode.load(str(tmp_path / "a.m4a"), CONFIG)
 
 
 def test_an_error_of_the_decoder_is_a_fault_of_the_file(tmp_path, monkeypatch):
