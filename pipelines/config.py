@@ -144,6 +144,19 @@ class BuildConfig(Section):
         values = self.model_dump(mode="json", include={"audio", "features"})
         return values | {"shards": {"dtype": self.shards.dtype}}
 
+    def makes_the_same_as(self, other: "BuildConfig") -> bool:
+        """Whether both make the same version of the same listing, however they name the corpus.
+
+        >>> BuildConfig().makes_the_same_as(BuildConfig(corpus=CorpusConfig(input="music")))
+        True
+        >>> BuildConfig().makes_the_same_as(BuildConfig(folds=FoldsConfig(count=5)))
+        False
+        """
+        sections = set(BuildConfig.model_fields) - {"build"}
+        # What these say of the files, the listing has.
+        told = {"corpus": {"input", "root", "splits", "artists"}}
+        return self.model_dump(include=sections, exclude=told) == other.model_dump(include=sections, exclude=told)
+
 
 ConfigT = TypeVar("ConfigT", bound=BuildConfig)
 SectionT = TypeVar("SectionT", bound=Section)

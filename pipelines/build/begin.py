@@ -159,10 +159,10 @@ def _is_passing(reading: Reading) -> bool:
 
 
 def _is_up_to_date(parent: Dataset, request: Request, known: dict[str, Reading]) -> bool:
-    asked = request.config.model_copy(update={"build": parent.config.build})
     return (
-        (parent.listing, parent.root, parent.reading, parent.search.version, parent.config)
-        == (request.listing, request.root, request.reading, SEARCH_VERSION, asked)
+        (parent.listing, parent.root, parent.reading, parent.search.version)
+        == (request.listing, request.root, request.reading, SEARCH_VERSION)
+        and parent.config.makes_the_same_as(request.config)
         and not request.broken
         and not any(map(_is_passing, known.values()))
     )

@@ -43,6 +43,5 @@ def publish(url: str) -> str:
 
 
 def _says_the_same(dataset: Dataset, parent: Dataset) -> bool:
-    same = {"version": parent.version, "ancestors": parent.ancestors}
-    same |= {"config": dataset.config.model_copy(update={"build": parent.config.build})}
-    return dataset.model_copy(update=same) == parent
+    same = {"version": parent.version, "ancestors": parent.ancestors, "config": parent.config}
+    return dataset.config.makes_the_same_as(parent.config) and dataset.model_copy(update=same) == parent
