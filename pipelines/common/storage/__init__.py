@@ -5,9 +5,11 @@ from pipelines.common.storage.faults import is_of_the_path, naming
 from pipelines.common.storage.filesystems import absolute, filesystem, is_local, join, url_of, version, zip_archive
 from pipelines.common.storage.listing import find, find_glob, is_folder, names, sizes
 from pipelines.common.storage.reading import local_copy, read_bytes
+from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
 
 __all__ = [
+    "StoreError",
     "absolute",
     "create",
     "filesystem",

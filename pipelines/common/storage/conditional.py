@@ -13,6 +13,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from pipelines.common.errors import UsageError
 from pipelines.common.storage.filesystems import filesystem, is_of
+from pipelines.common.storage.retries import retried
 from pipelines.common.storage.writing import beside, sync
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -39,6 +40,7 @@ def create(url: str, content: bytes) -> bool:
     return _create(url, content, uuid.uuid4().hex)
 
 
+@retried
 def _create(url: str, content: bytes, creator: str) -> bool:
     fs, path = filesystem(url)
     if isinstance(fs, LocalFileSystem):

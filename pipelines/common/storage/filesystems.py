@@ -11,6 +11,14 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.zip import ZipFileSystem
 
+from pipelines.common.storage.retries import retried
+
+OBJECT_STORES = ("s3", "gs")
+"""Protocols of stores that show an upload once it is complete, and know no folders."""
+
+# What fails is tried again here, for every store alike; an S3 client that tried five times too would take minutes.
+os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
+
 _MEMBER = re.compile(r"zip://(.*)::(.*)", re.DOTALL)
 
 
@@ -21,6 +29,8 @@ def filesystem(url: str) -> tuple[Any, str]:
     if "://" in url:
         # A cached listing would hide what other processes have written since.
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        if is_of(fs, ("s3",)):
+            fs.retries = 1
     else:
         fs, path = LocalFileSystem(), url
     if isinstance(fs, LocalFileSystem):
@@ -86,6 +96,7 @@ def is_local(url: str) -> bool:
     return isinstance(filesystem(url)[0], LocalFileSystem)
 
 
+@retried
 def version(url: str) -> str:
     """What changes when a file does: its size, and its time of change or checksum. Empty where there is no file."""
     fs, path = filesystem(url)

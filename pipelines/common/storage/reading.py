@@ -1,20 +1,50 @@
 """Whole reads, reads of a range, and local copies for libraries that need a path."""
 
 import contextlib
-import shutil
+import errno
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from fsspec.implementations.local import LocalFileSystem
 
-from pipelines.common.storage.filesystems import filesystem
+from pipelines.common.storage.faults import naming
+from pipelines.common.storage.filesystems import OBJECT_STORES, filesystem, is_of
+from pipelines.common.storage.retries import retried
+
+_PIECE = 64 << 20
+"""How many bytes of a file are fetched from an object store at once."""
 
 
+@retried
 def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> bytes:
-    """A file, or its bytes from `begin` to before `end`."""
+    """A file, or its bytes from `begin` to before `end`.
+
+    Raises
+    ------
+    OSError
+        It cannot be read, or not all of these bytes came; the error names the URL.
+    """
     fs, path = filesystem(url)
-    return bytes(fs.cat_file(path, begin, end))
+    if end is not None and end <= (begin or 0):
+        return b""
+    content = bytes(fs.cat_file(path, start=begin, end=end))
+    if end is None and isinstance(fs, LocalFileSystem):
+        return content
+    expected = end
+    if end is None or len(content) != end - (begin or 0):
+        size = fs.info(path)["size"]
+        if end is not None and size is not None and size < end:
+            raise OSError(errno.EINVAL, f"it has {size} bytes, expected {end} and more", url)
+        expected = size if end is None else end
+    _check_came(url, len(content), None if expected is None else expected - (begin or 0))
+    return content
+
+
+def _check_came(url: str, came: int, expected: int | None) -> None:
+    """Refuses what a store cut short."""
+    if expected is not None and came != expected:
+        raise OSError(errno.EIO, f"{came} bytes came of {expected}", url)
 
 
 @contextlib.contextmanager
@@ -25,7 +55,26 @@ def local_copy(url: str) -> Iterator[Path]:
         yield Path(path)
         return
     with tempfile.NamedTemporaryFile(suffix=PurePosixPath(path).suffix) as copy:
-        with fs.open(path, "rb") as source:
-            shutil.copyfileobj(source, copy, 1 << 20)
-        copy.flush()
+        _fetch(url, Path(copy.name))
         yield Path(copy.name)
+
+
+@retried
+def _fetch(url: str, local: Path) -> None:
+    fs, path = filesystem(url)
+    size = fs.info(path)["size"]
+    with local.open("wb") as copy:
+        for piece in _pieces(url, size):
+            with naming(str(local)):
+                copy.write(piece)
+                copy.flush()
+        _check_came(url, copy.tell(), size)
+
+
+def _pieces(url: str, size: int) -> Iterator[bytes]:
+    fs, path = filesystem(url)
+    if is_of(fs, OBJECT_STORES):
+        yield from (read_bytes(url, begin, min(begin + _PIECE, size)) for begin in range(0, size, _PIECE))
+    else:
+        with fs.open(path, "rb") as source:
+            yield from iter(lambda: source.read(1 << 20), b"")

@@ -15,11 +15,10 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from pipelines.common.storage.faults import naming
-from pipelines.common.storage.filesystems import filesystem, is_of
+from pipelines.common.storage.filesystems import OBJECT_STORES, filesystem, is_of
+from pipelines.common.storage.retries import retried
 
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")
-_OBJECT_STORES = ("s3", "gs")
-"""Protocols of stores that show an upload once it is complete, and know no folders."""
 
 
 def write_bytes(url: str, content: bytes) -> None:
@@ -128,9 +127,10 @@ def sync(path: Path) -> None:
         os.close(opened)
 
 
+@retried
 def _upload(url: str, local: Path) -> None:
     fs, path = filesystem(url)
-    if is_of(fs, _OBJECT_STORES):
+    if is_of(fs, OBJECT_STORES):
         fs.put_file(str(local), path)
         return
     place = PurePosixPath(path)
@@ -154,8 +154,12 @@ def _move(fs: Any, source: str, target: str) -> None:
     fs.rm_file(source)
 
 
+@retried
 def remove(url: str) -> None:
     """Removes a file or a whole folder, if it is there."""
     fs, path = filesystem(url)
-    if fs.exists(path):
+    try:
         fs.rm(path, recursive=True)
+    except FileNotFoundError:
+        if isinstance(fs, LocalFileSystem) and fs.exists(path):  # another process removes the folder too
+            raise
