@@ -164,6 +164,3 @@ def _values(image: NDArray[np.float64]) -> Values:
 def _divided(length: int, parts: int) -> Iterator[tuple[int, int]]:
     """Where each of some equal parts begins and ends; the remainder belongs to the last."""
     return itertools.pairwise([*range(0, length // parts * parts, length // parts), length])
-
-
-VERSION = 1

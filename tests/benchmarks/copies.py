@@ -160,7 +160,7 @@ class Benchmark:
         straight = (1.0,)
         with (
             mock.patch("pipelines.copies.alignment.TEMPOS", straight),
-            mock.patch("pipelines.copies.search.TEMPOS", straight),
+            mock.patch("pipelines.copies.matching.TEMPOS", straight),
         ):
             found = self._find({name: values for one in planted for name, values in one.fingerprints.items()})
         pairs = {frozenset((copy.first, copy.second)) for copy in found}
