@@ -38,28 +38,27 @@ def refuse_other_previous(newest: Dataset, config: BuildConfig) -> None:
 
 def refuse_other_lineage(parent: Dataset, config: BuildConfig) -> None:
     """Refuses a configuration whose records, or whose splits, cannot go on from a version."""
-    if changes := ", ".join(_changes(parent.config, config)):
+    if changes := ", ".join(_changes(parent.config.record_values(), config.record_values())):
         raise UsageError(f"{parent.url}: is a dataset of another configuration ({changes}); give a new --output")
     refuse_less_protection(parent, config)
 
 
-def _changes(old: BuildConfig, new: BuildConfig) -> Iterator[str]:
-    before, after = _flat(old.record_values()), _flat(new.record_values())
-    for key in sorted(before.keys() | after.keys()):
-        if before.get(key) != after.get(key):
-            yield f"{key} was {before.get(key)}, is {after.get(key)}"
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any], section: str = "") -> Iterator[str]:
+    """What differs between two nested mappings.
 
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping with dotted keys.
-
-    >>> _flat({"folds": {"count": 5, "seed": 0}})
-    {'folds.count': 5, 'folds.seed': 0}
+    >>> list(_changes({"fast": True, "mfcc": None, "mel": {"n_mels": 96}}, {"mfcc": {}, "mel": {"n_mels": 128}}))
+    ['fast was True, is not set', 'mel.n_mels was 96, is 128', 'mfcc was not set, is set']
     """
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-    return flat
+    for key in sorted(before.keys() | after.keys()):
+        was, now = before.get(key), after.get(key)
+        if isinstance(was, Mapping) and isinstance(now, Mapping):
+            yield from _changes(was, now, f"{section}{key}.")
+        elif was != now:
+            yield f"{section}{key} was {_in_words(was)}, is {_in_words(now)}"
+
+
+def _in_words(value: object) -> object:
+    return "not set" if value is None else "set" if isinstance(value, Mapping) else value
 
 
 def refuse_rejects(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:

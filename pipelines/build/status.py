@@ -37,7 +37,7 @@ def status_of(url: str) -> Status:
     numbers, run = versions.numbers(url), _newest_run(url)
     if not numbers and run is None:
         raise UsageError(f"{url}: no dataset there, and no build of one")
-    lines = [f"{url}: newest version {numbers[-1]} of {len(numbers)}" if numbers else f"{url}: no version yet"]
+    lines = [f"{url}: version {numbers[-1]} is the newest of {len(numbers)}" if numbers else f"{url}: no version yet"]
     if run is None:
         return Status(tuple(lines), 0)
     if (outcome := run.outcome()) is not None:

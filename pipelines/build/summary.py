@@ -75,7 +75,8 @@ def summarise_build(built: "Built") -> str:
     dataset = built.dataset
     duration_s = sum(fold.duration_s for fold in dataset.folds.values())
     new = sum(shard.name.startswith(f"{SHARDS}/{dataset.version:06d}/") for shard in dataset.shards)
-    speed = f", {duration_s / built.elapsed_s:.0f} times real time" if dataset.version == 1 else ""
+    is_whole = built.songs_read >= dataset.shown
+    speed = f", {duration_s / built.elapsed_s:.0f} times real time" if is_whole else ""
     return (
         f"{dataset.url}: version {dataset.version}, {dataset.songs} songs, {duration_s:.0f} s of audio"
         f" in {len(dataset.shards)} shards, of which {new} are new; read {built.songs_read} files"
