@@ -1,4 +1,4 @@
-"""What the tests of builds share: one small corpus, and one dataset built of it."""
+"""What the tests of builds share: one small corpus, one dataset built of it, and what is looked at in a dataset."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,6 +9,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.build.build import build
 from pipelines.config import BuildConfig
+from pipelines.dataset import tfrecord
 from tests.audio_files import write_songs
 
 VALUES = {
@@ -24,16 +25,18 @@ def in_process(*options):
     return lambda songs: beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *options]))
 
 
-class Pipelines:
-    """Gives pipelines and keeps them; does something before it gives the third, which writes the shards."""
+def no_pipeline(songs):
+    """Gives to a build that has nothing to do what it needs."""
+    raise AssertionError(f"a pipeline was asked for, of {songs} songs")
 
-    def __init__(self, before_shards=lambda: None):
-        self.before_shards = before_shards
+
+class Pipelines:
+    """Gives pipelines and keeps them."""
+
+    def __init__(self):
         self.given = []
 
     def __call__(self, songs):
-        if len(self.given) == 2:
-            self.before_shards()
         self.given.append(in_process()(songs))
         return self.given[-1]
 
@@ -54,6 +57,23 @@ def config_of(source, **sections):
 def content_of(folder: Path):
     """Every file below a folder with its bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def published(folder):
+    """Every file of a dataset with its bytes, but for what tells of its runs."""
+    return {name: content for name, content in content_of(Path(folder)).items() if not name.startswith("runs/")}
+
+
+def records_of(dataset):
+    """The bytes of every record in the shards of a version, by its id, as the ledger says where they are."""
+    found = {}
+    for file in dataset.ledger():
+        if file.status == "written":
+            with (Path(dataset.url) / file.shard).open("rb") as stream:
+                stream.seek(file.offset)
+                found[file.record] = tfrecord.content_of(stream.read(file.length))
+    assert len(found) == dataset.songs
+    return found
 
 
 @pytest.fixture(scope="session")
