@@ -15,6 +15,12 @@ class UsageError(SpectroshardError):
     exit_code = 2
 
 
+class BusyError(SpectroshardError):
+    """Another process is at work on the same folder: exit code 3."""
+
+    exit_code = 3
+
+
 class FileError(Exception):
     """A file cannot be used.
 

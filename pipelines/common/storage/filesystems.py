@@ -66,6 +66,7 @@ def absolute(url: str) -> str:
     return url_of(*filesystem(url))
 
 
+@retried
 def zip_archive(url: str) -> ZipFileSystem:
     """The files of a zip archive."""
     return _opened_zip(url, version(url))

@@ -1,0 +1,179 @@
+"""A courtesy among builds of one folder: who comes second learns who is at work there, and leaves.
+
+Safety does not rest on it: two that hold it all the same, as where a clock is wrong, are told apart by the commit.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pipelines.common import storage
+from pipelines.common.errors import BusyError
+
+RENEWED_EVERY_S = 10.0
+EXPIRES_AFTER = timedelta(seconds=60)
+Clock = Callable[[], datetime]
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Who is at work in a folder.
+
+    Attributes
+    ----------
+    host : str
+    machine : str
+        The host's start and its space of process ids, in which alone `process` can be looked up; empty if not known.
+    process : int
+    what : str
+        What is at work, as its user calls it: `a build`.
+    started, renewed : datetime
+    token : str
+        Tells this lease from all others.
+    """
+
+    host: str
+    machine: str
+    process: int
+    what: str
+    started: datetime
+    renewed: datetime
+    token: str
+
+    @classmethod
+    def new(cls, what: str, now: datetime) -> "Lease":
+        """One of this process."""
+        return cls(socket.gethostname(), _machine(), os.getpid(), what, now, now, uuid.uuid4().hex)
+
+    def is_live(self, now: datetime) -> bool:
+        """Whether its holder is at work, as far as this process can know."""
+        is_here = self.machine == _machine() and self.host == socket.gethostname()
+        return now - self.renewed <= EXPIRES_AFTER and not (is_here and _is_dead(self.process))
+
+    def refusal(self, folder: str, now: datetime) -> BusyError:
+        """What who comes second is told."""
+        since = f"{self.started:%H:%M}" if self.started.date() == now.date() else f"{self.started:%Y-%m-%d %H:%M}"
+        holder = f"{self.what} by {self.host} (process {self.process})"
+        return BusyError(
+            f"{folder}: {holder} has been at work here since {since} UTC; wait for it, or give another --output"
+        )
+
+    def to_json(self) -> bytes:
+        """The lease as it is stored."""
+        return json.dumps(dataclasses.asdict(self), default=datetime.isoformat, indent=1).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Lease":
+        """A stored lease; a damaged one is one that has expired."""
+        try:
+            values = json.loads(content)
+            times = {name: datetime.fromisoformat(values[name]).astimezone(UTC) for name in ("started", "renewed")}
+            return cls(**{**values, **times})
+        except (ValueError, TypeError, KeyError):
+            then = datetime.fromtimestamp(0, UTC)
+            return cls("", "", 0, "", then, then, "damaged")
+
+
+@contextlib.contextmanager
+def held(url: str, folder: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
+    """Holds the lease of a folder while the block runs, and renews it from a thread.
+
+    A holder whose lease was taken over meanwhile goes on, and is not told.
+
+    Parameters
+    ----------
+    url : str
+        Where the lease is to lie.
+    folder : str
+        What it is of, as its user calls it.
+    what : str
+        What is at work, as its user calls it: `a build`.
+    clock : callable
+        Gives the time.
+
+    Raises
+    ------
+    BusyError
+        Another process holds it.
+    """
+    lease = Lease.new(what, clock())
+    _take(url, lease, folder, clock)
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(url, lease, ended, clock), daemon=True)
+    renewing.start()
+    try:
+        yield lease
+    finally:
+        ended.set()
+        renewing.join()
+        with contextlib.suppress(OSError):  # it expires by itself
+            _release(url, lease)
+
+
+def read(url: str) -> Lease | None:
+    """The lease that lies at a URL, if there is one."""
+    try:
+        return Lease.from_json(storage.read_bytes(url))
+    except FileNotFoundError:
+        return None
+
+
+def _take(url: str, lease: Lease, folder: str, clock: Clock) -> None:
+    while not storage.create(url, lease.to_json()):
+        other = read(url)
+        if other is None:
+            continue
+        if other.is_live(clock()):
+            raise other.refusal(folder, clock())
+        # Only who holds the lease on removing this one may do so, or two could each remove it, and the later one the
+        # lease that the earlier one has taken.
+        removal = f"{url}.{other.token}"
+        _take(removal, lease, folder, clock)
+        if read(url) == other:
+            storage.remove(url)
+        _release(removal, lease)
+
+
+def _release(url: str, lease: Lease) -> None:
+    held_now = read(url)
+    if held_now is not None and held_now.token == lease.token:
+        storage.remove(url)
+
+
+def _renew(url: str, lease: Lease, ended: threading.Event, clock: Clock) -> None:
+    while not ended.wait(RENEWED_EVERY_S):
+        with contextlib.suppress(OSError):  # the next time may do
+            held_now = read(url)
+            if held_now is None or held_now.token != lease.token:
+                return
+            storage.write_bytes(url, dataclasses.replace(lease, renewed=clock()).to_json())
+
+
+def _machine() -> str:
+    try:
+        started = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{started} {Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return ""
+
+
+def _is_dead(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is another user's
+        return False
+    return False
