@@ -1,0 +1,220 @@
+"""A file to its record and its reading: decoded once, in a process of its own, so that no file takes a worker along."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xxhash
+
+from pipelines.audio import decode, quality
+from pipelines.audio.messages import steady
+from pipelines.audio.schema import AudioConfig
+from pipelines.audio.streams import TRUNCATED
+from pipelines.common import storage
+from pipelines.common.arrays import spooled
+from pipelines.common.child import UNLIMITED, Child, ChildCrashed, ChildKilled, Limits
+from pipelines.common.errors import FileError
+from pipelines.common.reasons import Reason
+from pipelines.config import BuildConfig, StorageType
+from pipelines.dataset import records, tfrecord
+from pipelines.dataset.ledger import record_id
+from pipelines.dataset.readings import Reading
+from pipelines.dataset.records import Record
+from pipelines.features.compute import compute_spooled
+from pipelines.features.schema import Features
+
+CRASHED = Reason(
+    "crashed", "reading the file ended the process that read it, twice, or took too long or too much memory"
+)
+
+_LARGEST = float(np.finfo(np.float16).max)
+_ATTEMPTS = 2
+_HASHED_BYTES = 1 << 20  # at once
+# Nine features of a second of music take 3 ms, and 80 ms by the backend `librosa`, on a core of 2.6 GHz.
+_LEAST_TIMEOUT_S, _TIMEOUT_PER_S = 300, 1
+# An hour of nine features takes 220 MB. By the backend `librosa`, ten minutes take 1.6 GB, in proportion to the length.
+_MEMORY_BYTES = 1 << 31
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a record's bytes depend on besides the file and its genre."""
+
+    audio: AudioConfig
+    features: Features
+    dtype: StorageType
+
+    @classmethod
+    def of(cls, config: BuildConfig) -> "Recipe":
+        """A configuration's."""
+        return cls(config.audio, config.features, config.shards.dtype)
+
+    @property
+    def limits(self) -> Limits:
+        """What making a record may take.
+
+        Five minutes, and a second more for each second of `audio.max_duration_s`: a hundred times of what is needed,
+        since a slow or busy machine must lose no song. 2 GiB of memory, of which the features of a song of any length
+        need a tenth; librosa's, which are computed at once, have no limit.
+
+        >>> Recipe(AudioConfig(), Features(log_mel={}), "float16").limits
+        Limits(timeout_s=900.0, memory_bytes=2147483648)
+        """
+        timeout_s = _LEAST_TIMEOUT_S + _TIMEOUT_PER_S * self.audio.max_duration_s
+        return Limits(timeout_s, _MEMORY_BYTES if self.features.backend == "fast" else UNLIMITED)
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of a file.
+
+    Attributes
+    ----------
+    reading : Reading
+        Without its URI and version, which the caller knows.
+    fingerprint : bytes
+        As `pipelines.copies.fingerprint.of_samples` gives it; empty of a rejected file.
+    length : int
+        The bytes of the record, its framing included; 0 where there is none.
+    """
+
+    reading: Reading
+    fingerprint: bytes = b""
+    length: int = 0
+
+
+class RecordMaker:
+    """Makes records as `make_record` does, each in a process of its own that is started once.
+
+    A thread uses it alone.
+    """
+
+    def __init__(self) -> None:
+        self._child = Child(_make)
+
+    def make(self, location: str, genre: str, recipe: Recipe, record_path: Path) -> Made:
+        """Makes the record of a file; one that twice ends the process, each time another, is rejected.
+
+        The file is fetched here, so that a slow store does not count as a slow decoder.
+
+        Raises
+        ------
+        ChildKilled
+            The process was killed from outside, twice.
+        OSError, MemoryError
+            The machine or the store failed.
+        """
+        try:
+            with decode.local_copy(location) as path:
+                return self._attempted(path, genre, recipe, record_path)
+        except FileError as error:
+            return Made(rejected_reading(error))
+
+    def _attempted(self, path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
+        end: Exception | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                return self._child.call((str(path), genre, recipe, record_path), recipe.limits)
+            except (ChildCrashed, ChildKilled) as error:
+                record_path.unlink(missing_ok=True)
+                end = error
+        if isinstance(end, ChildKilled):
+            raise end
+        raise FileError(CRASHED, steady(f"reading it {end}", [str(path)]))
+
+    def close(self) -> None:
+        """Ends the process."""
+        self._child.close()
+
+    def __enter__(self) -> "RecordMaker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _make(arguments: tuple[str, str, Recipe, Path]) -> Made:
+    return make_record(*arguments)
+
+
+def make_record(location: str, genre: str, recipe: Recipe, record_path: Path) -> Made:
+    """Reads a file once and makes its record.
+
+    Parameters
+    ----------
+    location : str
+        A file or a URL.
+    genre : str
+    recipe : Recipe
+    record_path : Path
+        Where the record is written, framed as in a shard; nothing is, where the file is rejected.
+
+    Returns
+    -------
+    Made
+        A rejected file's reading says why, and has a content hash where it can be decoded.
+
+    Raises
+    ------
+    OSError, MemoryError
+        The machine or the store failed, which is no fault of the file.
+    """
+    try:
+        with decode.local_copy(location) as path:
+            return _made(path, genre, recipe, record_path)
+    except FileError as error:
+        return Made(rejected_reading(error))
+
+
+def rejected_reading(error: FileError) -> Reading:
+    """The reading of a file that cannot be used."""
+    return Reading().rejected(error.reason, error.detail)
+
+
+def file_hash(path: Path) -> str:
+    """XXH3 (128 bits) of a local file's bytes."""
+    content = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_HASHED_BYTES):
+            content.update(chunk)
+    return content.hexdigest()
+
+
+def _made(path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
+    # These compile, which the process that only starts others need not wait for.
+    from pipelines.copies import fingerprint
+    from pipelines.corpus import artists
+
+    reading = Reading(bytes_hash=file_hash(path))
+    try:
+        recording = decode.load_local(path, recipe.audio)
+        if len(recording.samples):
+            reading = replace(reading, content_hash=recording.content_hash)
+        quality.check(recording, recipe.audio)
+        features = _features(recording.samples, recipe)
+    except FileError as error:
+        return Made(reading.rejected(error.reason, error.detail))
+    reading = replace(
+        reading,
+        duration_s=len(recording.samples) / recipe.audio.sample_rate_hz,
+        sample_rate_hz=recording.sample_rate_hz,
+        channels=recording.channels,
+        artist=artists.read_tag(path),
+        reason=TRUNCATED.name if recording.truncated else "",
+        error="the file ends early; what is there is used" if recording.truncated else "",
+    )
+    record = Record(record_id(reading.content_hash, genre), genre, features)
+    with storage.naming(str(record_path)), record_path.open("wb") as stream:
+        length = tfrecord.write_record(stream, *records.serialise(record, recipe.dtype))
+    return Made(reading, fingerprint.of_samples(recording.samples, recipe.audio.sample_rate_hz), length)
+
+
+def _features(samples: spooled.FrameArray, recipe: Recipe) -> dict[str, spooled.FrameArray]:
+    """A recording's features, each of which fits in float16."""
+    with np.errstate(over="ignore", invalid="ignore"):  # values that are too large are refused below
+        arrays = compute_spooled(samples, recipe.audio.sample_rate_hz, recipe.features)
+    for name, values in arrays.items():
+        largest = np.abs(spooled.min_max(values)).max()
+        if not largest <= _LARGEST:  # nor is NaN
+            raise FileError(quality.NOT_FINITE, f"{name} reaches {largest}, expected at most {_LARGEST}")
+    return arrays
