@@ -139,10 +139,10 @@ class BuildConfig(Section):
                 raise ValueError(f"features.{name}: {error}") from error
         return self
 
-    def record_values(self) -> dict[str, Any]:
+    def record_values(self, *, exclude_defaults: bool = False) -> dict[str, Any]:
         """The values that decide a record's bytes, given its file: all versions of a dataset have them in common."""
-        values = self.model_dump(mode="json", include={"audio", "features"})
-        return values | {"shards": {"dtype": self.shards.dtype}}
+        decisive: dict[str, Any] = {"audio": True, "features": True, "shards": {"dtype"}}
+        return self.model_dump(mode="json", include=decisive, exclude_defaults=exclude_defaults)
 
     def makes_the_same_as(self, other: "BuildConfig") -> bool:
         """Whether both make the same version of the same listing, however they name the corpus.

@@ -13,6 +13,9 @@ NOT_FINITE = Reason("not_finite", "the samples hold NaN or infinity, or a featur
 SILENT = Reason("silent", "digital silence")
 TOO_SHORT = Reason("too_short", "shorter than audio.min_duration_s")
 
+VERSION = 1
+"""To be raised with every change of how files are decoded, or which are rejected: datasets then read them again."""
+
 SILENCE_PEAK = 1e-4
 """Peak-to-peak range below which a recording is silence: -80 dB of full scale."""
 

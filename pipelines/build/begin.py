@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import version as package_version
 
+from pipelines.audio import quality
 from pipelines.audio.decode import UNREADABLE
 from pipelines.build import refusals, staging
 from pipelines.build.make_record import CRASHED
@@ -110,7 +111,9 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
 def reading_digest(config: BuildConfig) -> str:
     """A digest of all that decides what reading a file gives: configuration, decoders, features and fingerprint."""
     decoders = {name: package_version(name) for name in ("soundfile", "soxr", "imageio-ffmpeg")}
-    return digest([config.record_values(), decoders, compute.VERSION, fingerprint.VERSION])
+    # Without defaults: a version of this program that has one more feature reads no file again for that.
+    values = config.record_values(exclude_defaults=True)
+    return digest([values, decoders, quality.VERSION, compute.VERSION, fingerprint.VERSION])
 
 
 def _listed(entry: Entry, corpus_root: str) -> Listed:
