@@ -38,7 +38,7 @@ class Lease:
         The host's start and its space of process ids, in which alone `process` can be looked up; empty if not known.
     process : int
     what : str
-        What is at work, as its user calls it: `a build`.
+        What is at work: `build`.
     started, renewed : datetime
     token : str
         Tells this lease from all others.
@@ -62,13 +62,14 @@ class Lease:
         is_here = self.machine == _machine() and self.host == socket.gethostname()
         return now - self.renewed <= EXPIRES_AFTER and not (is_here and _is_dead(self.process))
 
-    def refusal(self, folder: str, now: datetime) -> BusyError:
-        """What who comes second is told."""
-        since = f"{self.started:%H:%M}" if self.started.date() == now.date() else f"{self.started:%Y-%m-%d %H:%M}"
-        holder = f"{self.what} by {self.host} (process {self.process})"
-        return BusyError(
-            f"{folder}: {holder} has been at work here since {since} UTC; wait for it, or give another --output"
+    def since(self, now: datetime) -> str:
+        """When its holder began: the time, and the date unless it is today's."""
+        return (
+            f"{self.started:%H:%M UTC}" if self.started.date() == now.date() else f"{self.started:%Y-%m-%d %H:%M UTC}"
         )
+
+    def __str__(self) -> str:
+        return f"a {self.what} by {self.host} (process {self.process})"
 
     def to_json(self) -> bytes:
         """The lease as it is stored."""
@@ -87,19 +88,17 @@ class Lease:
 
 
 @contextlib.contextmanager
-def held(url: str, folder: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
-    """Holds the lease of a folder while the block runs, and renews it from a thread.
+def held(url: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
+    """Holds a lease while the block runs, and renews it from a thread.
 
     A holder whose lease was taken over meanwhile goes on, and is not told.
 
     Parameters
     ----------
     url : str
-        Where the lease is to lie.
-    folder : str
-        What it is of, as its user calls it.
+        Where it lies: `D/runs/lease.json` is that of `D`.
     what : str
-        What is at work, as its user calls it: `a build`.
+        What is at work: `build`.
     clock : callable
         Gives the time.
 
@@ -109,7 +108,7 @@ def held(url: str, folder: str, what: str, clock: Clock = _now) -> Iterator[Leas
         Another process holds it.
     """
     lease = Lease.new(what, clock())
-    _take(url, lease, folder, clock)
+    _take(url, lease, clock)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(url, lease, ended, clock), daemon=True)
     renewing.start()
@@ -122,25 +121,34 @@ def held(url: str, folder: str, what: str, clock: Clock = _now) -> Iterator[Leas
             _release(url, lease)
 
 
+def holder(url: str, clock: Clock = _now) -> Lease | None:
+    """The lease of who is at work, as far as this process can know; None where nobody is."""
+    lease = read(url)
+    return lease if lease is not None and lease.is_live(clock()) else None
+
+
 def read(url: str) -> Lease | None:
-    """The lease that lies at a URL, if there is one."""
+    """The lease that lies at a URL, live or not; None where there is none."""
     try:
         return Lease.from_json(storage.read_bytes(url))
     except FileNotFoundError:
         return None
 
 
-def _take(url: str, lease: Lease, folder: str, clock: Clock) -> None:
+def _take(url: str, lease: Lease, clock: Clock) -> None:
     while not storage.create(url, lease.to_json()):
         other = read(url)
         if other is None:
             continue
         if other.is_live(clock()):
-            raise other.refusal(folder, clock())
+            raise BusyError(
+                f"{url.removesuffix('/runs/lease.json')}: {other} has been at work here since {other.since(clock())}; "
+                "wait for it, or give another --output"
+            )
         # Only who holds the lease on removing this one may do so, or two could each remove it, and the later one the
         # lease that the earlier one has taken.
         removal = f"{url}.{other.token}"
-        _take(removal, lease, folder, clock)
+        _take(removal, lease, clock)
         if read(url) == other:
             storage.remove(url)
         _release(removal, lease)

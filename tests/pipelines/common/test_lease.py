@@ -28,13 +28,13 @@ def url(request, tmp_path):
 
 def leave(url, **values):
     """A lease that its holder did not release."""
-    left = dataclasses.replace(Lease.new("a build", NOON), **values)
+    left = dataclasses.replace(Lease.new("build", NOON), **values)
     assert storage.create(url, left.to_json())
     return left
 
 
 def take(url, now=NOON):
-    with held(url, "D", "a build", lambda: now) as mine:
+    with held(url, "build", lambda: now) as mine:
         return mine
 
 
@@ -45,25 +45,28 @@ def dead_process():
 
 
 def test_a_lease_is_there_while_it_is_held(url):
-    with held(url, "D", "a build", lambda: NOON) as mine:
-        assert lease.read(url) == mine
-        assert (mine.process, mine.what, mine.started, mine.renewed) == (os.getpid(), "a build", NOON, NOON)
+    with held(url, "build", lambda: NOON) as mine:
+        assert lease.read(url) == lease.holder(url, lambda: NOON) == mine
+        assert lease.holder(url, lambda: LATER) is None
+        assert (mine.process, mine.what, mine.started, mine.renewed) == (os.getpid(), "build", NOON, NOON)
     assert lease.read(url) is None
-    with pytest.raises(RuntimeError), held(url, "D", "a build"):
+    with pytest.raises(RuntimeError), held(url, "build"):
         raise RuntimeError
     assert storage.names(url.rpartition("/")[0]) == []
 
 
 def test_who_comes_second_is_told_who_is_at_work(url):
-    with held(url, "D", "a build", lambda: NOON) as mine:
+    with held(url, "build", lambda: NOON) as mine:
         with pytest.raises(BusyError) as caught:
             take(url, NOON + timedelta(seconds=59))
-        assert str(caught.value) == (
-            f"D: a build by {mine.host} (process {os.getpid()}) has been at work here since 12:03 UTC; "
+        folder, _, told = str(caught.value).partition(": a ")
+        assert folder == url.removesuffix("/runs/lease.json")
+        assert told == (
+            f"build by {mine.host} (process {os.getpid()}) has been at work here since 12:03 UTC; "
             "wait for it, or give another --output"
         )
         assert caught.value.exit_code == 3
-        assert "since 2026-11-27 12:03 UTC" in str(mine.refusal("D", NOON + timedelta(days=1)))
+        assert mine.since(NOON + timedelta(days=1)) == "2026-11-27 12:03 UTC"
         assert lease.read(url) == mine
 
 
@@ -97,7 +100,7 @@ def test_of_many_who_find_an_expired_lease_one_takes_it(url):
         def attempt(_, expired=expired, everybody=everybody):
             everybody.wait()
             try:
-                with held(expired, "D", "a build", lambda: LATER) as mine:
+                with held(expired, "build", lambda: LATER) as mine:
                     everybody.wait()
                     return mine
             except BusyError:
@@ -112,7 +115,7 @@ def test_of_many_who_find_an_expired_lease_one_takes_it(url):
 
 def _attempt(url, number):
     try:
-        with held(url, "D", "a build", lambda: LATER):
+        with held(url, "build", lambda: LATER):
             until = time.monotonic() + 60
             while len(storage.names(f"{url}.lost")) < 7 and time.monotonic() < until:
                 time.sleep(0.01)
@@ -139,7 +142,7 @@ def test_who_was_to_remove_an_expired_lease_and_died_is_no_hindrance(url):
 def test_a_lease_is_renewed(url, monkeypatch):
     monkeypatch.setattr(lease, "RENEWED_EVERY_S", 0.01)
     times = iter([NOON, *(NOON + timedelta(seconds=number) for number in range(10_000))])
-    with held(url, "D", "a build", lambda: next(times)) as mine:
+    with held(url, "build", lambda: next(times)) as mine:
         while lease.read(url).renewed < NOON + timedelta(seconds=3):
             pass
         assert dataclasses.replace(lease.read(url), renewed=NOON) == mine
@@ -148,7 +151,7 @@ def test_a_lease_is_renewed(url, monkeypatch):
 
 def test_who_lost_a_lease_goes_on_and_leaves_the_other_s_alone(url, monkeypatch):
     monkeypatch.setattr(lease, "RENEWED_EVERY_S", 0.5)
-    with held(url, "D", "a build"):
+    with held(url, "build"):
         storage.remove(url)
         others = leave(url, host="elsewhere")
         for thread in threading.enumerate():
@@ -167,7 +170,7 @@ def test_a_store_that_fails_does_not_end_the_work(monkeypatch, tmp_path):
         failed.set()
         raise OSError("away")
 
-    with held(url, "D", "a build"):
+    with held(url, "build"):
         monkeypatch.setattr(storage, "read_bytes", fail)
         assert failed.wait(10)
     monkeypatch.undo()
