@@ -46,8 +46,8 @@ def status_of(url: str) -> Status:
     holder = lease.holder(storage.join(url, LEASE_NAME))
     if holder is None:
         lines.append(
-            f"run {run.name}: {_progress(run)}; the command that began it has gone: run the same build again to continue,"
-            " unless its job is still at work on a cluster"
+            f"run {run.name}: {_progress(run)}; the command that began it has gone: run the same build again to"
+            " continue, unless its job is still at work on a cluster"
         )
         return Status(tuple(lines), 1)
     lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
