@@ -10,9 +10,9 @@ import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
 
 from pipelines.build.make_record import Recipe, RecordMaker
-from pipelines.build.plan import RECORDS, RecordToWrite, digest_of
+from pipelines.build.plan import RecordToWrite, digest_of
 from pipelines.build.progress import WRITE, Tally
-from pipelines.build.run import Run
+from pipelines.build.run import RECORDS, Run
 from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError

@@ -87,7 +87,7 @@ def _run(run: Run, new_pipeline: NewPipeline) -> bool:
     pipeline = new_pipeline(run.request.songs_to_read)
     add_graph(pipeline, run)
     try:
-        with RunProgress(run, lambda: plan.songs_to_write(run)):
+        with RunProgress(run):
             pipeline.run().wait_until_finish()
     except Exception as error:
         if run.is_superseded():

@@ -8,8 +8,8 @@ from itertools import accumulate
 from pipelines.build import fingerprints
 from pipelines.build.assemble import Assembled, result_url
 from pipelines.build.gather import kept_fingerprints
-from pipelines.build.plan import COPIES, HISTORY, SONGS, planned_shards
-from pipelines.build.run import Run
+from pipelines.build.plan import planned_shards
+from pipelines.build.run import COPIES, HISTORY, SONGS, Run
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.config import BuildConfig

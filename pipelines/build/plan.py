@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.build import refusals, staging
-from pipelines.build.run import Listed, Outcome, Run
+from pipelines.build.run import COPIES, HISTORY, RECORDS, SONGS, Listed, Outcome, Run
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
@@ -16,9 +16,6 @@ from pipelines.dataset.readings import Reading, with_reading
 from pipelines.split import history
 from pipelines.split.assign import assign
 from pipelines.split.shards import allot
-
-SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
-"""The tables of a plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +80,6 @@ def _in_no_shard(file: File) -> File:
 def digest_of(run: Run) -> str:
     """A digest of which records are to be in which shard."""
     return hashlib.sha256(storage.read_bytes(run.path(f"plan/{SONGS}.parquet"))).hexdigest()
-
-
-def songs_to_write(run: Run) -> int | None:
-    """How many records are to be written; None where there is no plan yet."""
-    url = run.path(f"plan/{RECORDS}.parquet")
-    return parquet.row_count(storage.read_bytes(url)) if storage.version(url) else None
 
 
 def planned_shards(run: Run) -> list[str]:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.build.run import Run
-from pipelines.common import storage
+from pipelines.build.run import RECORDS, Run
+from pipelines.common import parquet, storage
 from pipelines.common.output.progress import Progress
+from pipelines.copies import search
+from pipelines.copies.layout import LAYOUT_NAME
 
 READ, WRITE = "read", "write"
 """The steps that count songs."""
@@ -57,32 +59,48 @@ def done(run: Run, step: str) -> int:
 
 
 @dataclass(frozen=True)
-class _Shown:
-    """A step as it is shown: what it is called, of how many songs, and how many are done."""
+class Step:
+    """A step of a run that counts songs.
+
+    Attributes
+    ----------
+    verb : str
+        What it is called.
+    songs : int
+        Of how many songs it is.
+    done : callable
+        Returns how many are done.
+    """
 
     verb: str
     songs: int
     done: Callable[[], int]
 
 
+def current_step(run: Run) -> Step:
+    """The step that a run is at."""
+    plan_url = run.path(f"plan/{RECORDS}.parquet")
+    if storage.version(plan_url):
+        songs = parquet.row_count(storage.read_bytes(plan_url))
+        return Step("Write songs", songs, lambda: min(done(run, WRITE), songs))
+    if storage.version(storage.join(run.search, LAYOUT_NAME)):
+        songs = parquet.row_count(storage.read_bytes(run.contents))
+        return Step("Compare songs", songs, lambda: round(search.share_done(run.search) * songs))
+    songs = run.request.songs_to_read
+    return Step("Read songs", songs, lambda: min(done(run, READ), songs))
+
+
 class RunProgress(contextlib.AbstractContextManager["RunProgress"]):
-    """Shows, for as long as a `with` block runs, how far a run is, wherever its workers are.
+    """Shows, for as long as a `with` block runs, how far a run is, wherever its workers are."""
 
-    Parameters
-    ----------
-    run : Run
-    songs_to_write : callable
-        Returns how many songs the plan has, once there is one; None until then.
-    """
-
-    def __init__(self, run: Run, songs_to_write: Callable[[], int | None]):
-        self._run, self._songs_to_write = run, songs_to_write
+    def __init__(self, run: Run):
+        self._run = run
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._shown = contextlib.ExitStack()
+        self._shown, self._verb = contextlib.ExitStack(), ""
 
     def __enter__(self) -> "RunProgress":
-        self._show(_Shown("Read songs", self._run.request.songs_to_read, lambda: done(self._run, READ)))
+        self._show(current_step(self._run))
         self._thread.start()
         return self
 
@@ -93,12 +111,11 @@ class RunProgress(contextlib.AbstractContextManager["RunProgress"]):
 
     def _watch(self) -> None:
         while not self._stopped.wait(_EVERY_S):
-            songs = self._songs_to_write()
-            if songs is not None:
-                self._show(_Shown("Write songs", songs, lambda: done(self._run, WRITE)))
-                return
+            self._show(current_step(self._run))
 
-    def _show(self, step: _Shown) -> None:
-        self._shown.close()
-        if step.songs:
-            self._shown.enter_context(Progress(step.verb, step.songs, lambda: min(step.done(), step.songs), "song"))
+    def _show(self, step: Step) -> None:
+        if step.verb != self._verb:
+            self._shown.close()
+            self._verb = step.verb
+            if step.songs:
+                self._shown.enter_context(Progress(step.verb, step.songs, step.done, "song"))

@@ -17,6 +17,9 @@ from pipelines.dataset.ledger import File
 
 OUTCOME_NAME = "outcome.json"
 
+SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
+"""The tables of a run's plan."""
+
 
 class Request(Section):
     """What a run is to do.

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from pipelines.build import plan
-from pipelines.build.progress import READ, WRITE, done
+from pipelines.build.progress import current_step
 from pipelines.build.run import Run
 from pipelines.common import lease, storage
 from pipelines.common.errors import UsageError
@@ -62,7 +61,5 @@ def _newest_run(url: str) -> Run | None:
 
 
 def _progress(run: Run) -> str:
-    songs = plan.songs_to_write(run)
-    if songs is None:
-        return f"{min(done(run, READ), run.request.songs_to_read)} of {run.request.songs_to_read} songs read"
-    return f"{min(done(run, WRITE), songs)} of {songs} songs written"
+    step = current_step(run)
+    return f"{step.verb[0].lower()}{step.verb[1:]}: {step.done()} of {step.songs}"
