@@ -38,14 +38,15 @@ class File:
     fold : str
         The fold's name. Until folds are assigned: the corpus's own, or empty.
     shard : str
-        The shard that holds its record, by its path in the dataset. Until it is written, what the plan calls it.
+        The shard that holds its record, by its path in the dataset; empty unless the file is written. Until the shard
+        is, what the plan calls it.
     offset : int
         Where in the shard its record begins, in bytes: at the length that TFRecord writes before the content.
     length : int
         How many bytes the record has, TFRecord's framing included: 16 more than its content.
     record : str
         The record's id: XXH3 (128 bits) of content hash, a zero byte, and genre. Files with the same samples and genre
-        share one record.
+        share one record, which the written one of them has.
     status : 'written', 'duplicate' or 'rejected'
         What became of it: `written`, `duplicate` or `rejected`.
     reason : str
