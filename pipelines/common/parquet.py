@@ -106,15 +106,13 @@ def iterate(url: str, kind: type[Row]) -> Iterator[Row]:
 
 def read_group(url: str, kind: type[Row], group: int) -> list[Row]:
     """The rows of one row group; of a remote file, no more than these are fetched."""
-    fs, path = storage.filesystem(url)
-    with fs.open(path, "rb") as stream:
+    with storage.opened(url) as stream:
         return list(rows_of(pq.ParquetFile(stream).read_row_group(group, use_threads=False), kind))
 
 
 def group_count(url: str) -> int:
     """How many row groups a table has."""
-    fs, path = storage.filesystem(url)
-    with fs.open(path, "rb") as stream:
+    with storage.opened(url) as stream:
         return int(pq.ParquetFile(stream).num_row_groups)
 
 

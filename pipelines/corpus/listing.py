@@ -203,8 +203,7 @@ def _zip_members(url: str) -> list[_Member]:
 def _tar_members(url: str) -> list[_Member]:
     """The members of a tar archive, read once from end to end."""
     members: dict[str, _Member] = {}
-    fs, path = storage.filesystem(url)
-    with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+    with storage.opened(url, 16 << 20) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             name = str(PurePosixPath(member.name))
             # A hard link is a file whose content came earlier, under another name.
@@ -222,8 +221,7 @@ def _member_url(name: str, url: str) -> str:
 def unpack(url: str, locations: Collection[str], folder: str) -> dict[str, str]:
     """Unpacks members of a tar archive, read once from end to end, and gives where each now is."""
     unpacked = {}
-    fs, path = storage.filesystem(url)
-    with fs.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
+    with storage.opened(url, 16 << 20) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             location = _member_url(str(PurePosixPath(member.name)), url)
             if member.isfile() and location in locations and (content := archive.extractfile(member)):

@@ -4,7 +4,7 @@ from pipelines.common.storage.conditional import create
 from pipelines.common.storage.faults import is_of_the_path, naming
 from pipelines.common.storage.filesystems import absolute, filesystem, is_local, join, url_of, version, zip_archive
 from pipelines.common.storage.listing import find, find_glob, is_folder, names, sizes
-from pipelines.common.storage.reading import local_copy, read_bytes
+from pipelines.common.storage.reading import local_copy, opened, read_bytes
 from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
 
@@ -23,6 +23,7 @@ __all__ = [
     "local_copy",
     "names",
     "naming",
+    "opened",
     "put_new",
     "read_bytes",
     "remove",

@@ -2,10 +2,14 @@
 
 import contextlib
 import errno
+import io
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
 
+from fsspec.archive import AbstractArchiveFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from pipelines.common.storage.faults import naming
@@ -78,3 +82,49 @@ def _pieces(url: str, size: int) -> Iterator[bytes]:
     else:
         with fs.open(path, "rb") as source:
             yield from iter(lambda: source.read(1 << 20), b"")
+
+
+def opened(url: str, ahead: int = 1 << 20) -> BinaryIO:
+    """A file to read from and to seek in, for libraries that take one.
+
+    Parameters
+    ----------
+    url : str
+    ahead : int
+        How many bytes are fetched from a store at once; each time is tried again as `read_bytes` is.
+    """
+    fs, path = filesystem(url)
+    if isinstance(fs, LocalFileSystem | AbstractArchiveFileSystem) or is_of(fs, ("http", "https")):
+        return cast(BinaryIO, fs.open(path, "rb"))  # not every web server gives parts
+    return io.BufferedReader(_Ranges(url, _size(url)), ahead)
+
+
+@retried
+def _size(url: str) -> int:
+    fs, path = filesystem(url)
+    return int(fs.info(path)["size"])
+
+
+class _Ranges(io.RawIOBase):
+    """A file on a store, of which what is read is fetched."""
+
+    def __init__(self, url: str, size: int):
+        self._url = url
+        self._size = size
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        content = read_bytes(self._url, self._at, min(self._at + len(buffer), self._size))
+        buffer[: len(content)] = content
+        self._at += len(content)
+        return len(content)
