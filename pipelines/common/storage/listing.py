@@ -79,7 +79,7 @@ def _below(fs: Any, folder: str, levels: int | None = None) -> dict[str, dict[st
         found = fs.find(folder, detail=True).items()
     else:
         found = sorted(_walk_store(fs, folder, levels))
-    return {path: info for path, info in found if info["type"] != "directory"}
+    return {path: info for path, info in found if info.get("type") != "directory"}
 
 
 def _walk_store(fs: Any, folder: str, levels: int | None) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -33,22 +33,19 @@ def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> by
     if end is not None and end <= (begin or 0):
         return b""
     content = bytes(fs.cat_file(path, start=begin, end=end))
-    if end is None and isinstance(fs, LocalFileSystem):
-        return content
-    expected = end
-    if end is None or len(content) != end - (begin or 0):
+    is_known_whole = isinstance(fs, LocalFileSystem) if end is None else len(content) == end - (begin or 0)
+    if not is_known_whole:
         size = fs.info(path)["size"]
         if end is not None and size is not None and size < end:
             raise OSError(errno.EINVAL, f"it has {size} bytes, expected {end} and more", url)
-        expected = size if end is None else end
-    _check_came(url, len(content), None if expected is None else expected - (begin or 0))
+        _check_came(url, len(content), size if end is None else end, begin or 0)
     return content
 
 
-def _check_came(url: str, came: int, expected: int | None) -> None:
-    """Refuses what a store cut short."""
-    if expected is not None and came != expected:
-        raise OSError(errno.EIO, f"{came} bytes came of {expected}", url)
+def _check_came(url: str, came: int, end: int | None, begin: int = 0) -> None:
+    """Refuses what a store cut short, where it is known how much was to come."""
+    if end is not None and came != end - begin:
+        raise OSError(errno.EIO, f"{came} bytes came of {end - begin}", url)
 
 
 @contextlib.contextmanager

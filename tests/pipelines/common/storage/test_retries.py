@@ -4,6 +4,8 @@ import os
 import pickle
 import random
 import uuid
+from pathlib import Path
+from typing import ClassVar
 
 import fsspec
 import pytest
@@ -279,3 +281,37 @@ def test_a_walk_tells_what_could_not_be_listed(monkeypatch, pauses):
     for call in (storage.find, lambda folder: storage.find_glob(f"{folder}/*/*.wav")):
         with pytest.raises(storage.StoreError, match="reset; after 5 attempts"):
             call(folder)
+
+
+def test_a_cut_upload_is_never_seen(monkeypatch, pauses):
+    class Renaming(Flaky):
+        """A server such as an SFTP one: what is uploaded is seen while it comes, and can be renamed."""
+
+        protocol = "renaming"
+        moved: ClassVar[list[str]] = []
+
+        @classmethod
+        def _strip_protocol(cls, path):
+            return super()._strip_protocol(path.removeprefix("renaming://"))
+
+        def put_file(self, lpath, rpath, **keys):
+            self.pipe_file(rpath, Path(lpath).read_bytes()[:3])
+            if next(cuts):
+                raise ConnectionResetError("reset")
+            self.pipe_file(rpath, Path(lpath).read_bytes())
+
+        def mv(self, path1, path2, **keys):
+            assert self.cat_file(path1) == CONTENT
+            self.moved.append(path2)
+            self.store[path2] = self.store.pop(path1)
+
+    fsspec.register_implementation("renaming", Renaming, clobber=True)
+    folder = f"renaming://{uuid.uuid4().hex}"
+    cuts = itertools.repeat(True)
+    with pytest.raises(storage.StoreError, match="reset; after 5 attempts"):
+        storage.write_bytes(f"{folder}/a.bin", CONTENT)
+    assert storage.names(folder) == []
+    cuts = iter([True, False])
+    storage.write_bytes(f"{folder}/a.bin", CONTENT)
+    assert storage.read_bytes(f"{folder}/a.bin") == CONTENT
+    assert storage.names(folder) == ["a.bin"] and len(Renaming.moved) == 1
