@@ -1,6 +1,7 @@
 """The file system of a URL, and what changes when a file of it does."""
 
 import functools
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -18,6 +19,8 @@ OBJECT_STORES = ("s3", "gs")
 
 # What fails is tried again here, for every store alike; an S3 client that tried five times too would take minutes.
 os.environ.setdefault("AWS_MAX_ATTEMPTS", "2")
+# It prints the traceback of an error that it raises too.
+logging.getLogger("gcsfs").setLevel(logging.CRITICAL)
 
 _MEMBER = re.compile(r"zip://(.*)::(.*)", re.DOTALL)
 

@@ -145,4 +145,4 @@ def _told(error: Exception, url: str, attempts: int) -> Exception:
 
 def _words(error: Exception) -> str:
     words = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return words.strip() or type(error).__name__
+    return words.strip(", \n") or type(error).__name__

@@ -163,7 +163,7 @@ PASSING = {
     "time": TimeoutError(),
     "connection": ConnectionResetError("reset"),
     "no words": OSError("something of the network"),
-    "gcs": LibraryError("backend error, 503", code="503"),
+    "gcs": LibraryError(", 503", code="503"),
     "http": LibraryError("Too Many Requests", status=429),
     "requests": LibraryError("Bad Gateway", response=LibraryError(status_code=502)),
     "s3": of_s3(OSError, 504, "504"),
