@@ -158,19 +158,36 @@ class BandsReader(FrameReader):
 
 @functools.lru_cache(maxsize=8)
 def hann(length: int) -> NDArray[Any]:
-    """The periodic Hann window.
+    """The periodic Hann window, equal to `librosa.filters.get_window("hann", length)`.
 
     >>> hann(4)
     array([0. , 0.5, 1. , 0.5])
     """
-    return np.asarray(librosa.filters.get_window("hann", length))
+    if length == 1:
+        return np.ones(1)
+    return np.asarray(0.5 + 0.5 * np.cos(np.linspace(-np.pi, np.pi, length + 1)[:-1]))
 
 
 @functools.lru_cache(maxsize=8)
 def _mel_filters(
     sample_rate_hz: int, n_fft: int, n_mels: int, fmin: float, fmax: float | None, dtype: np.dtype[Any]
 ) -> Filters:
-    return sparse(librosa.filters.mel(sr=sample_rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=fmin, fmax=fmax), dtype)
+    return sparse(mel_filters(sample_rate_hz, n_fft, n_mels, fmin, fmax), dtype)
+
+
+def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, fmin: float, fmax: float | None) -> NDArray[np.float32]:
+    """The mel filter bank, shape (bands, bins), equal to `librosa.filters.mel`.
+
+    Importing that loads `scipy.signal`, which takes a process a second to start.
+    """
+    highest_hz = sample_rate_hz / 2 if fmax is None else fmax
+    edges_hz = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=highest_hz)
+    ramps = np.subtract.outer(edges_hz, librosa.fft_frequencies(sr=sample_rate_hz, n_fft=n_fft))
+    widths_hz = np.diff(edges_hz)[:, np.newaxis]
+    rising, falling = -ramps[:-2] / widths_hz[:-1], ramps[2:] / widths_hz[1:]
+    weights: NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)
+    weights *= (2.0 / (edges_hz[2:] - edges_hz[:-2]))[:, np.newaxis]  # so that each band has the same energy
+    return weights
 
 
 def sparse(weights: NDArray[Any], dtype: np.dtype[Any]) -> Filters:

@@ -2,6 +2,9 @@
 
 import contextlib
 import json
+import os
+import subprocess
+import sys
 import threading
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +13,14 @@ import librosa
 import numpy as np
 import pytest
 
+from pipelines.common.child import python_path
 from pipelines.common.errors import UsageError
 from pipelines.config import BuildConfig, check
 from pipelines.features import blockwise
 from pipelines.features.chroma import chroma_weights
 from pipelines.features.compute import compute
 from pipelines.features.schema import Features
+from pipelines.features.spectra import hann, mel_filters
 from tests.pipelines.features.cases import CASES, SAMPLE_RATE_HZ
 
 RANDOM = np.random.default_rng(0)
@@ -179,3 +184,29 @@ def test_threads_do_not_disturb_each_other(music):
 def test_chroma_weights_are_librosas(rate_hz, n_fft, n_chroma, tuning):
     wanted = librosa.filters.chroma(sr=rate_hz, n_fft=n_fft, n_chroma=n_chroma, tuning=tuning)
     np.testing.assert_array_equal(chroma_weights(rate_hz, n_fft, n_chroma, tuning), wanted)
+
+
+@pytest.mark.parametrize("length", [1, 2, 17, 384, 2048, 4096])
+def test_windows_are_librosas_to_the_bit(length):
+    assert hann(length).tobytes() == librosa.filters.get_window("hann", length).tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:Empty filters")
+@pytest.mark.parametrize("fmax", [None, 3_000.0])
+@pytest.mark.parametrize(("rate_hz", "n_fft", "n_mels"), [(22_050, 2_048, 128), (16_000, 512, 96), (8_000, 1_025, 300)])
+def test_mel_filters_are_librosas_to_the_bit(rate_hz, n_fft, n_mels, fmax):
+    theirs = librosa.filters.mel(sr=rate_hz, n_fft=n_fft, n_mels=n_mels, fmin=30.0, fmax=fmax)
+    assert mel_filters(rate_hz, n_fft, n_mels, 30.0, fmax).tobytes() == theirs.tobytes()
+
+
+def test_computing_does_not_load_what_takes_a_second_to_load():
+    script = """
+import sys, numpy as np
+from pipelines.features.compute import compute
+from pipelines.features.schema import Features
+from pipelines.features.spectra import hann, mel_filters
+compute(np.ones(4_000, np.float32), 8_000, Features(**{name: {} for name in sys.argv[1:]}))
+assert not {"scipy.signal", "scipy.stats", "sklearn"} & set(sys.modules)
+"""
+    names = sorted(set(Features.names()) - {"musicnn_mel"})
+    subprocess.run([sys.executable, "-c", script, *names], check=True, env=os.environ | python_path())
