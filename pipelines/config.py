@@ -59,13 +59,16 @@ class FoldsConfig(Section):
     Attributes
     ----------
     count : int
-        The number of folds, where the corpus has no splits of its own.
+        The number of folds, where the corpus has no splits of its own. Another one deals the groups of a dataset anew,
+        each inside its own split.
     seed : int
         Another seed assigns the groups differently.
     group_by : 'song' or 'artist'
         What groups files besides their song and their recording, wherever it is known; `song` says that nothing does.
+        A later version of a dataset may go from `song` to `artist`, not back.
     copies : 'keep' or 'drop'
-        Whether all copies of a recording are kept, in one group, or only the best.
+        Whether all copies of a recording are kept, in one group, or only the best. Of files with the same samples and
+        genre, one is kept anyway.
     unbalanced : 'warn' or 'fail'
         Whether a build goes on or fails when a group is so large that its genre cannot be divided equally among the
         folds.
@@ -113,7 +116,8 @@ class BuildSection(Section):
     max_reject_share : float
         The largest share of the files that may be rejected.
     previous : str
-        The folder of an earlier dataset of this corpus, by path or fsspec URL: its groups keep their folds.
+        A dataset elsewhere that a new one goes on from, by path or fsspec URL, or `D@7` for its version 7: readings,
+        folds, history and records are taken over. A dataset that is there goes on from its own newest version.
     """
 
     max_reject_share: float = Field(default=0.05, ge=0, le=1)
