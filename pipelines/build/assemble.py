@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import apache_beam as beam
+import pydantic
 from apache_beam.metrics.metric import Metrics
 
 from pipelines.build.make_record import Recipe, RecordMaker
@@ -17,6 +18,7 @@ from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
+from pipelines.corpus import listing, root
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Shard, Sums
 from pipelines.dataset.layout import STAGING
@@ -110,15 +112,22 @@ class AssembleShard(WorkerDoFn):
                 return records.with_genre(found, row.content_hash, row.genre)
             except (FileNotFoundError, SpectroshardError):
                 pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
-        path = self._folder / "record"
-        made = self._maker.make(row.location, row.genre, Recipe.of(run.request.config), path)
+        path, location = self._folder / "record", self._location(row.uri, run)
+        made = self._maker.make(location, row.genre, Recipe.of(run.request.config), path)
         if made.reading.content_hash != row.content_hash or not made.length:
             found_now = made.reading.error or "it holds other audio"
             raise SpectroshardError(
-                f"{row.location}: is not what it was when it was read ({found_now}); nothing is published,"
+                f"{location}: is not what it was when it was read ({found_now}); nothing is published,"
                 " run the same command again"
             )
         return tfrecord.content_of(path.read_bytes())
+
+    def _location(self, uri: str, run: Run) -> str:
+        """Where a song's file can be read: a member of a tar archive is unpacked."""
+        location, archive = root.absolute(uri, run.request.root), run.request.config.corpus.input
+        if not listing.is_tar(archive):
+            return location
+        return listing.unpack(archive, {location}, str(self._folder)).get(location, location)
 
 
 def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
@@ -154,12 +163,10 @@ class Totals:
 def _assembled_before(run: Run, planned: str) -> Assembled | None:
     """What an earlier attempt, or a run that was stopped, has left of this shard, if its file is what it says."""
     url = result_url(run, planned)
-    if not storage.version(url):
-        return None
-    result = Assembled.model_validate_json(storage.read_bytes(url))
     try:
+        result = Assembled.model_validate_json(storage.read_bytes(url))
         found = checksum.sha256(storage.join(run.request.output, result.shard.name))
-    except FileNotFoundError:
+    except (FileNotFoundError, pydantic.ValidationError):
         return None
     return result if found == result.shard.sha256 else None
 

@@ -11,7 +11,7 @@ from pipelines.audio import quality
 from pipelines.audio.decode import UNREADABLE
 from pipelines.build import refusals, staging
 from pipelines.build.make_record import CRASHED
-from pipelines.build.run import Listed, Request, Run
+from pipelines.build.run import Listed, Request, Run, is_run
 from pipelines.common import checksum, output_folder, parquet, storage
 from pipelines.common.section import digest
 from pipelines.config import BuildConfig
@@ -38,8 +38,15 @@ def check(config: BuildConfig, output: str) -> None:
     """
     listing.check_input(config.corpus.input)
     refusals.refuse_output_in_corpus(output, config.corpus.input)
-    output_folder.refuse_other_files(output, "build", own=layout.NAMES)
+    output_folder.refuse_other_files(output, "build", own=layout.NAMES if _is_ours(output) else ())
     parent_of(config, output)
+
+
+def _is_ours(output: str) -> bool:
+    """Whether a folder has a version, or a run of a build: others too may call their own files as a dataset's."""
+    runs = storage.names(storage.join(output, layout.RUNS))
+    is_of_runs = all(f"{layout.RUNS}/{name}" == layout.LEASE_NAME or is_run(name) for name in runs)
+    return bool(versions.numbers(output)) or (layout.RUNS in storage.names(output) and is_of_runs)
 
 
 def parent_of(config: BuildConfig, output: str) -> Dataset | None:
@@ -90,7 +97,7 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     if parent and is_own and not verify_content and _is_up_to_date(parent, request, known):
         return None
     run = Run.new(output)
-    staged = _staged_keys(storage.join(output, f"{layout.STAGING}/{request.reading[:16]}"))
+    staged = _staged_keys(request.staging)
     unread = [
         file
         for file in listed

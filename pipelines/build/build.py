@@ -13,6 +13,7 @@ from pipelines.build.publish import publish
 from pipelines.build.read_songs import ReadSongs
 from pipelines.build.run import Run
 from pipelines.common import lease, storage
+from pipelines.common.beam.failures import root_cause
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.beam.workers import AfterAll
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -90,10 +91,10 @@ def _run(run: Run, new_pipeline: NewPipeline) -> bool:
         with RunProgress(run):
             pipeline.run().wait_until_finish()
     except Exception as error:
-        if run.is_superseded():
-            raise SpectroshardError(run.superseded().message) from error
+        if run.outcome() is None and run.is_superseded():
+            raise SpectroshardError(run.superseded(root_cause(error)).message) from error
         raise
-    outcome = run.outcome()
+    outcome = run.outcome() or (run.superseded() if run.is_superseded() else None)
     if outcome is None:
         raise SpectroshardError(f"{run.url}: the pipeline has ended without an outcome; run the same command again")
     if outcome.exit_code:

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+import pydantic
+
 from pipelines.build import fingerprints
 from pipelines.build.assemble import Assembled, result_url
 from pipelines.build.gather import kept_fingerprints
@@ -66,7 +68,16 @@ def describe(run: Run) -> Dataset:
 def _results(run: Run) -> list[Assembled]:
     """What became of each shard of the plan."""
     urls = [result_url(run, planned) for planned in planned_shards(run)]
-    return [Assembled.model_validate_json(storage.read_bytes(url)) for url in urls]
+    return list(map(_result, urls))
+
+
+def _result(url: str) -> Assembled:
+    try:
+        return Assembled.model_validate_json(storage.read_bytes(url))
+    except (FileNotFoundError, pydantic.ValidationError) as error:
+        raise SpectroshardError(
+            f"{url}: is missing or damaged; nothing is published, run the same command again"
+        ) from error
 
 
 def _placed(files: Sequence[File], results: Sequence[Assembled]) -> list[File]:
@@ -161,6 +172,6 @@ def _fingerprints(run: Run, parent: Dataset | None) -> tuple[Table, ...]:
         return (*earlier, _write(output, tables.FINGERPRINTS, new)) if parquet.row_count(new) else earlier
     if kept:
         every = [*kept, run.fingerprints]
-        fingerprints.write_once(run.path("merged.parquet"), fingerprints.content_hashes(every), every)
+        fingerprints.write_once(run.path("merged.parquet"), fingerprints.content_hashes(every), [], every)
         new = storage.read_bytes(run.path("merged.parquet"))
     return (_write(output, tables.FINGERPRINTS, new),)

@@ -53,7 +53,8 @@ def _readings(run: Run, parent: Dataset | None, staged: list[str]) -> dict[str, 
     """The reading of each file that is to have one, by its URI: a staged one, else the parent's."""
     wanted = {file.uri: file.version for file in parquet.iterate(run.listing, Listed) if file.status != REJECTED}
     found: dict[str, Reading] = {}
-    for reading in itertools.chain.from_iterable(parquet.iterate(url, Reading) for url in staged):
+    rows = (parquet.rows_of(staging.read([url], _COLUMNS), Reading) for url in staged)
+    for reading in itertools.chain.from_iterable(rows):
         if wanted.get(reading.uri) == reading.version:
             # Of several attempts' readings the least counts, whoever made it.
             found[reading.uri] = min(reading, found.get(reading.uri, reading), key=_preference)
@@ -83,7 +84,7 @@ def _search(run: Run, parent: Dataset | None, staged: list[str], readings: Itera
     others = (
         [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]] if parent and not known else []
     )
-    fingerprints.write_once(run.fingerprints, new, [*staged, *others])
+    fingerprints.write_once(run.fingerprints, new, staged, others)
     is_continued = parent is not None and parent.search.version == SEARCH_VERSION
     Comparison(
         known=tuple(known if is_continued else ()),

@@ -1,12 +1,13 @@
 """The plan: what becomes of every file, and which records each new shard is to hold."""
 
+import functools
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.build import refusals, staging
-from pipelines.build.run import COPIES, HISTORY, RECORDS, SONGS, Listed, Outcome, Run
+from pipelines.build.run import COPIES, HISTORY, RECORDS, SONGS, Outcome, Run
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
@@ -31,8 +32,8 @@ class RecordToWrite:
         The file that holds the record, of this genre or another; empty where none does.
     offset, length : int
         Where in it.
-    location : str
-        The song's file, from which the record is made where no file holds it.
+    uri : str
+        The song's file below the corpus's root, from which the record is made where no file holds it.
     """
 
     shard: str
@@ -42,7 +43,7 @@ class RecordToWrite:
     url: str
     offset: int
     length: int
-    location: str
+    uri: str
 
 
 def make_plan(url: str) -> str:
@@ -78,8 +79,15 @@ def _in_no_shard(file: File) -> File:
 
 
 def digest_of(run: Run) -> str:
-    """A digest of which records are to be in which shard."""
-    return hashlib.sha256(storage.read_bytes(run.path(f"plan/{SONGS}.parquet"))).hexdigest()
+    """A digest of which records are to be in which shard, and of how they are made."""
+    url = run.path(f"plan/{SONGS}.parquet")
+    return _digest(url, storage.version(url), run.request.reading)
+
+
+@functools.lru_cache(maxsize=16)
+def _digest(url: str, _version: str, reading: str) -> str:
+    # Every shard's name of its result asks for it.
+    return hashlib.sha256(reading.encode() + storage.read_bytes(url)).hexdigest()
 
 
 def planned_shards(run: Run) -> list[str]:
@@ -147,15 +155,9 @@ def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -
             members[file.shard].append(file)
     to_write = [file for some in members.values() for file in some]
     sources = _sources(run, parent, {file.content_hash for file in to_write})
-    locations = _locations(run, {file.uri for file in to_write if file.content_hash not in sources})
     for shard in sorted(members):
         in_order = sorted(members[shard], key=lambda file: file.record)
-        yield [_record(file, sources.get(file.content_hash, ()), locations.get(file.uri, "")) for file in in_order]
-
-
-def _locations(run: Run, uris: set[str]) -> dict[str, str]:
-    """Where files are read whose records are nowhere."""
-    return {file.uri: file.location for file in parquet.iterate(run.listing, Listed) if file.uri in uris}
+        yield [_record(file, sources.get(file.content_hash, ())) for file in in_order]
 
 
 Source = tuple[str, str, int, int]
@@ -181,7 +183,7 @@ def _rows(table: object, names: Sequence[str]) -> Iterable[tuple[object, ...]]:
     return zip(*(table.column(name).to_pylist() for name in names), strict=True)
 
 
-def _record(file: File, sources: Sequence[Source], location: str) -> RecordToWrite:
+def _record(file: File, sources: Sequence[Source]) -> RecordToWrite:
     # Of the same genre if there is one: its bytes are copied as they are.
     _, *place = min(sources, key=lambda source: (source[0] != file.genre, source), default=("", "", 0, 0))
-    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, *place, location)
+    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, *place, file.uri)

@@ -33,8 +33,8 @@ def publish(url: str) -> str:
     if parent and parent.url == dataset.url and _says_the_same(dataset, parent):
         run.end(Outcome(status="up to date", version=parent.version))
     elif versions.commit(dataset):
-        versions.mend_copies(dataset)
         run.end(Outcome(status="published", version=dataset.version))
+        versions.mend_copies(dataset)
     else:
         run.end(run.superseded())
         return url

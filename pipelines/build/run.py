@@ -1,14 +1,17 @@
 """A run of a build: a folder in which its steps leave for the next what is too large to travel through Beam."""
 
 import functools
-import json
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, TypeVar
+
+import pydantic
 
 from pipelines.common import storage
-from pipelines.common.section import Section
+from pipelines.common.errors import SpectroshardError
+from pipelines.common.section import Section, digest
 from pipelines.config import BuildConfig
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
@@ -19,6 +22,9 @@ OUTCOME_NAME = "outcome.json"
 
 SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
 """The tables of a run's plan."""
+
+_NAMED = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
+SectionT = TypeVar("SectionT", bound=Section)
 
 
 class Request(Section):
@@ -49,6 +55,11 @@ class Request(Section):
     reading: str
     songs_to_read: int
     broken: tuple[str, ...] = ()
+
+    @property
+    def staging(self) -> str:
+        """The folder of staged readings of this corpus: files of another may have the same names, sizes and times."""
+        return storage.join(self.output, f"{STAGING}/{digest([self.reading, self.root])[:16]}")
 
 
 class Outcome(Section):
@@ -146,7 +157,7 @@ class Run:
     @property
     def staging(self) -> str:
         """The folder of all staged readings that this run can use, of earlier runs too."""
-        return storage.join(self.request.output, f"{STAGING}/{self.request.reading[:16]}")
+        return self.request.staging
 
     @property
     def request(self) -> Request:
@@ -171,12 +182,12 @@ class Run:
         """Whether another run has published the version that this one was to publish."""
         return self.request.version in versions.numbers(self.request.output)
 
-    def superseded(self) -> Outcome:
-        """How it ends where another run was faster."""
+    def superseded(self, fault: str = "") -> Outcome:
+        """How it ends where another run was faster, and what went wrong for that reason."""
         newest = versions.numbers(self.request.output)[-1]
         message = (
-            f"{self.request.output}: another build has published version {newest} in the meantime, this one nothing;"
-            " run the same command again to go on from there"
+            f"{self.request.output}: superseded: version {newest} was published while this build was at work"
+            f"{fault and f' ({fault})'}; run the same command again to go on from there"
         )
         return Outcome(status="superseded", version=newest, message=message, exit_code=1)
 
@@ -195,13 +206,29 @@ class Run:
         """How it ended; None where it has not."""
         if OUTCOME_NAME not in storage.names(self.url):
             return None
-        return Outcome.model_validate(json.loads(storage.read_bytes(self.path(OUTCOME_NAME))))
+        return _parsed(self.path(OUTCOME_NAME), Outcome)
 
     def end(self, outcome: Outcome) -> None:
         """Writes how it ended."""
         storage.write_bytes(self.path(OUTCOME_NAME), outcome.model_dump_json(indent=1).encode())
 
 
+def is_run(name: str) -> bool:
+    """Whether a folder of this name is a run's.
+
+    >>> is_run(Run.new("music").name), is_run("events")
+    (True, False)
+    """
+    return _NAMED.fullmatch(name) is not None
+
+
 @functools.lru_cache(maxsize=16)
 def _request(url: str) -> Request:
-    return Request.model_validate_json(storage.read_bytes(url))
+    return _parsed(url, Request)
+
+
+def _parsed(url: str, kind: type[SectionT]) -> SectionT:
+    try:
+        return kind.model_validate_json(storage.read_bytes(url))
+    except pydantic.ValidationError as error:
+        raise SpectroshardError(f"{url}: is damaged ({error.errors()[0]['msg']}); remove its folder") from error

@@ -2,14 +2,15 @@
 
 A worker collects records in a pack on its own disk. When it flushes, first the pack goes to the staging folder and then
 the table of the readings that are in it, both under names that nobody else gives. So whatever a table names is there,
-and what late or repeated attempts write is one more table that says the same.
+and what late or repeated attempts write is one more table that says the same. A table's name has the size of its pack:
+what a disk has lost since is seen in the listing, and read again.
 """
 
 import contextlib
 import shutil
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -60,10 +61,10 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
 
     def flush(self) -> int:
         """Stages what was added since the last time, and gives how many readings that is."""
-        flushed = len(self._readings)
+        flushed, pack_bytes = len(self._readings), self._pack.tell() if self._pack else 0
         self._open.close()  # the pack appears
         if flushed:
-            parquet.write(self._url + _TABLE_SUFFIX, StagedReading, self._readings)
+            parquet.write(f"{self._url}-{pack_bytes}{_TABLE_SUFFIX}", StagedReading, self._readings)
         self._begin()
         return flushed
 
@@ -75,16 +76,30 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
 
 
 def tables(folder: str) -> list[str]:
-    """The URLs of all tables of staged readings below a folder, sorted."""
-    try:
-        fs, _ = storage.filesystem(folder)
-        found = [storage.url_of(fs, path) for path in storage.find(folder)]
-    except FileNotFoundError:
-        return []
-    return sorted(url for url in found if url.endswith(_TABLE_SUFFIX))
+    """The URLs of all tables of staged readings below a folder whose packs are whole, sorted."""
+    sizes = storage.sizes(folder)
+    names = [name for name in sizes if name.endswith(_TABLE_SUFFIX)]
+    return sorted(storage.join(folder, name) for name in names if _has_its_pack(name, sizes))
+
+
+def _has_its_pack(name: str, sizes: Mapping[str, int]) -> bool:
+    stem, _, pack_bytes = name.removesuffix(_TABLE_SUFFIX).rpartition("-")
+    return int(pack_bytes) == sizes.get(stem + _PACK_SUFFIX, 0)
 
 
 def read(urls: Iterable[str], columns: list[str]) -> Any:
-    """Some columns of tables of staged readings, as one `pyarrow.Table`."""
-    parts = [parquet.table(storage.read_bytes(url), columns) for url in urls]
-    return pa.concat_tables(parts) if parts else parquet.empty(StagedReading).select(columns)
+    """Some columns of tables of staged readings, as one `pyarrow.Table`.
+
+    A damaged table counts as none: what it told is read again.
+    """
+    wanted = parquet.empty(StagedReading).select(columns)
+    found = (_intact(url, wanted.schema) for url in urls)
+    return pa.concat_tables([wanted, *(table for table in found if table is not None)])
+
+
+def _intact(url: str, schema: pa.Schema) -> pa.Table | None:
+    try:
+        found = parquet.table(storage.read_bytes(url), schema.names)
+    except pa.ArrowException:
+        return None
+    return found if found.schema.equals(schema) else None
