@@ -1,5 +1,6 @@
 """What the tests of builds share: one small corpus, one dataset built of it, and what is looked at in a dataset."""
 
+import pickle
 from collections import Counter
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipelines.build.build import build
+from pipelines.common.child import Child
 from pipelines.config import BuildConfig
 from pipelines.dataset import tfrecord
 from tests.audio_files import write_songs
@@ -25,26 +27,39 @@ def in_process(*options):
     return lambda songs: beam.Pipeline(options=PipelineOptions(["--runner=FnApiRunner", *options]))
 
 
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Lets records be made without a process of their own: that takes a second to start, and knows nothing of mocks."""
+    monkeypatch.setattr(Child, "call", lambda self, argument, limits: pickle.loads(self._function)(argument))
+
+
 def no_pipeline(songs):
     """Gives to a build that has nothing to do what it needs."""
     raise AssertionError(f"a pipeline was asked for, of {songs} songs")
 
 
 class Pipelines:
-    """Gives pipelines and keeps them."""
+    """Gives pipelines, and keeps what they counted."""
 
     def __init__(self):
-        self.given = []
+        self.results = []
 
     def __call__(self, songs):
-        self.given.append(in_process()(songs))
-        return self.given[-1]
+        pipeline, results = in_process()(songs), self.results
+        run = pipeline.run
+
+        def keeping(*arguments):
+            results.append(run(*arguments))
+            return results[-1]
+
+        pipeline.run = keeping
+        return pipeline
 
     def counters(self):
         """The project's Beam counters, over all pipelines that ran to their end."""
         total = Counter()
-        for pipeline in self.given:
-            total.update({c.key.metric.name: c.committed for c in pipeline.result.metrics().query()["counters"]})
+        for result in self.results:
+            total.update({c.key.metric.name: c.committed for c in result.metrics().query()["counters"]})
         return total
 
 

@@ -19,6 +19,8 @@ from pipelines.features import blockwise
 from tests.audio_files import tone, write, write_bad_corpus, write_songs
 from tests.pipelines.conftest import Pipelines, config_of, content_of, in_process, no_pipeline, published, records_of
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 def ledger_of(built):
     return {song.path: song for song in built.dataset.ledger()}
@@ -164,7 +166,9 @@ def test_a_configuration_of_other_records_is_refused_by_its_keys(built, songs_fo
     assert content_of(Path(built.dataset.url)) == before
 
 
-@pytest.mark.parametrize("name", ["thesis.doc", "songs.parquet", "old/dataset.json"])
+@pytest.mark.parametrize(
+    "name", ["thesis.doc", "dataset.json", "songs.parquet", "old/dataset.json", "runs/events", "tables/1.csv"]
+)
 def test_what_no_build_wrote_is_left_alone(songs_folder, tmp_path, name):
     storage.write_bytes(str(tmp_path / name), b"precious")
     with pytest.raises(UsageError, match=r"holds files that no build wrote \(.*\); give a folder of its own"):

@@ -12,6 +12,8 @@ from pipelines.corpus.synthetic import synth
 from tests.audio_files import ffmpeg, tone, write, write_songs
 from tests.pipelines.conftest import Pipelines, config_of, in_process
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @pytest.fixture(scope="module")
 def copied(tmp_path_factory):

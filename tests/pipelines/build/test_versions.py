@@ -15,6 +15,8 @@ from tests.audio_files import tone, write
 from tests.pipelines.conftest import config_of, content_of, in_process, no_pipeline, published, records_of
 from tests.pipelines.dataset_checks import check_version
 
+pytestmark = pytest.mark.usefixtures("in_this_process")
+
 
 @dataclass
 class Corpus:
