@@ -203,14 +203,16 @@ def _zip_members(url: str) -> list[_Member]:
 def _tar_members(url: str) -> list[_Member]:
     """The members of a tar archive, read once from end to end."""
     members: dict[str, _Member] = {}
+    versions: dict[str, str] = {}
     with storage.opened(url, 16 << 20) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
         for member in archive:
             name = str(PurePosixPath(member.name))
             # A hard link is a file whose content came earlier, under another name.
+            content = str(PurePosixPath(member.linkname)) if member.islnk() else name
+            told = f"{member.size}-{member.mtime}"
+            versions[name] = versions.get(content, told) if member.islnk() else told
             if (member.isfile() or member.islnk()) and is_audio(name):
-                content = str(PurePosixPath(member.linkname)) if member.islnk() else name
-                version = f"{member.size}-{member.mtime}"
-                members[name] = _Member(name, _member_url(name, url), version, _member_url(content, url))
+                members[name] = _Member(name, _member_url(name, url), versions[name], _member_url(content, url))
     return list(members.values())
 
 

@@ -131,24 +131,35 @@ def test_a_configuration_is_frozen():
         BuildConfig().folds.count = 3
 
 
-def test_the_digest_is_of_what_decides_the_bytes():
-    def digest(**sections):
-        return BuildConfig.model_validate(sections).digest()
+def config_of(**sections):
+    return BuildConfig.model_validate(sections)
 
-    same = [
-        {"corpus": {"input": "a", "artist_tags": True}},
-        {"folds": {"test": [3], "validation": [4], "unbalanced": "fail"}},
-        {"build": {"max_reject_share": 1, "previous": "old"}},
-    ]
-    other = [
-        {"folds": {"seed": 1}},
-        {"folds": {"copies": "drop"}},
-        {"folds": {"group_by": "song"}},
-        {"features": {"mfcc": {}}},
-        {"audio": {"max_duration_s": 9}},
-    ]
-    assert {digest(**sections) for sections in same} == {digest()}
-    assert len({digest(), *(digest(**sections) for sections in other)}) == 1 + len(other)
+
+@pytest.mark.parametrize(
+    ("sections", "is_same"),
+    [
+        ({"corpus": {"input": "a", "root": "b", "splits": {"test": "t"}, "artists": "c"}}, True),
+        ({"build": {"max_reject_share": 1, "previous": "old"}}, True),
+        ({"corpus": {"artist_tags": True}}, False),
+        ({"folds": {"test": [3], "validation": [4]}}, False),
+        ({"folds": {"seed": 1}}, False),
+        ({"folds": {"copies": "drop"}}, False),
+        ({"folds": {"group_by": "song"}}, False),
+        ({"features": {"mfcc": {}}}, False),
+        ({"audio": {"max_duration_s": 9}}, False),
+        ({"shards": {"size_mb": 1}}, False),
+    ],
+)
+def test_what_decides_whether_a_version_would_be_the_same(sections, is_same):
+    assert config_of(**sections).makes_the_same_as(config_of()) is is_same
+
+
+def test_records_depend_on_audio_features_and_their_type_alone():
+    values = config_of().record_values()
+    for sections in ({"folds": {"count": 3}}, {"corpus": {"input": "a"}}, {"shards": {"size_mb": 1}}):
+        assert config_of(**sections).record_values() == values
+    for sections in ({"audio": {"max_duration_s": 9}}, {"features": {"mfcc": {}}}, {"shards": {"dtype": "uint8"}}):
+        assert config_of(**sections).record_values() != values
 
 
 def test_a_configuration_survives_json():

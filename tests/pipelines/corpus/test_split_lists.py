@@ -28,7 +28,7 @@ def listed(tmp_path):
             splits={split: str(tmp_path / f"{split}.txt") for split in splits},
             artists=str(tmp_path / "index.txt") if artists else "",
         )
-        return {entry.file.path: entry.file for entry in listing.list_files(config, "")}
+        return {entry.file.path: entry.file for entry in listing.list_files(config)}
 
     return list_songs
 
@@ -85,4 +85,4 @@ def test_a_list_that_is_missing_is_named(tmp_path, listed):
     (tmp_path / "songs/g/a.wav").touch()
     config = CorpusConfig(input=str(tmp_path / "songs"), splits={"test": str(tmp_path / "none.txt")})
     with pytest.raises(SpectroshardError, match=r"none\.txt: no such file"):
-        listing.list_files(config, "")
+        listing.list_files(config)
