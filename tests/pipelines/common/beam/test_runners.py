@@ -12,11 +12,11 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.build.build import build
-from pipelines.build.read_files import ReadFiles
+from pipelines.build.read_songs import ReadPart
 from pipelines.common.beam import runners
 from pipelines.common.beam.runners import FEW_FILES, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError
-from tests.pipelines.conftest import config_of, content_of
+from tests.pipelines.conftest import config_of, published
 
 IN_PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
 
@@ -68,24 +68,25 @@ def test_cores_are_those_that_a_container_may_use(limit, expected, monkeypatch, 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_threads_change_no_byte(workers, built, songs_folder, tmp_path):
     build(config_of(songs_folder), str(tmp_path / "out"), new_pipelines([], workers))
-    assert content_of(tmp_path / "out") == content_of(Path(built.dataset.url))
+    assert published(tmp_path / "out") == published(built.dataset.url)
 
 
-class NeverDone(ReadFiles):
+class NeverDone(ReadPart):
     """Leaves a file named by its process, and is at work for longer than any test."""
 
-    def run(self, task):
-        Path(self.folder, f"at-work-{os.getpid()}").touch()
+    def process(self, element):
+        Path(os.environ["AT_WORK"], str(os.getpid())).touch()
         time.sleep(3600)
+        yield 0
 
 
 SCRIPT = """
 import signal, sys
 from spectroshard import cli
-from pipelines.build import read_files
+from pipelines.build import read_songs
 from tests.pipelines.common.beam.test_runners import NeverDone
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests deaf to it
-read_files.ReadFiles = NeverDone
+read_songs.ReadPart = NeverDone
 sys.exit(cli.main(sys.argv[1:]))
 """
 
@@ -107,16 +108,19 @@ def stopped(source, output, stop):
         "--",
         *IN_PROCESSES,
     ]
-    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[4])
+    at_work = output.with_suffix(".at-work")
+    at_work.mkdir()
+    told = {"env": os.environ | {"AT_WORK": str(at_work)}, "cwd": Path(__file__).parents[4]}
+    job = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **told)
     try:
         deadline_s = time.monotonic() + 120
-        while not (at_work := list(output.glob("_build/at-work-*"))) and time.monotonic() < deadline_s:
+        while not (workers := list(at_work.iterdir())) and time.monotonic() < deadline_s:
             time.sleep(0.05)
-        stop(job.pid, int(at_work[0].name.rpartition("-")[2]))
+        stop(job.pid, int(workers[0].name))
         _, errors = job.communicate(timeout=60)
     finally:
         job.kill()
-    return job.returncode, errors, [path.name.rpartition("-")[2] for path in output.glob("_build/at-work-*")]
+    return job.returncode, errors, [path.name for path in at_work.iterdir()]
 
 
 def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tmp_path):
@@ -127,7 +131,7 @@ def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tm
     assert errors.endswith("; run the same command again to continue, best with fewer --workers\n")
     assert not any(Path("/proc", worker).exists() for worker in workers)
     build(config_of(songs_folder), str(output), new_pipelines(IN_PROCESSES))
-    assert content_of(output) == content_of(Path(built.dataset.url))
+    assert published(output) == published(built.dataset.url)
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
