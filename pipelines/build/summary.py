@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from pipelines.common import parquet
 from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
 from pipelines.dataset import versions
@@ -111,6 +112,6 @@ def summarise_rejects(files: Sequence[File]) -> str:
 
 def summarise_file(file: File) -> str:
     """A file's row of the ledger, a line for each column."""
-    width = max(map(len, vars(file)))
-    plain = {name: f"{len(value)} bytes" if isinstance(value, bytes) else value for name, value in vars(file).items()}
-    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in plain.items())
+    values = {name: getattr(file, name) for name in parquet.schema(File).names}
+    width = max(map(len, values))
+    return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in values.items())

@@ -1,8 +1,10 @@
 """The dataset: what the `dataset.json` of a version says, which is all that a reader may rely on."""
 
+import builtins
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import pydantic
@@ -21,6 +23,10 @@ SONGS, COPIES, HISTORY, READINGS, FINGERPRINTS, SUMS = (
     "songs", "copies", "history", "readings", "fingerprints", "sums"
 )  # fmt: skip
 """The tables."""
+
+
+Sha256 = Annotated[str, pydantic.StringConstraints(pattern="^[0-9a-f]{64}$")]
+FoldName = Annotated[str, pydantic.StringConstraints(pattern="^[a-z0-9-]+$")]
 
 
 class FeatureInfo(Section):
@@ -130,10 +136,16 @@ class Shard(Section):
     """
 
     name: str
-    fold: str
+    fold: FoldName
     songs: int
     bytes: int
-    sha256: str
+    sha256: Sha256
+
+    @pydantic.model_validator(mode="after")
+    def _is_named_by_its_content(self) -> Self:
+        if not re.fullmatch(rf"shards/[0-9]{{6}}/{re.escape(self.fold)}-{self.sha256[:16]}\.tfrecord", self.name):
+            raise ValueError(f"{self.name!r} is no name of a shard of {self.fold} with SHA-256 {self.sha256[:16]}...")
+        return self
 
 
 class Table(Section):
@@ -154,13 +166,18 @@ class Table(Section):
     name: str
     rows: int
     bytes: int
-    sha256: str
+    sha256: Sha256
 
     @classmethod
-    def of(cls, table: str, rows: int, content: bytes) -> Self:
+    def of(cls, table: str, rows: int, content: builtins.bytes) -> Self:
         """The entry of a table's file that holds this."""
         sha256 = hashlib.sha256(content).hexdigest()
-        return cls(name=f"tables/{table}-{sha256[:16]}.parquet", rows=rows, bytes=len(content), sha256=sha256)
+        return cls(name=cls.name_of(table, sha256), rows=rows, bytes=len(content), sha256=sha256)
+
+    @staticmethod
+    def name_of(table: str, sha256: str) -> str:
+        """The name of a table's file of this content."""
+        return f"tables/{table}-{sha256[:16]}.parquet"
 
 
 class Search(Section):
@@ -240,12 +257,23 @@ class Dataset(FolderManifest):
     duplicates: int
     rejected: dict[str, int]
 
+    @pydantic.model_validator(mode="after")
+    def _files_have_the_names_that_the_format_gives(self) -> Self:
+        for table, parts in self.tables.items():
+            for part in parts:
+                if part.name != Table.name_of(table, part.sha256):
+                    raise ValueError(f"{part.name!r} is no name of a table {table} with SHA-256 {part.sha256[:16]}...")
+        for shard in self.shards:
+            if shard.fold not in self.folds:
+                raise ValueError(f"{shard.name} is of {shard.fold}, which is none of the folds")
+        return self
+
     @property
     def digest(self) -> str:
         """A digest of what the version holds, wherever its corpus lies and whatever the files' times are."""
-        values = self.model_dump(
-            mode="json", exclude={"config": {"corpus", "build"}, "root": True, "listing": True, "reading": True}
-        )
+        left_out: Any = {"config": {"corpus", "build"}, "root": True, "listing": True, "reading": True}
+        # Without defaults: a version of this program that has more settings gives the same.
+        values = self.model_dump(mode="json", exclude=left_out, exclude_defaults=True)
         del values["tables"][READINGS]
         return digest(values)
 

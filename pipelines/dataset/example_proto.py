@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+
+from pipelines.common.errors import SpectroshardError
 
 _BYTES, _FLOATS, _INT64S = 1, 2, 3  # the fields' numbers in the message Feature
 
@@ -70,8 +73,17 @@ def head(entries: Mapping[str, MapEntry]) -> bytes:
 
 
 def parse(serialized: bytes) -> Mapping[str, Any]:
-    """The map of a serialised Example: a Feature message for each key."""
-    features: Mapping[str, Any] = _Example.FromString(serialized).features.feature
+    """The map of a serialised Example: a Feature message for each key.
+
+    Raises
+    ------
+    SpectroshardError
+        It is none.
+    """
+    try:
+        features: Mapping[str, Any] = _Example.FromString(serialized).features.feature
+    except DecodeError as error:
+        raise SpectroshardError("is no tf.train.Example") from error
     return features
 
 

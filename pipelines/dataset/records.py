@@ -87,13 +87,9 @@ def serialise(
     array([[-1. ,  0. ],
            [ 0.5,  2. ]], dtype=float32)
     """
-    texts = zip(TEXT_KEYS, (record.id, record.genre), strict=True)
-    entries = {key: example_proto.bytes_entry(key, text.encode()) for key, text in texts}
     scales = {name: scale_of(values, dtype) for name, values in record.features.items()}
-    feature_of = {}  # by the key of its data
-    for name, values in record.features.items():
-        entries |= _feature_entries(name, values.shape, dtype, scales[name])
-        feature_of[feature_key(name, DATA)] = name
+    entries = _entries(record.id, record.genre, {n: v.shape for n, v in record.features.items()}, dtype, scales)
+    feature_of = {feature_key(name, DATA): name for name in record.features}
     head = example_proto.head(entries)
 
     def pieces() -> Iterator[bytes]:
@@ -107,6 +103,32 @@ def serialise(
                     yield stored.tobytes()
 
     return len(head) + sum(map(len, entries.values())), pieces()
+
+
+def length_of(id: str, genre: str, shapes: Mapping[str, tuple[int, ...]], dtype: StorageType) -> int:
+    """How many bytes the serialised record has whose features have these shapes.
+
+    >>> record = Record("5f0c", "blues", {"log_mel": np.zeros((300, 2), np.float32)})
+    >>> length_of("5f0c", "blues", {"log_mel": (300, 2)}, "uint8") == serialise(record, "uint8")[0]
+    True
+    """
+    entries = _entries(id, genre, shapes, dtype, dict.fromkeys(shapes, (0.0, 0.0)))
+    return len(example_proto.head(entries)) + sum(map(len, entries.values()))
+
+
+def _entries(
+    id: str,
+    genre: str,
+    shapes: Mapping[str, tuple[int, ...]],
+    dtype: StorageType,
+    scales: Mapping[str, tuple[float, float]],
+) -> dict[str, MapEntry]:
+    """A record's entries by their keys; the data of features are to follow."""
+    texts = zip(TEXT_KEYS, (id, genre), strict=True)
+    entries = {key: example_proto.bytes_entry(key, text.encode()) for key, text in texts}
+    for name, shape in shapes.items():
+        entries |= _feature_entries(name, shape, dtype, scales[name])
+    return entries
 
 
 def _feature_entries(

@@ -9,6 +9,9 @@ import google_crc32c
 
 from pipelines.common.errors import SpectroshardError
 
+FRAMING_BYTES = 16
+"""How many bytes a record has besides its content."""
+
 
 def write_record(file: IO[bytes], length: int, pieces: Iterable[bytes]) -> int:
     """Appends one record to a TFRecord file, and gives how many bytes that took.
@@ -55,21 +58,30 @@ def content_of(framed: bytes) -> bytes:
 
 
 def read_records(file: IO[bytes]) -> Iterator[bytes]:
-    """The records of a TFRecord file.
+    """The records of a TFRecord file, which can be sought in.
 
     Raises
     ------
     SpectroshardError
-        A checksum does not fit, or the file ends within a record.
+        A checksum does not fit, or the file ends within a record. No length is believed that the file has no room for.
     """
-    while header := file.read(12):
+    offset = file.tell()
+    left = file.seek(0, io.SEEK_END) - offset
+    file.seek(offset)
+    while left:
+        header = file.read(12)
         if len(header) < 12 or _masked_crc(header[:8]) != header[8:]:
-            raise SpectroshardError("a TFRecord's length is damaged; build the dataset again")
+            raise SpectroshardError(f"the length of the TFRecord at byte {offset} is damaged")
         (length,) = struct.unpack("<Q", header[:8])
+        if length > left - FRAMING_BYTES:
+            raise SpectroshardError(
+                f"the TFRecord at byte {offset} is damaged: it says that it has {length} bytes of {left} that are left"
+            )
         content, checksum = file.read(length), file.read(4)
         if _masked_crc(content) != checksum:
-            raise SpectroshardError("a TFRecord's content is damaged; build the dataset again")
+            raise SpectroshardError(f"the content of the TFRecord at byte {offset} is damaged")
         yield content
+        offset, left = offset + length + FRAMING_BYTES, left - length - FRAMING_BYTES
 
 
 def _masked_crc(content: bytes) -> bytes:

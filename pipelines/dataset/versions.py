@@ -33,6 +33,13 @@ def load(name: str) -> Dataset:
     return version(named[1], int(named[2])) if named else Dataset.load(name)
 
 
+def is_there(name: str) -> bool:
+    """Whether a name that `load` takes is that of a dataset, whichever its versions are."""
+    named = _NAMED.fullmatch(name)
+    url = named[1] if named else name
+    return storage.is_folder(url) and (Dataset.json_name() in storage.names(url) or bool(numbers(url)))
+
+
 def version(url: str, number: int) -> Dataset:
     """A version of the dataset in a folder."""
     at = json_url(url, number)

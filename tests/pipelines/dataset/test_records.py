@@ -6,13 +6,13 @@ import tensorflow as tf
 
 from pipelines.common.errors import SpectroshardError
 from pipelines.dataset import quantisation, records, tensors, tfrecord
+from pipelines.dataset.ledger import record_id
 from pipelines.dataset.records import Record
 
 RNG = np.random.default_rng(0)
 RECORD = Record(
-    "blues/é.wav",
+    "5f0cé",
     "blues",
-    "song:é",
     {
         "log_mel": RNG.uniform(-80, 40, (50, 8)).astype(np.float32),
         "spectral_centroid": RNG.uniform(0, 11025, (50, 1)).astype(np.float32),
@@ -29,9 +29,8 @@ def tensorflow_example(dtype):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
 
     feature = {
-        "song_id": of_bytes("blues/é.wav".encode()),
+        "id": of_bytes("5f0cé".encode()),
         "genre": of_bytes(b"blues"),
-        "group": of_bytes("song:é".encode()),
     }
     for name, values in RECORD.features.items():
         scale = quantisation.scale_of(values, dtype)
@@ -52,7 +51,7 @@ def test_bytes_are_those_of_tensorflow(dtype):
 @pytest.mark.parametrize("dtype", ["float16", "uint8"])
 def test_what_is_written_is_read(dtype):
     decoded = records.decode(encoded(RECORD, dtype))
-    assert (decoded.id, decoded.genre, decoded.group) == (RECORD.id, RECORD.genre, RECORD.group)
+    assert (decoded.id, decoded.genre) == (RECORD.id, RECORD.genre)
     parsed = tensors.parse(encoded(RECORD, dtype), list(RECORD.features), dtype)
     assert parsed["genre"].numpy() == b"blues"
     restored = tensors.features_of(parsed, list(RECORD.features))
@@ -72,7 +71,7 @@ def test_only_the_rows_asked_for_are_restored(dtype):
 
 
 def test_a_constant_feature_survives_uint8():
-    constant = Record("a", "b", "c", {"chroma": np.full((3, 2), 0.5, np.float32)})
+    constant = Record("a", "b", {"chroma": np.full((3, 2), 0.5, np.float32)})
     np.testing.assert_array_equal(records.decode(encoded(constant, "uint8")).features["chroma"], 0.5)
 
 
@@ -103,3 +102,20 @@ def test_a_file_that_ends_within_a_record_is_noticed():
     tfrecord.write_record(file, 12, [b"some ", b"content"])
     with pytest.raises(SpectroshardError, match="damaged"):
         list(tfrecord.read_records(io.BytesIO(file.getvalue()[:-1])))
+
+
+@pytest.mark.parametrize("length", [13, 2**40, 2**62])
+def test_a_length_that_the_file_has_no_room_for_is_refused_before_it_is_read(length):
+    file = io.BytesIO()
+    tfrecord.write_record(file, length, [b"some content"])
+    with pytest.raises(SpectroshardError, match=f"byte 0 is damaged: it says that it has {length} bytes"):
+        list(tfrecord.read_records(io.BytesIO(file.getvalue())))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "uint8"])
+def test_a_relabelled_record_is_as_if_it_had_been_written_so(dtype):
+    blues, jazz = (Record(record_id("5f0c", genre), genre, RECORD.features) for genre in ("blues", "jazz"))
+    assert records.with_genre(encoded(blues, dtype), "5f0c", "jazz") == encoded(jazz, dtype)
+    assert records.with_genre(encoded(blues, dtype), "5f0c", "blues") == encoded(blues, dtype)
+    with pytest.raises(SpectroshardError, match="is not one of recording beef"):
+        records.with_genre(encoded(blues, dtype), "beef", "jazz")

@@ -1,0 +1,247 @@
+"""Datasets of format 4 that are made of rows and arrays, for tests that need one and no build."""
+
+import hashlib
+import io
+from collections import Counter, defaultdict
+from dataclasses import replace
+
+import numpy as np
+
+from pipelines.audio import decode
+from pipelines.common import parquet, storage
+from pipelines.config import BuildConfig
+from pipelines.corpus import listing, root
+from pipelines.dataset import ledger, records, tfrecord, versions
+from pipelines.dataset.dataset import (
+    COPIES,
+    FINGERPRINTS,
+    HISTORY,
+    READINGS,
+    SONGS,
+    Dataset,
+    FeatureInfo,
+    Fold,
+    Search,
+    Shard,
+    Sums,
+    Table,
+)  # fmt: skip
+from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File, record_id
+from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.records import Record
+from pipelines.features.compute import compute
+
+CONFIG = BuildConfig.model_validate(
+    {
+        "audio": {"sample_rate_hz": 8_000},
+        "features": {"log_mel": {"n_fft": 512, "hop_length": 256, "n_mels": 16}, "spectral_centroid": {}},
+        "folds": {"count": 4},
+    }
+)
+SONGS_PER_SHARD = 3
+
+
+def content_hash(text):
+    return hashlib.md5(text.encode()).hexdigest()
+
+
+def rows(songs=6, genres=("blues", "jazz", "metal"), folds=4):
+    """Rows of made-up songs of 1.5 s, dealt to folds by turns."""
+    return [
+        File(
+            path=(path := f"{genre}/{genre}.{number:05d}.wav"),
+            uri=path,
+            genre=genre,
+            group=f"file:{path}",
+            fold=f"fold-{number % folds:02d}",
+            duration_s=1.5,
+            sample_rate_hz=8_000,
+            channels=1,
+            content_hash=content_hash(path),
+        )
+        for genre in genres
+        for number in range(songs)
+    ]
+
+
+def noise(file, config=CONFIG):
+    """A file's made-up features, by its content hash."""
+    rng = np.random.default_rng(int(file.content_hash, 16))
+    samples = round(file.duration_s * config.audio.sample_rate_hz)
+    return {
+        name: rng.uniform(-1, 1, (feature.frames(samples), feature.bins)).astype(np.float32)
+        for name, feature in config.features.chosen.items()
+    }
+
+
+def dataset(
+    url,
+    files,
+    features_of=noise,
+    *,
+    config=CONFIG,
+    earlier=None,
+    history=(),
+    copies=(),
+    fingerprints=None,
+    at="/music",
+):
+    """Writes and publishes a version of a dataset.
+
+    Parameters
+    ----------
+    url : path
+        Its folder.
+    files : list of File
+        Its ledger; shards, places and records are filled in here.
+    features_of : callable
+        Gives a file's features.
+    earlier : Dataset
+        The version that it goes on from.
+    fingerprints : dict
+        By content hash. Default: made-up ones of all that is written.
+    """
+    url, number = str(url), earlier.version + 1 if earlier else 1
+    members = defaultdict(list)
+    for file in files:
+        if file.status == ledger.WRITTEN:
+            members[file.fold].append(replace(file, record=record_id(file.content_hash, file.genre)))
+    shards, placed, sums = [], {}, defaultdict(lambda: defaultdict(list))
+    for fold, of_fold in sorted(members.items()):
+        for start in range(0, len(of_fold), SONGS_PER_SHARD):
+            some = of_fold[start : start + SONGS_PER_SHARD]
+            content, places = _shard(some, features_of, config, sums[fold])
+            shard = _shard_of(fold, some, content, number, earlier)
+            storage.write_bytes(storage.join(url, shard.name), content)
+            shards.append(shard)
+            for file, (offset, length) in zip(some, places, strict=True):
+                placed[file.path, file.genre] = replace(file, shard=shard.name, offset=offset, length=length)
+    songs = [placed.get((file.path, file.genre), file) for file in files]
+    every = [*ledger.written(songs), *history]
+    if fingerprints is None:
+        fingerprints = {file.content_hash: b"" if file.duration_s < 3 else content_of(file) for file in every}
+    tables = {
+        SONGS: (File, songs),
+        HISTORY: (File, history),
+        COPIES: (Copy, copies),
+        READINGS: (Reading, [_reading(file) for file in songs]),
+        FINGERPRINTS: (Fingerprint, [Fingerprint(*pair) for pair in sorted(fingerprints.items()) if pair[1]]),
+    }
+    made = Dataset(
+        url=url,
+        version=number,
+        ancestors=(*earlier.ancestors, earlier.digest) if earlier else (),
+        config=config,
+        root=at,
+        listing="",
+        reading="",
+        genres=tuple(sorted({file.genre for file in ledger.written(songs)})),
+        features=_features(config),
+        folds={fold: _fold(of_fold, sums[fold]) for fold, of_fold in sorted(members.items())},
+        shards=tuple(shards),
+        tables={name: (_table(url, name, *content),) for name, content in tables.items()},
+        search=Search(version=1, recordings=len(fingerprints), recall="99 % of crops of ten seconds"),
+        shown=len(songs),
+        duplicates=sum(file.status == DUPLICATE for file in songs),
+        rejected=ledger.count_rejects(songs),
+    )
+    return published(made)
+
+
+def published(made):
+    """Publishes a version, in place of what may be there under its number."""
+    storage.write_bytes(versions.json_url(made.url, made.version), made.content())
+    versions.mend_copies(made)
+    return made
+
+
+def with_table(made, name, rows):
+    """A dataset with other rows in a table, published in its place, checksums and all."""
+    kind = {SONGS: File, HISTORY: File, COPIES: Copy, READINGS: Reading, FINGERPRINTS: Fingerprint}[name]
+    table = _table(made.url, name, kind, rows)
+    return published(made.model_copy(update={"tables": {**made.tables, name: (table,)}}))
+
+
+def content_of(file):
+    """A made-up fingerprint."""
+    return hashlib.sha256(file.content_hash.encode()).digest()
+
+
+def of_music(url, config):
+    """A dataset of a corpus of real files, whose songs are dealt to folds by turns, each a group of its own."""
+    at = root.root_of(config.corpus)
+    files, features = [], {}
+    turns = Counter()
+    for entry in listing.list_files(config.corpus):
+        recording = decode.load(entry.location, config.audio)
+        file = replace(
+            entry.file,
+            uri=root.relative(entry.file.uri, at),
+            group=f"file:{entry.file.path}",
+            fold=f"fold-{turns[entry.file.genre] % config.folds.count:02d}",
+            duration_s=len(recording.samples) / config.audio.sample_rate_hz,
+            sample_rate_hz=recording.sample_rate_hz,
+            channels=recording.channels,
+            content_hash=recording.content_hash,
+        )
+        turns[file.genre] += 1
+        files.append(file)
+        features[file.path] = compute(recording.samples, config.audio.sample_rate_hz, config.features)
+    return dataset(url, files, lambda file: features[file.path], config=config, at=at)
+
+
+def _shard(files, features_of, config, sums):
+    sink, places = io.BytesIO(), []
+    for file in files:
+        record = Record(file.record, file.genre, features_of(file))
+        length, pieces = records.serialise(
+            record, config.shards.dtype, lambda name, values: sums[name].append(Sums.of(values))
+        )
+        places.append((sink.tell(), length + tfrecord.FRAMING_BYTES))
+        tfrecord.write_record(sink, length, pieces)
+    return sink.getvalue(), places
+
+
+def _shard_of(fold, files, content, number, earlier):
+    sha256 = hashlib.sha256(content).hexdigest()
+    kept = {(shard.fold, shard.sha256): shard.name for shard in earlier.shards} if earlier else {}
+    name = kept.get((fold, sha256), f"shards/{number:06d}/{fold}-{sha256[:16]}.tfrecord")
+    return Shard(name=name, fold=fold, songs=len(files), bytes=len(content), sha256=sha256)
+
+
+def _features(config):
+    rate_hz = config.audio.sample_rate_hz
+    return {
+        name: FeatureInfo(bins=feature.bins, frame_rate_hz=feature.frame_rate_hz(rate_hz), dtype=config.shards.dtype)
+        for name, feature in config.features.chosen.items()
+    }
+
+
+def _fold(files, sums):
+    return Fold(
+        songs=dict(sorted(Counter(file.genre for file in files).items())),
+        duration_s=sum(file.duration_s for file in files),
+        sums={name: Sums.total(parts) for name, parts in sums.items()},
+    )
+
+
+def _table(url, name, kind, some):
+    content = parquet.encode(kind, some)
+    table = Table.of(name, len(some), content)
+    storage.write_bytes(storage.join(url, table.name), content)
+    return table
+
+
+def _reading(file):
+    is_rejected = file.status == REJECTED
+    return Reading(
+        uri=file.uri,
+        version="1",
+        duration_s=file.duration_s,
+        sample_rate_hz=file.sample_rate_hz,
+        channels=file.channels,
+        content_hash=file.content_hash,
+        reason=file.reason,
+        error=file.error,
+        is_rejected=is_rejected,
+    )
