@@ -12,19 +12,19 @@ from pipelines.audit import external_splits, page
 from pipelines.audit.external_splits import READ_WITH, ExternalSplit
 from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
+from pipelines.audit.read_files import read_all
 from pipelines.audit.result import AuditResult
-from pipelines.audit.shard_check import shard_faults
-from pipelines.build.plan import compare
-from pipelines.build.read_files import Reading, read_all, with_reading
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.copies.fingerprint import LEAST_S
+from pipelines.copies.search import RECALL, find_copies
 from pipelines.corpus.song_names import with_song_names
 from pipelines.corpus.split_lists import with_index
-from pipelines.dataset import ledger
+from pipelines.dataset import ledger, versions
+from pipelines.dataset.check import check_dataset
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.ledger import REJECTED, Copy, File
+from pipelines.dataset.ledger import REJECTED, Copy
 from pipelines.split.evidence import BY_NAME, EVIDENCE, forbidden
 
 WORK_NAME, JSON_NAME = "_audit", "audit.json"
@@ -39,8 +39,8 @@ def audit(
     Parameters
     ----------
     sources : sequence of str
-        One dataset; or folders that are named as splits, or one folder of such; lists, or a manifest: see
-        `pipelines.audit.external_splits.list_split`.
+        One dataset, or `DATASET@7`; or folders that are named as splits, or one folder of such; lists, or a manifest:
+        see `pipelines.audit.external_splits.list_split`.
     output : str
         A folder. An audit that was stopped goes on from what it left there.
     new_pipeline : callable
@@ -58,12 +58,12 @@ def audit(
         The dataset is damaged.
     """
     folder = storage.join(output, WORK_NAME)
-    if Dataset.json_name() in storage.names(sources[0]):
+    if versions.is_there(sources[0]):
         if sources[1:] or audio or artists:
             raise UsageError(f"{sources[0]}: a dataset is audited alone, by its own ledger and records")
-        dataset = Dataset.load(sources[0])
+        dataset = versions.load(sources[0])
         # Copies are searched for again: what the build found is not taken on trust.
-        result = of_dataset(dataset, copies=compare(dataset.ledger(), folder, new_pipeline))
+        result = of_dataset(dataset, copies=find_copies(_fingerprints(dataset), folder, new_pipeline))
         spectrogram = page.record_spectrograms(dataset)
     else:
         external = external_splits.list_split(sources, audio, artists)
@@ -97,23 +97,33 @@ def of_dataset(
     Raises
     ------
     SpectroshardError
-        The ledger is damaged, or of a version that had no fingerprints.
+        A table is damaged, or the fingerprint of a song is missing.
     """
-    written = ledger.written(dataset.ledger())
-    long = [file for file in written if file.duration_s > LEAST_S + 0.1]
-    if long and not any(file.fingerprint for file in long):
-        raise SpectroshardError(f"{dataset.url}: its ledger has no fingerprints; build the dataset again")
+    fingerprints = dataset.fingerprints()
+    written = [
+        replace(file, fingerprint=fingerprints.get(file.content_hash, b"")) for file in ledger.written(dataset.ledger())
+    ]
+    for file in written:
+        if file.duration_s > LEAST_S + 0.1 and not file.fingerprint:
+            raise SpectroshardError(f"{dataset.name}: its fingerprints lack that of {file.path}; build it anew")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
     of_file = {fold: fold for fold in dataset.folds} if splits is None else split_of
     by_fold = splits is None and any(fold != split for fold, split in split_of.items())
     return _compared(
-        dataset.url,
+        dataset.name,
         [in_split(file, of_file.get(file.fold, "")) for file in written],
         dataset.copies() if copies is None else copies,
         forbidden(dataset.config.folds.group_by),
-        faults=tuple(shard_faults(dataset, written)),
+        dataset.search.recall,
+        faults=tuple(check_dataset(dataset)),
         split_of=split_of if by_fold else None,
     )
+
+
+def _fingerprints(dataset: Dataset) -> dict[str, bytes]:
+    """The fingerprints of the recordings that are in a dataset's shards."""
+    contents = {file.content_hash for file in ledger.written(dataset.ledger())}
+    return {content: values for content, values in dataset.fingerprints().items() if content in contents and values}
 
 
 def of_external_split(external: ExternalSplit, source: str, folder: str, new_pipeline: NewPipeline) -> AuditResult:
@@ -145,13 +155,18 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
     files = [entry.file for _, entry in entries]
     copies: list[Copy] = []
     if external.has_audio:
-        readings = read_all([entry for _, entry in entries], READ_WITH, folder, new_pipeline)
-        files = list(map(_comparable, files, readings))
+        files = read_all([entry for _, entry in entries], READ_WITH.audio, folder, new_pipeline)
         _refuse_unread_splits(list(map(in_split, files, splits)), source)
-        copies = compare(files, storage.join(folder, "copies"), new_pipeline)
+        fingerprints = {file.content_hash: file.fingerprint for file in files if file.fingerprint}
+        copies = find_copies(fingerprints, storage.join(folder, "copies"), new_pipeline)
     named = with_index(with_song_names(files), external.index)
     return _compared(
-        source, list(map(in_split, named, splits)), copies, tuple(BY_NAME), without_split=external.without_split
+        source,
+        list(map(in_split, named, splits)),
+        copies,
+        tuple(BY_NAME),
+        RECALL if external.has_audio else "",
+        without_split=external.without_split,
     )
 
 
@@ -166,17 +181,12 @@ def _refuse_unread_splits(files: Sequence[SplitFile], source: str) -> None:
             )
 
 
-def _comparable(file: File, reading: Reading) -> File:
-    """A file with what reading it told; one that is rejected after it was decoded can be compared by its samples."""
-    told = with_reading(file, reading)
-    return replace(told, content_hash=reading.content_hash) if reading.is_rejected else told
-
-
 def _compared(
     source: str,
     files: Sequence[SplitFile],
     copies: Sequence[Copy],
     forbidden: tuple[str, ...],
+    recall: str,
     *,
     faults: tuple[str, ...] = (),
     split_of: Mapping[str, str] | None = None,
@@ -189,6 +199,7 @@ def _compared(
         tuple(file for file in files if file.status == REJECTED),
         forbidden,
         find_overlaps(files, copies, forbidden),
+        recall,
         faults,
         split_of,
         without_split,

@@ -1,7 +1,7 @@
 """Overlaps: pairs of files in different splits that share evidence. One that is forbidden is a leak."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice, zip_longest
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ Splits = tuple[str, str]
 """Two splits, in alphabetical order."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SplitFile(File):
     """A file, and the split that it is in; a file that is in two splits is audited as two of these.
 
@@ -29,7 +29,7 @@ class SplitFile(File):
 
 def in_split(file: File, split: str) -> SplitFile:
     """A file with its split."""
-    return SplitFile(**vars(file), split=split)
+    return SplitFile(**{field.name: getattr(file, field.name) for field in fields(file)}, split=split)
 
 
 @dataclass(frozen=True)

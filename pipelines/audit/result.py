@@ -32,6 +32,8 @@ class AuditResult:
     forbidden : tuple of str
         The kinds of evidence that files in different splits may not share.
     overlaps : Overlaps
+    recall : str
+        How copies were searched for, and what share of them such a search finds; empty where there was none.
     faults : tuple of str
         Where a dataset's shards are not what its ledger says.
     split_of : dict
@@ -46,6 +48,7 @@ class AuditResult:
     rejected: tuple[SplitFile, ...]
     forbidden: tuple[str, ...]
     overlaps: Overlaps
+    recall: str = ""
     faults: tuple[str, ...] = ()
     split_of: Mapping[str, str] | None = None
     without_split: int = 0
@@ -63,7 +66,7 @@ class AuditResult:
     def _found(self) -> list[str]:
         found = [_in_a_line(fault) for fault in self.faults[:1]]
         if len(self.faults) > 1:
-            found.append(f"{len(self.faults) - 1} more faults of the shards")
+            found.append(f"{len(self.faults) - 1} more faults; spectroshard verify tells all")
         if pairs := sum(self.overlaps.leaks.values()):
             leak = "1 pair of files leaks" if pairs == 1 else f"{pairs} pairs of files leak"
             shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.overlaps.files.items()]
@@ -108,6 +111,7 @@ class AuditResult:
             "files": dict(self.files),
             "without_split": self.without_split,
             "compared": dict(self.compared),
+            "recall": self.recall,
             "forbidden": list(self.forbidden),
             "faults": list(self.faults),
             "pairs": _by_splits(overlaps.leaks),
@@ -140,7 +144,8 @@ class AuditResult:
         return _splits_of(self.overlaps.counts)
 
     def summary(self) -> str:
-        """For a terminal: the counts, the most telling leaks, a line each, and the conclusion."""
+        """For a terminal: the counts, the most telling leaks, a line each, how copies were searched for, and the
+        conclusion."""
         shown = most_telling(self.leaks, MOST_SHOWN)
         lines = [
             f"{pair.first.path} ({pair.first.split}) - {pair.second.path} ({pair.second.split}): {describe_pair(pair)}"
@@ -148,7 +153,7 @@ class AuditResult:
         ]
         lines += self.faults[:MOST_SHOWN]
         table = self.table() if self.overlaps.counts else ""
-        return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), self.conclusion)))
+        return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), self.recall, self.conclusion)))
 
     def table(self) -> str:
         """How many pairs there are, by splits and kind of evidence."""
