@@ -121,7 +121,7 @@ def audit(
     False
     """
     sources = (
-        [_url(source)] if isinstance(source, str | os.PathLike | Dataset) else [os.fspath(each) for each in source]
+        [_name(source)] if isinstance(source, str | os.PathLike | Dataset) else [os.fspath(each) for each in source]
     )
     with suppressed():
         from pipelines.audit.audit import audit
@@ -177,7 +177,8 @@ def evaluate(
     ----------
     bundle : Bundle, str or path
     dataset : Dataset, str or path
-        The one that it was trained on.
+        The one that it was trained on, or a later version of it; test songs that share samples or a group with what the
+        bundle was trained on are left out.
     tempo : bool
         Whether the songs are played slower and faster too.
     beam : sequence of str
@@ -191,7 +192,7 @@ def evaluate(
     Raises
     ------
     UsageError
-        The bundle was trained on another dataset.
+        The bundle was trained on another dataset, or no test song is left to judge it by.
 
     Examples
     --------
@@ -273,5 +274,5 @@ def _opened_bundle(bundle: Bundle | Url) -> Bundle:
     return bundle if isinstance(bundle, Bundle) else load_bundle(bundle)
 
 
-def _url(source: Dataset | Url) -> str:
-    return source.url if isinstance(source, Dataset) else os.fspath(source)
+def _name(source: Dataset | Url) -> str:
+    return source.manifest.name if isinstance(source, Dataset) else os.fspath(source)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.errors import UsageError
 
 if TYPE_CHECKING:
     from model.config import Config
@@ -64,7 +64,7 @@ def train(options: Options) -> int:
             " crossval gives a better figure"
         )
     if is_new:
-        _print_written(options.output, "bundle.json", "model.keras", "history.csv", "logs/")
+        _print_written(options.output, "bundle.json", "model.keras", "history.csv", "trained-*.parquet", "logs/")
     else:
         print(f"{options.output}: up to date, nothing to do")
     return 0
@@ -141,19 +141,12 @@ def inspect(options: Options) -> int:
     """Counts, statistics and pictures of a dataset."""
     from pipelines.build import summary
     from pipelines.common import storage
-    from pipelines.dataset import ledger
-    from pipelines.dataset.dataset import LEDGER_NAME, Dataset
+    from pipelines.dataset import versions
     from pipelines.dataset.reading import find_file, read_record
 
     if not options.output.endswith(".png"):
         raise UsageError(f"--output {options.output}: expected a file that ends in .png")
-    names = storage.names(options.dataset)
-    if LEDGER_NAME in names and Dataset.json_name() not in names:
-        rejects = summary.summarise_rejects(ledger.read(storage.join(options.dataset, LEDGER_NAME)))
-        print(rejects, end="\n" if rejects else "")
-        why = "; the files above were rejected" if rejects else "; run the same build again to continue"
-        raise SpectroshardError(f"{options.dataset}: its build was not finished{why}")
-    dataset = Dataset.load(options.dataset)
+    dataset = versions.load(options.dataset)
     if not options.song:
         print(summary.summarise_dataset(dataset))
         return 0

@@ -1,7 +1,6 @@
 """A dataset as a library's user meets it: its splits, their songs, and streams of windows for a framework."""
 
 import functools
-import io
 import itertools
 import os
 import warnings
@@ -11,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.config import SPLITS
 from pipelines.dataset import dataset as stored
-from pipelines.dataset.dataset import LEDGER_NAME, FeatureInfo
+from pipelines.dataset import versions
+from pipelines.dataset.dataset import SONGS, FeatureInfo
+from pipelines.dataset.ledger import File
 from spectroshard.song import Song
 
 if TYPE_CHECKING:
@@ -58,6 +58,11 @@ class Dataset:
         return self.manifest.url
 
     @property
+    def version(self) -> int:
+        """Which version of the dataset it is, from 1."""
+        return self.manifest.version
+
+    @property
     def genres(self) -> tuple[str, ...]:
         """The genres in the order of the labels: label 0 is the first."""
         return self.manifest.genres
@@ -70,10 +75,16 @@ class Dataset:
     @property
     def songs(self) -> Any:
         """The ledger, a `pyarrow.Table` of a row for every file that the build was shown, whatever became of it."""
-        import pyarrow.parquet
+        import pyarrow
 
-        content = storage.read_bytes(storage.join(self.url, LEDGER_NAME))
-        return pyarrow.parquet.read_table(io.BytesIO(content))
+        return pyarrow.concat_tables(map(self.manifest.arrow, self.manifest.tables[SONGS]))
+
+    @functools.cached_property
+    def _file_of(self) -> dict[str, File]:
+        """The ledger's rows by their records' ids."""
+        from pipelines.dataset.reading import files_by_record
+
+        return files_by_record(self.manifest)
 
     def split(self, name: str) -> "Split":
         """A split: `train`, `validation` or `test`.
@@ -124,7 +135,8 @@ class Split:
             if wanted[0] < wanted[1]:
                 for record in itertools.islice(read_shard(path), *wanted):
                     times = {name: np.arange(len(values)) / rates[name] for name, values in record.features.items()}
-                    yield Song(record.id, record.genre, record.group, record.features, times)
+                    file = self.dataset._file_of[record.id]
+                    yield Song(file.path, file.genre, file.group, record.features, times)
             begin += songs
 
     @functools.cached_property
@@ -230,7 +242,8 @@ def load(url: str | os.PathLike[str]) -> Dataset:
     Parameters
     ----------
     url : str or path
-        Its folder, by path or fsspec URL such as `s3://bucket/dataset`.
+        Its folder, by path or fsspec URL such as `s3://bucket/dataset`; `dataset@7` is its version 7. Default: the
+        newest.
 
     Returns
     -------
@@ -241,4 +254,4 @@ def load(url: str | os.PathLike[str]) -> Dataset:
     UsageError
         There is no dataset, or it is of another format.
     """
-    return Dataset(stored.Dataset.load(os.fspath(url)))
+    return Dataset(versions.load(os.fspath(url)))

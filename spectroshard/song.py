@@ -14,7 +14,7 @@ class Song:
     Attributes
     ----------
     id : str
-        Its file's path below the corpus's root; the ledger has it as `song_id`.
+        Its file's path below the corpus's root; the ledger has it as `path`.
     genre : str
     group : str
         Songs of one group are all in one split.

@@ -149,7 +149,7 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, frame_
     Returns
     -------
     tf.data.Dataset
-        Of dicts: `song_id`, `genre` and `group`, string; `windows`, by feature, shape (windows, frames, bins).
+        Of dicts: `id` (the record's) and `genre`, string; `windows`, by feature, shape (windows, frames, bins).
     """
     import tensorflow as tf
 

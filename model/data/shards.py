@@ -1,7 +1,5 @@
 """A dataset's shards: fetched where they are remote, checked, and parsed in a `tf.data` graph."""
 
-import functools
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,8 @@ from typing import Any
 import fsspec
 
 from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import tensors
+from pipelines.common.errors import UsageError
+from pipelines.dataset import check, tensors
 from pipelines.dataset.dataset import Dataset
 
 _BUFFER_BYTES = 1 << 20
@@ -18,7 +16,7 @@ _CACHE = Path("~/.cache/spectroshard").expanduser()
 
 
 def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
-    """Local paths of the shards of some folds, each checked against its SHA-256.
+    """Local paths of the shards of some folds, each of which was checked: its SHA-256, and every record.
 
     Shards of a remote dataset are downloaded once and cached in `~/.cache/spectroshard`.
 
@@ -27,7 +25,7 @@ def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
     UsageError
         The folds hold no song.
     SpectroshardError
-        A shard is missing, damaged, or not the one that the dataset was published with.
+        A shard is missing or damaged, or its records are not what the dataset says.
     """
     shards = [shard for shard in dataset.shards_of(folds) if shard.songs]
     if not shards:
@@ -36,8 +34,7 @@ def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
             " folds.test and folds.validation say which folds a split has"
         )
     paths = [_local_path(storage.join(dataset.url, shard.name)) for shard in shards]
-    for shard, path in zip(shards, paths, strict=True):
-        _check(path, storage.version(path), shard.sha256)
+    check.refuse_faults(dataset, {shard.name: path for shard, path in zip(shards, paths, strict=True)})
     return paths
 
 
@@ -46,21 +43,6 @@ def _local_path(url: str) -> str:
         return str(storage.filesystem(url)[1])
     keep = {"cache_storage": str(_CACHE), "check_files": True}
     return str(fsspec.open_local(f"filecache::{url}", filecache=keep))
-
-
-@functools.cache
-def _check(path: str, version: str, sha256: str) -> None:
-    """Refuses a file that is not the shard. Each version of a file is hashed once in a process."""
-    try:
-        with Path(path).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise SpectroshardError(f"{path}: cannot be read ({error.strerror}); build the dataset again") from error
-    if found != sha256:
-        raise SpectroshardError(
-            f"{path}: is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {sha256[:12]});"
-            " build the dataset again, in a new folder"
-        )
 
 
 def parsed_records(paths: str | Sequence[str], dataset: Dataset, features: Sequence[str]) -> Any:

@@ -16,6 +16,7 @@ from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import UsageError
 from pipelines.config import SPLITS
 from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.ledger import File, written
 
 
 @dataclass(frozen=True)
@@ -147,8 +148,14 @@ def _run_round(
         metrics,
         without_temperature(scores),
         without_temperature(evaluate.score_held_out(bundle, dataset)) if with_leak_gap else None,
-        robustness.score_at_tempos(bundle, dataset, new_pipeline) if new_pipeline else None,
+        robustness.score_at_tempos(bundle, dataset, _files(scores, dataset), new_pipeline) if new_pipeline else None,
     )
+
+
+def _files(scores: Sequence[FileScore], dataset: Dataset) -> list[File]:
+    """The ledger's rows of what was scored."""
+    paths = {score.path for score in scores}
+    return [file for file in written(dataset.ledger()) if file.path in paths]
 
 
 def _measure(done: Sequence[Round], dataset: Dataset) -> dict[str, Any]:
@@ -157,6 +164,8 @@ def _measure(done: Sequence[Round], dataset: Dataset) -> dict[str, Any]:
     scores = [score for some in unseen.values() for score in some]
     rows = [{"fold": each.fold, **{name: each.metrics[name] for name in ("songs", "song_accuracy")}} for each in done]
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": rows}
+    counts = [each.metrics["test_songs"] for each in done]
+    metrics["test_songs"] = {name: sum(count[name] for count in counts) for name in counts[0]}
     metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
     if tempos := [each.tempos for each in done if each.tempos]:
         metrics["tempo"] = robustness.measure_tempos(robustness.pool(tempos), dataset.genres)

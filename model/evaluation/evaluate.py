@@ -6,6 +6,7 @@ from typing import Any
 
 from model.evaluation import robustness
 from model.evaluation.metrics import measure
+from model.evaluation.unseen import Unseen, find_unseen
 from model.inference import calibration
 from model.inference.bundle import Bundle
 from model.inference.classify import score_files
@@ -13,7 +14,6 @@ from model.inference.scores import FileScore
 from model.networks.windows import FrameSlice
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.errors import UsageError
 from pipelines.common.output.progress import Progress
 from pipelines.dataset.dataset import Dataset
 
@@ -29,13 +29,15 @@ def evaluate(
     ----------
     bundle : Bundle
     dataset : Dataset
+        The one that it was trained on, or a later version of it.
     new_pipeline : callable, optional
         Returns an empty pipeline, in which the songs are scored at other tempos too. Default: they are not.
 
     Returns
     -------
     metrics : dict
-        As `model.evaluation.metrics.measure` returns them, with the dataset's digest and the test folds;
+        As `model.evaluation.metrics.measure` returns them, with the dataset's digest and version and the test folds;
+        `test_songs`: how many there are, and how many of them were left out, as `seen` or of an `unknown_genre`;
         `calibration`, as `model.inference.calibration.reliability` returns it, with the `temperature`; `selective`, as
         `model.inference.calibration.selective_risk` returns it, where the bundle is calibrated; `tempo`, as
         `model.evaluation.robustness.measure_tempos` returns it.
@@ -44,22 +46,21 @@ def evaluate(
     Raises
     ------
     UsageError
-        The bundle was trained on another dataset, whose training songs may be among this one's test songs.
+        The bundle was trained on another dataset, whose training songs may be among this one's test songs; or no test
+        song is left to judge it by.
     SpectroshardError
         Songs are to be scored at other tempos, and their audio files cannot be read.
     """
-    if bundle.dataset != dataset.digest:
-        raise UsageError(
-            f"{dataset.url}: is not the dataset that {bundle.url} was trained on (digest {dataset.digest[:12]},"
-            f" expected {bundle.dataset[:12]}): its test songs may have been trained on"
-        )
-    scores = score_bundle(bundle, dataset, "test")
-    metrics = measure(scores, bundle.genres) | {"dataset": bundle.dataset, "folds": list(bundle.splits["test"])}
+    songs = find_unseen(bundle, dataset)
+    scores = score_bundle(bundle, dataset, "test", songs=songs)
+    metrics = measure(scores, bundle.genres)
+    metrics |= {"dataset": dataset.digest, "version": dataset.version, "folds": list(songs.folds)}
+    metrics["test_songs"] = {"count": songs.count, "seen": songs.seen, "unknown_genre": songs.unknown_genre}
     metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
     if bundle.calibration:
         metrics["selective"] = calibration.selective_risk(scores, bundle.genres, bundle.calibration.threshold)
     if new_pipeline:
-        tempo_scores = robustness.score_at_tempos(bundle, dataset, new_pipeline)
+        tempo_scores = robustness.score_at_tempos(bundle, dataset, songs.files, new_pipeline)
         metrics["tempo"] = robustness.measure_tempos(tempo_scores, bundle.genres)
     write_metrics(bundle.url, metrics)
     return metrics, scores
@@ -80,7 +81,26 @@ def summarise_metrics(metrics: Mapping[str, Any]) -> str:
         f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']},"
         f" calibration error {metrics['calibration']['expected_calibration_error']:.1%}"
     )
+    if "test_songs" in metrics and (sentence := left_out(metrics["test_songs"])):
+        line += f"; {sentence}"
     return f"{line}\n\n{robustness.summarise_tempos(metrics['tempo'])}\n" if "tempo" in metrics else line
+
+
+def left_out(songs: Mapping[str, int]) -> str:
+    """Which test songs a bundle was not judged by; empty where it was judged by all.
+
+    >>> left_out({"count": 24, "seen": 3, "unknown_genre": 0})
+    '3 of 24 test songs left out, as they share samples or a group with what it was trained on'
+    """
+    reasons = {
+        "seen": "as they share samples or a group with what it was trained on",
+        "unknown_genre": "as they are of genres that it does not know",
+    }
+    return "; ".join(
+        f"{songs[name]} of {songs['count']} test songs left out, {reason}"
+        for name, reason in reasons.items()
+        if songs[name]
+    )
 
 
 def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
@@ -90,14 +110,18 @@ def score_held_out(bundle: Bundle, dataset: Dataset) -> list[FileScore]:
 
 
 def score_bundle(
-    bundle: Bundle, dataset: Dataset, split: str, frame_slice: FrameSlice | None = None
+    bundle: Bundle,
+    dataset: Dataset,
+    split: str,
+    frame_slice: FrameSlice | None = None,
+    songs: Unseen | None = None,
 ) -> list[FileScore]:
-    """Scores the files of one of a bundle's splits, at its temperature, and shows the progress."""
+    """Scores the files of one of a bundle's splits, or only some, at its temperature, and shows the progress."""
     scores: list[FileScore] = []
-    folds = bundle.splits[split]
-    songs = sum(dataset.songs_of(folds).values())
-    with Progress(f"Score {split} songs", songs, lambda: len(scores)):
+    folds, files = (songs.folds, songs.files) if songs else (bundle.splits[split], None)
+    count = sum(dataset.songs_of(folds).values()) if files is None else len(files)
+    with Progress(f"Score {split} songs", count, lambda: len(scores)):
         windows = bundle.input_windows()
-        for score in score_files(bundle.network(), dataset, folds, windows, frame_slice, bundle.temperature):
+        for score in score_files(bundle.network(), dataset, folds, windows, frame_slice, bundle.temperature, files):
             scores.append(score)  # one by one, as the progress counts them
     return scores

@@ -13,7 +13,7 @@ from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.output.text_table import table
-from pipelines.dataset import ledger
+from pipelines.corpus import root
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import File
 
@@ -24,7 +24,7 @@ TempoScores = dict[float, list[FileScore]]
 """By tempo, the scores of the same files."""
 
 
-def score_at_tempos(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline) -> TempoScores:
+def score_at_tempos(bundle: Bundle, dataset: Dataset, files: Sequence[File], new_pipeline: NewPipeline) -> TempoScores:
     """Scores a bundle's test songs, from their audio files, at each of `TEMPOS`.
 
     Parameters
@@ -32,7 +32,9 @@ def score_at_tempos(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline)
     bundle : Bundle
         Tasks and results are kept in its folder until all files are scored, so that a run that was stopped is resumed.
     dataset : Dataset
-        Its ledger says where the audio is.
+        It says where the corpus is.
+    files : sequence of File
+        The test songs, rows of its ledger.
     new_pipeline : callable
         Returns an empty pipeline.
 
@@ -41,12 +43,11 @@ def score_at_tempos(bundle: Bundle, dataset: Dataset, new_pipeline: NewPipeline)
     SpectroshardError
         Files cannot be read where the build read them.
     """
-    written = ledger.written(dataset.ledger())
-    files = {file.uri: file for file in written if file.fold in bundle.splits["test"]}
+    file_at = {root.absolute(file.uri, dataset.root): file for file in files}
     folder = storage.join(bundle.url, WORK_NAME)
-    predictions = predict_at_tempos(bundle, sorted(files), TEMPOS, folder, new_pipeline)
+    predictions = predict_at_tempos(bundle, sorted(file_at), TEMPOS, folder, new_pipeline)
     _refuse_rejected(predictions, dataset)
-    scores = {tempo: [_score(p, files[p.path], bundle.genres) for p in some] for tempo, some in predictions.items()}
+    scores = {tempo: [_score(p, file_at[p.path], bundle.genres) for p in some] for tempo, some in predictions.items()}
     storage.remove(folder)
     return scores
 

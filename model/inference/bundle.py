@@ -3,6 +3,7 @@
 <bundle>/
   bundle.json     written last: without it there is no bundle
   model.keras     the network and its weights
+  trained-*.parquet  what it was trained on, by content hash
   history.csv     a row for each epoch
   logs/           for TensorBoard
   metrics.json    of `spectroshard evaluate`, and report.html
@@ -12,6 +13,7 @@ from typing import Any, Literal
 
 from model.config import Training
 from model.inference.calibration import Calibration
+from model.inference.trained_songs import TrainedSongs
 from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
@@ -41,6 +43,8 @@ class Bundle(FolderManifest):
         The folds of train, validation and test.
     dataset : str
         The digest of the dataset that it was trained on.
+    trained : tuple of TrainedSongs
+        The files that say which songs it was trained on.
     validation : dict
         The epoch whose weights were kept, counted from 0 as in `history.csv`, and its validation loss and accuracy,
         where there were validation songs.
@@ -52,7 +56,7 @@ class Bundle(FolderManifest):
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[5] = 5
+    format: Literal[6] = 6
     training: Training
     audio: AudioConfig
     features: Features
@@ -60,6 +64,7 @@ class Bundle(FolderManifest):
     windows: dict[str, Any]
     splits: dict[str, tuple[str, ...]]
     dataset: str
+    trained: tuple[TrainedSongs, ...]
     validation: dict[str, float]
     calibration: Calibration | None = None
 
@@ -75,6 +80,16 @@ class Bundle(FolderManifest):
     def input_windows(self) -> Windows:
         """The windows that the network takes."""
         return Windows.from_json(self.windows)
+
+    def trained_contents(self) -> set[str]:
+        """The content hashes of the songs that it was trained, or chosen and calibrated, on.
+
+        Raises
+        ------
+        SpectroshardError
+            A file that says so is missing or damaged.
+        """
+        return {song.content_hash for file in self.trained for song in file.read(self.url)}
 
     def network(self) -> Any:
         """The Keras model, loaded in safe mode.

@@ -10,7 +10,8 @@ from model.data import batches
 from model.inference.scores import FileScore
 from model.networks.windows import FrameSlice, Windows
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.records import TEXT_KEYS
+from pipelines.dataset.ledger import File, written
+from pipelines.dataset.records import ID
 
 _WINDOWS_AT_ONCE = 64
 
@@ -26,6 +27,7 @@ def score_files(
     windows: Windows,
     frame_slice: FrameSlice | None = None,
     temperature: float = 1.0,
+    files: Sequence[File] | None = None,
 ) -> Iterator[FileScore]:
     """Scores the files of some folds, in the order of the shards.
 
@@ -39,18 +41,21 @@ def score_files(
         Which part of each file is scored. Default: all of it.
     temperature : float
         Of the scores.
+    files : sequence of File
+        Rows of the ledger: which files are scored. Default: all.
 
     Yields
     ------
     FileScore
     """
-    song_of = {file.path: file.song_or_path for file in dataset.ledger()}
+    file_of = {file.record: file for file in (written(dataset.ledger()) if files is None else files)}
     songs = (
-        (tuple(song[key].decode() for key in TEXT_KEYS), song["windows"])
+        (file_of[song[ID].decode()], song["windows"])
         for song in batches.whole_songs(dataset, folds, windows, frame_slice).as_numpy_iterator()
+        if song[ID].decode() in file_of
     )
-    for (song_id, genre, group), probabilities in classify(model, songs):
-        yield FileScore(song_id, genre, group, song_of[song_id], probabilities, temperature)
+    for file, probabilities in classify(model, songs):
+        yield FileScore(file.path, file.genre, file.group, file.song_or_path, probabilities, temperature)
 
 
 def classify(model: Any, songs: Iterable[tuple[Key, WindowArrays]]) -> Iterator[tuple[Key, NDArray[np.float32]]]:

@@ -58,18 +58,17 @@ def draw_attributions(
 ) -> dict[str, Attribution]:
     """The attributions of some files, each by the bundle whose test songs it is among; by path."""
     score_of = {score.path: score for score in scores}
-    fold_of = {file.path: file.fold for file in dataset.ledger() if file.path in score_of}
 
     @functools.lru_cache(maxsize=1)  # records come fold by fold
     def tested_on(fold: str) -> tuple[Bundle, IntegratedGradients]:
-        bundle = next(bundle for bundle in bundles if fold in bundle.splits["test"])
+        bundle = next((bundle for bundle in bundles if fold in bundle.splits["test"]), bundles[0])
         return bundle, IntegratedGradients(bundle.network())
 
     attributions: dict[str, Attribution] = {}
     with Progress("Draw attributions", len(score_of), lambda: len(attributions)):
-        for record in excerpts.read_songs(dataset, score_of):
-            bundle, gradients = tested_on(fold_of[record.id])
-            score = score_of[record.id]
+        for file, record in excerpts.read_songs(dataset, score_of):
+            bundle, gradients = tested_on(file.fold)
+            score = score_of[file.path]
             predicted = predicted_genre(score.probabilities, bundle.genres)
             windows = bundle.input_windows()
             heatmap, curve = attribute(record, windows, gradients, bundle.genres.index(predicted))

@@ -136,10 +136,10 @@ def draw_excerpts(
     name = excerpts.drawn_feature(windows)
     rate_hz = dataset.features[name].frame_rate_hz
     drawn = {}
-    for record in excerpts.read_songs(dataset, {window.path for window in scored}):
+    for file, record in excerpts.read_songs(dataset, {window.path for window in scored}):
         values, duration_s = record.features[name], excerpts.duration_s(record, dataset, windows)
         for window in scored:
-            if window.path == record.id:
+            if window.path == file.path:
                 start_s = windows.starts_s(window.windows, duration_s)[window.window]
                 start_s += (windows.window_s - EXCERPT_S) / 2
                 begin_s = max(0.0, min(start_s, duration_s - EXCERPT_S))

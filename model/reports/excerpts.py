@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from model.data import shards
 from model.networks.windows import Windows
 from pipelines.common.output import html
 from pipelines.common.output.plots import bare
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.reading import read_shard
+from pipelines.dataset.ledger import File
+from pipelines.dataset.reading import read_record
 from pipelines.dataset.records import Record
 
 _MOST_COLUMNS, _MOST_ROWS = 640, 128
@@ -18,11 +18,13 @@ _RANGE_PERCENT = (5.0, 99.8)
 _SILENT_SPREAD = 1e-2
 
 
-def read_songs(dataset: Dataset, song_ids: Collection[str]) -> Iterator[Record]:
-    """Some songs' records, in the order of the shards, each shard read once."""
-    folds = {song.fold for song in dataset.ledger() if song.path in song_ids}
-    for path in shards.local_paths(dataset, sorted(folds)) if folds else ():
-        yield from (record for record in read_shard(path) if record.id in song_ids)
+def read_songs(dataset: Dataset, paths: Collection[str]) -> Iterator[tuple[File, Record]]:
+    """Some files and their records, in the order of the shards."""
+    files = [file for file in dataset.ledger() if file.path in paths]
+    for file in sorted(files, key=lambda file: (file.fold, file.shard, file.offset)):
+        record = read_record(dataset, file)
+        if record is not None:
+            yield file, record
 
 
 def drawn_feature(windows: Windows) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from model.evaluation import leak_gap
-from model.evaluation.evaluate import REPORT_NAME
+from model.evaluation.evaluate import REPORT_NAME, left_out
 from model.inference.bundle import HISTORY_NAME, Bundle
 from model.inference.scores import FileScore, by_song, predicted_genre
 from model.reports import attributions, confusions, report_charts
@@ -57,7 +57,8 @@ def write_report(
         title=title,
         note=note,
         metrics=metrics,
-        dataset=dataset,
+        left_out=left_out(metrics["test_songs"]),
+        genres=bundles[0].genres,
         gap=html.embedded(leak_gap.draw_gap(metrics["leak_gap"]), "svg+xml") if "leak_gap" in metrics else "",
         commonest=max(metrics["per_genre"], key=lambda row: row["songs"]),
         training=_training(bundles),
@@ -65,25 +66,26 @@ def write_report(
         calibration=bundles[0].calibration,
         confusions=_confusions(scores, dataset, bundles),
         attributions=_attributions(scores, dataset, bundles),
-        songs=_songs(scores, dataset.genres),
+        songs=_songs(scores, bundles[0].genres),
     )
 
 
 def _confusions(scores: Sequence[FileScore], dataset: Dataset, bundles: Sequence[Bundle]) -> dict[str, Any]:
     """The most frequent confusions, with excerpts, and the genres without any."""
-    found = confusions.find_confusions(scores, dataset.genres)
+    genres = bundles[0].genres
+    found = confusions.find_confusions(scores, genres)
     shown = found[: confusions.MOST_GENRES]
     return {
         "shown": shown,
         "excerpts": confusions.draw_excerpts(dataset, bundles[0].input_windows(), shown),
         "left_out": len(found) - len(shown),
-        "none": [genre for genre in dataset.genres if genre not in {each.genre for each in found}],
+        "none": [genre for genre in genres if genre not in {each.genre for each in found}],
     }
 
 
 def _attributions(scores: Sequence[FileScore], dataset: Dataset, bundles: Sequence[Bundle]) -> list[list[Attribution]]:
     """For some genres, the attributions of a correctly classified song and of a misclassified one."""
-    pairs = attributions.choose(scores, dataset.genres)
+    pairs = attributions.choose(scores, bundles[0].genres)
     drawn = attributions.draw_attributions(dataset, bundles, [score for pair in pairs for score in pair])
     return [[drawn[score.path] for score in pair] for pair in pairs]
 

@@ -11,6 +11,7 @@ from model.data import batches, shards
 from model.inference.bundle import MODEL_NAME, Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
+from model.inference.trained_songs import TrainedSongs
 from model.networks import assembly, registry
 from model.training import optimizer, out_of_distribution, rejection, transfer_head
 from model.training.checkpoints import WORK_NAME, Epochs, is_finished
@@ -18,6 +19,7 @@ from model.training.run import Run
 from pipelines.audit import audit
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.dataset.check import in_a_line
 from pipelines.dataset.dataset import Dataset
 
 
@@ -45,14 +47,15 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     UsageError
         The dataset lacks a feature or the songs of a split, or the output holds something else.
     SpectroshardError
-        The splits share songs, and `training.allow_leaks` is not set; or the network cannot take windows of any length.
+        The splits share songs, and `training.allow_leaks` is not set; the dataset is damaged or forged; or the network
+        cannot take windows of any length.
     """
     chosen = splits or dataset.splits(config.folds)
     run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
     if Bundle.json_name() in storage.names(output):
         return _finished(output, run)
-    shards.local_paths(dataset, run.splits["train"])  # fails at once where a shard is missing or damaged
     _refuse_leaks(run)
+    shards.local_paths(dataset, run.splits["train"])  # fails at once where there are no songs
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
@@ -91,9 +94,11 @@ def _finished(output: str, run: Run) -> Bundle:
 
 def _refuse_leaks(run: Run) -> None:
     found = audit.of_dataset(run.dataset, run.splits)
+    if found.faults:
+        raise SpectroshardError(f"{run.dataset.name}: {in_a_line(found.faults)}")
     if found.fails and not run.training.allow_leaks:
         raise SpectroshardError(
-            f"{run.dataset.url}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
+            f"{run.dataset.name}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
             " or train all the same with training.allow_leaks=true"
         )
 
@@ -158,6 +163,7 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
         windows=run.windows.to_json(),
         splits=dict(run.splits),
         dataset=run.dataset.digest,
+        trained=(TrainedSongs.write(output, run.dataset, run.splits),),
         validation={key: value for key, value in metrics.items() if value is not None},
         calibration=_calibration(model, run),
     )

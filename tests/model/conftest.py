@@ -7,8 +7,8 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from model.config import Config
 from model.training.train import train
-from pipelines.build.build import build
 from pipelines.corpus.synthetic import synth
+from tests.pipelines.dataset import made
 
 STYLES = ("ambient", "metal", "techno")
 RATE_HZ = 22_050
@@ -45,7 +45,7 @@ def config(corpus):
 
 @pytest.fixture(scope="session")
 def dataset(config, tmp_path_factory):
-    return build(config, str(tmp_path_factory.mktemp("built") / "dataset"), new_pipeline).dataset
+    return made.of_music(tmp_path_factory.mktemp("built") / "dataset", config)
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,9 @@ from model.data import batches as stream
 from model.data import shards
 from model.networks.windows import Windows
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import ledger, records, tfrecord
-from pipelines.dataset.dataset import Dataset
+from pipelines.dataset import records, tfrecord
+from pipelines.dataset.dataset import SONGS
+from tests.pipelines.dataset import made
 
 PLAIN = {
     "mixup": 0,
@@ -165,7 +166,7 @@ DAMAGES = {
     "cut short": (lambda path, other: path.write_bytes(path.read_bytes()[:-9]), "is damaged, or of another build"),
     "emptied": (lambda path, other: path.write_bytes(b""), "is damaged, or of another build"),
     "another fold's shard": (lambda path, other: shutil.copy(other, path), "is damaged, or of another build"),
-    "missing": (lambda path, other: path.unlink(), "cannot be read"),
+    "missing": (lambda path, other: path.unlink(), "is missing"),
 }
 
 
@@ -174,25 +175,25 @@ def test_shards_that_are_not_what_the_dataset_says_are_refused(dataset, tmp_path
     shutil.copytree(dataset.url, tmp_path / "d")
     copied = dataset.model_copy(update={"url": str(tmp_path / "d")})
     ours, other = (tmp_path / "d" / dataset.shards_of([fold])[0].name for fold in ("fold-02", "fold-00"))
-    assert shards.local_paths(copied, ["fold-02"]) == [str(ours)]
+    assert str(ours) in shards.local_paths(copied, ["fold-02"])
     harm, message = DAMAGES[damage]
     harm(ours, other)
-    with pytest.raises(SpectroshardError, match=f"{ours}: {message}"):
+    with pytest.raises(SpectroshardError, match=rf"d@1: shards/000001/{ours.name}: {message}"):
         shards.local_paths(copied, ["fold-02"])
-    assert shards.local_paths(copied, ["fold-00"]) == [str(other)]
+    assert str(other) in shards.local_paths(copied, ["fold-00"])
 
 
 def test_duplicates_weigh_nothing_in_validation(dataset, windows, tmp_path):
     shutil.copytree(dataset.url, tmp_path / "d")
     rows = dataset.ledger()
     long = [replace(row, path=f"{row.path} again", status="duplicate", duration_s=600.0) for row in rows]
-    ledger.write(f"{tmp_path}/d/songs.parquet", [*rows, *long])
+    copied = made.with_table(dataset.model_copy(update={"url": str(tmp_path / "d")}), SONGS, [*rows, *long])
     weights = [
         [
             batch[2]
             for batch in stream.validation_batches(d, ["fold-01"], windows, Training(**PLAIN)).as_numpy_iterator()
         ]
-        for d in (dataset, Dataset.load(f"{tmp_path}/d"))
+        for d in (dataset, copied)
     ]
     np.testing.assert_array_equal(*map(np.concatenate, weights))
 

@@ -1,14 +1,20 @@
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from model.evaluation.evaluate import evaluate
+from model.evaluation.evaluate import evaluate, summarise_metrics
+from model.evaluation.unseen import find_unseen
+from model.inference.bundle import Bundle
 from model.inference.calibration import reliability, selective_risk
 from model.inference.classify import classify, score_files
 from model.inference.scores import temper, with_temperature
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.dataset.reading import read_record
+from tests.pipelines.dataset import made
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +51,73 @@ def test_scores_are_at_the_bundles_temperature(evaluated, bundle, dataset):
 
 
 def test_another_dataset_is_refused(bundle, dataset):
-    with pytest.raises(UsageError, match="is not the dataset that"):
-        evaluate(bundle, dataset.model_copy(update={"plan": "another"}))
+    with pytest.raises(UsageError, match=r"is neither the dataset that .* nor a later version of it"):
+        evaluate(bundle, dataset.model_copy(update={"shown": 99}))
+
+
+def test_a_bundle_says_what_it_was_trained_on(bundle, dataset):
+    (file,) = bundle.trained
+    split_of = {song.content_hash: song.split for song in file.read(bundle.url)}
+    splits = {"fold-01": "validation", "fold-02": "train", "fold-03": "train"}
+    assert split_of == {row.content_hash: splits[row.fold] for row in dataset.ledger() if row.fold != "fold-00"}
+    assert file.songs == len(split_of) == 18 and bundle.trained_contents() == set(split_of)
+
+
+@pytest.mark.parametrize(
+    ("harm", "message"), [(Path.unlink, "is missing"), (lambda p: p.write_bytes(b""), "is damaged")]
+)
+def test_a_bundle_that_does_not_know_what_it_was_trained_on_is_not_judged(bundle, dataset, tmp_path, harm, message):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    harm(tmp_path / "b" / bundle.trained[0].name)
+    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/b/trained-.*: {message}"):
+        evaluate(Bundle.load(str(tmp_path / "b")), dataset)
+
+
+def later(dataset, folder, rows, history=(), config=None):
+    """A later version with other rows and the same songs' features."""
+    features = {row.path: read_record(dataset, row).features for row in dataset.ledger()}
+    return made.dataset(
+        folder, rows, lambda row: features[row.path], config=config or dataset.config, earlier=dataset, history=history
+    )
+
+
+def test_a_later_version_s_test_songs_are_left_out_where_they_belong_to_what_was_trained_on(bundle, dataset, tmp_path):
+    rows = dataset.ledger()
+    test = [row for row in rows if row.fold == "fold-00"]
+    trained, validated = (next(row for row in rows if row.fold == fold) for fold in ("fold-02", "fold-01"))
+    grouped, came_over, by_history, polka = test[:4]
+    change = {
+        grouped.path: replace(grouped, group=trained.group),
+        came_over.path: replace(came_over, content_hash=validated.content_hash),
+        by_history.path: replace(by_history, group="an artist"),
+        polka.path: replace(polka, genre="polka"),
+    }
+    history = [replace(trained, group="an artist", fold="fold-02")]
+    rows = [change.get(row.path, row) for row in rows if row.path != trained.path]
+    rows.append(replace(trained, status="rejected", fold="", shard=""))
+    metrics, scores = evaluate(bundle, later(dataset, tmp_path / "d", rows, history))
+    assert {score.path for score in scores} == {row.path for row in test[4:]}
+    assert metrics["test_songs"] == {"count": 6, "seen": 3, "unknown_genre": 1} and metrics["version"] == 2
+    assert metrics["songs"] == 2 and metrics["dataset"] != bundle.dataset
+    assert summarise_metrics(metrics).endswith(
+        "; 3 of 6 test songs left out, as they share samples or a group with what it was trained on;"
+        " 1 of 6 test songs left out, as they are of genres that it does not know"
+    )
+
+
+def test_a_version_without_anything_unseen_is_refused_in_a_line(bundle, dataset, tmp_path):
+    group = next(row.group for row in dataset.ledger() if row.fold == "fold-03")
+    rows = [replace(row, group=group) for row in dataset.ledger()]
+    with pytest.raises(UsageError, match=r"no test song is left to judge .*: of 6 in fold-00, 6 belong to") as refused:
+        evaluate(bundle, later(dataset, tmp_path / "d", rows))
+    assert "\n" not in str(refused.value)
+
+
+def test_where_folds_were_dealt_anew_the_dataset_says_which_are_test(bundle, dataset, tmp_path):
+    rows = [replace(row, fold={"fold-00": "fold-04"}.get(row.fold, row.fold)) for row in dataset.ledger()]
+    folds = dataset.config.folds.model_copy(update={"count": 5, "test": (4,)})
+    config = dataset.config.model_copy(update={"folds": folds})
+    assert find_unseen(bundle, later(dataset, tmp_path / "d", rows, config=config)).folds == ("fold-04",)
 
 
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):

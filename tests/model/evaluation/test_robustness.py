@@ -10,6 +10,7 @@ from model.evaluation.robustness import TEMPOS, WORK_NAME, measure_tempos, score
 from model.inference.predict import predict_at_tempos
 from model.inference.scores import FileScore
 from pipelines.common.errors import SpectroshardError
+from pipelines.corpus import root
 from tests.model.conftest import new_pipeline
 
 GENRES = ("jazz", "rock")
@@ -25,7 +26,11 @@ def own(bundle, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def tempo_scores(own, dataset):
-    return score_at_tempos(own, dataset, new_pipeline)
+    return score_at_tempos(own, dataset, in_test(own, dataset), new_pipeline)
+
+
+def in_test(bundle, dataset):
+    return [file for file in dataset.ledger() if file.fold in bundle.splits["test"]]
 
 
 def test_the_test_songs_are_scored_at_every_tempo(tempo_scores, own, dataset):
@@ -45,7 +50,7 @@ def test_at_tempo_1_songs_are_scored_as_from_the_shards(tempo_scores, own, datas
 
 def test_another_tempo_is_another_length_and_another_sound(tempo_scores, own, dataset):
     song = next(song for song in dataset.ledger() if song.path == tempo_scores[1.0][0].path)
-    at = predict_at_tempos(own, [song.uri], TEMPOS, f"{own.url}/work", new_pipeline)
+    at = predict_at_tempos(own, [root.absolute(song.uri, dataset.root)], TEMPOS, f"{own.url}/work", new_pipeline)
     for tempo, (prediction,) in at.items():
         assert prediction.duration_s == pytest.approx(6.0 / tempo, abs=0.1)
     assert at[0.8][0].probabilities != at[1.0][0].probabilities != at[1.25][0].probabilities
@@ -83,13 +88,14 @@ def test_evaluate_keeps_the_tempos_where_they_are_asked_for(own, dataset, tempo_
 
 
 def test_audio_that_is_gone_is_counted_and_the_first_is_named(own, dataset):
-    moved = [song for song in dataset.ledger() if song.fold in own.splits["test"]]
-    for song in moved[1:3]:
-        Path(song.uri).rename(f"{song.uri}.away")
+    moved = in_test(own, dataset)
+    places = [root.absolute(song.uri, dataset.root) for song in moved[1:3]]
+    for place in places:
+        Path(place).rename(f"{place}.away")
     try:
-        with pytest.raises(SpectroshardError, match=rf"2 of 6 test songs cannot be read .* the first {moved[1].uri}"):
-            score_at_tempos(own, dataset, new_pipeline)
+        with pytest.raises(SpectroshardError, match=rf"2 of 6 test songs cannot be read .* the first {places[0]}"):
+            score_at_tempos(own, dataset, moved, new_pipeline)
     finally:
-        for song in moved[1:3]:
-            Path(f"{song.uri}.away").rename(song.uri)
-    assert set(score_at_tempos(own, dataset, new_pipeline)) == set(TEMPOS)
+        for place in places:
+            Path(f"{place}.away").rename(place)
+    assert set(score_at_tempos(own, dataset, moved, new_pipeline)) == set(TEMPOS)

@@ -14,6 +14,7 @@ from model.inference.scores import temper
 from model.reports.prediction_tables import summarise_prediction, write_predictions
 from model.training.train import train
 from pipelines.common.errors import UsageError
+from pipelines.corpus import root
 from tests.audio_files import BAD, ffmpeg, tone, write
 from tests.model.conftest import new_pipeline
 
@@ -67,7 +68,7 @@ def test_every_field_of_a_predicted_song_is_set(bundle, folder):
 
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
     scores = {score.path: score for score in score_bundle(bundle, dataset, "test")}
-    uri_of = {song.uri: song.path for song in dataset.ledger() if song.path in scores}
+    uri_of = {root.absolute(song.uri, dataset.root): song.path for song in dataset.ledger() if song.path in scores}
     for prediction in predict(bundle, list(uri_of), None, new_pipeline):
         expected = scores[uri_of[prediction.path]].probabilities
         np.testing.assert_allclose([prediction.probabilities[g] for g in bundle.genres], expected, atol=0.02)

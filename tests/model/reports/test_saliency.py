@@ -65,12 +65,12 @@ def test_along_a_song_light_and_curve_lie_where_the_genre_is(network):
         {n: np.ones(b, np.float32) for n, b in bins.items()},
     )
     gradients = saliency.IntegratedGradients(network)
-    light, curve = attributions.attribute(Record("a", "x", "g", features), windows, gradients, 0)
+    light, curve = attributions.attribute(Record("a", "x", features), windows, gradients, 0)
     assert light.shape == mel.shape and curve.shape == (frames,)
     assert 25 <= curve.argmax() < 30 and curve.max() == pytest.approx(1.0)
     assert light[25:30, 3].min() > 0.5 and light[:15].max() < 0.01
-    _, against = attributions.attribute(Record("a", "x", "g", features), windows, gradients, 1)
+    _, against = attributions.attribute(Record("a", "x", features), windows, gradients, 1)
     np.testing.assert_allclose(against, -curve, atol=1e-5)
     features["beats"][5:7] = 5.0
-    _, curve = attributions.attribute(Record("a", "x", "g", features), windows, gradients, 0)
+    _, curve = attributions.attribute(Record("a", "x", features), windows, gradients, 0)
     assert curve[10:14].max() > 0.3 and 25 <= curve.argmax() < 30

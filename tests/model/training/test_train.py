@@ -22,8 +22,8 @@ from model.training.run import Run
 from model.training.train import compiled, train
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.dataset import ledger
-from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.dataset import SONGS, Dataset
+from tests.pipelines.dataset import made
 
 
 def weights_of(bundle):
@@ -41,7 +41,8 @@ def changed(config, **settings):
 
 def test_a_bundle_has_what_its_user_needs(bundle, dataset):
     names = {path.name for path in Path(bundle.url).iterdir()}
-    assert names - {"metrics.json", "report.html"} == {"bundle.json", "history.csv", "logs", "model.keras"}
+    trained = {file.name for file in bundle.trained}
+    assert names - trained - {"metrics.json", "report.html"} == {"bundle.json", "history.csv", "logs", "model.keras"}
     again = Bundle.load(bundle.url)
     assert again == bundle
     assert (again.genres, again.dataset) == (dataset.genres, dataset.digest)
@@ -293,10 +294,10 @@ def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, 
     rows = dataset.ledger()
     fold = next(row.fold for row in rows if row.fold != rows[0].fold)
     other = next(row for row in rows if row.fold == fold)
-    ledger.write(f"{folder}/songs.parquet", [replace(rows[0], content_hash=other.content_hash), *rows[1:]])
-    leaky = Dataset.load(str(folder))
+    copied = Dataset.load(str(folder))
+    leaky = made.with_table(copied, SONGS, [replace(rows[0], group=other.group), *rows[1:]])
     splits = {"train": (rows[0].fold,), "validation": (), "test": (fold,)}
-    with pytest.raises(SpectroshardError, match=r"leaky: 1 pair of files leaks .*training\.allow_leaks=true"):
+    with pytest.raises(SpectroshardError, match=r"leaky@1: 1 pair of files leaks .*training\.allow_leaks=true"):
         train(config, leaky, str(tmp_path / "b"), splits)
     assert not (tmp_path / "b").exists()
     assert train(changed(config, epochs=1, allow_leaks=True), leaky, str(tmp_path / "b"), splits)
