@@ -8,7 +8,6 @@ import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipelines.build.build import build
 from pipelines.common.child import Child
 from pipelines.config import BuildConfig
 from pipelines.dataset import tfrecord
@@ -100,4 +99,6 @@ def songs_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def built(songs_folder, tmp_path_factory):
     """A build of these songs; its dataset's folder is only to be read."""
+    from pipelines.build.build import build
+
     return build(config_of(songs_folder), str(tmp_path_factory.mktemp("built") / "dataset"), in_process())
