@@ -86,14 +86,15 @@ class FolderManifest(Section):
         SpectroshardError
             It is damaged.
         """
-        body = unsealed(content)
+        # What it says is looked at first: another version's may be sealed otherwise, and is not damaged for that.
+        body = _SEAL.sub(b"{\n", content, count=1)
         try:
-            manifest = cls.model_validate_json(content if body is None else body)
+            manifest = cls.model_validate_json(body)
         except pydantic.ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the file"
             raise UsageError(f"{source}: is not what this version reads ({where}: {fault['msg']})") from error
-        if body is None:
+        if unsealed(content) is None:
             raise SpectroshardError(f"{source}: is damaged, or was edited: its SHA-256 does not fit what it says")
         return manifest
 
