@@ -120,7 +120,7 @@ class Child(Generic[ArgumentT, ResultT]):
             raise error
         return result
 
-    def start(self) -> None:
+    def _start(self) -> None:
         """Starts the process, if there is none, without waiting until it is ready."""
         if self._process is None or not self._process.is_alive():
             self.close()
@@ -140,7 +140,7 @@ class Child(Generic[ArgumentT, ResultT]):
         self.close()
 
     def _ready(self) -> "_Process":
-        self.start()
+        self._start()
         assert self._process is not None
         try:
             self._process.wait_until_ready()
