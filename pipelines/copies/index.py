@@ -39,9 +39,6 @@ _APART = 2
 
 KEYS_PER_VALUE = len(_MASKS)
 
-MOST_NEAR_ONE = 1 + 2 * _NEIGHBOURS
-"""How many postings are near a new one at most, itself included."""
-
 Recordings = NDArray[np.uint32]
 Postings = NDArray[np.void]
 Hits = NDArray[np.void]

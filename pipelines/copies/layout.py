@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.copies.index import KEYS_PER_VALUE, MOST_NEAR_ONE, FingerprintBlock, Recordings
+from pipelines.copies.index import KEYS_PER_VALUE, FingerprintBlock, Recordings
 
 LAYOUT_NAME = "layout.json"
 
@@ -24,7 +24,7 @@ POSTINGS_PER_PARTITION = 16_000_000
 """So many are compared at once: some 800 MB of memory."""
 
 _LEAST_RECORDINGS_PER_BLOCK, _MOST_BLOCKS = 1_000, 100
-_KEPT_PER_NEW = 3 * MOST_NEAR_ONE // 2  # with room for those that are not sorted out yet
+_KEPT_PER_NEW = 6  # postings, itself included: of music-like values three, and never more than eleven
 _ROWS = 1_000  # of a table in memory
 _ROSTER = "roster.parquet"
 _HASH, _FINGERPRINT, _IS_NEW = "content_hash", "fingerprint", "is_new"
@@ -163,7 +163,7 @@ def lay_out(folder: str, known: Sequence[str], new: Sequence[str], wanted: str |
             fingerprints = (chunk for each in rows for chunk in each.fingerprints())
             _write_blocks(folder, layout, _gathered(fingerprints, in_place, lengths))
     with storage.writing(storage.join(folder, _ROSTER)) as local:
-        pq.write_table(pa.table({_HASH: hashes, _IS_NEW: is_new}), local, compression="zstd")
+        pq.write_table(pa.table({_HASH: hashes.combine_chunks(), _IS_NEW: is_new}), local, compression="zstd")
     layout.save(folder)
 
 

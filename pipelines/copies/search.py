@@ -211,14 +211,16 @@ def _postings(folder: str, roster: Roster, partition: int) -> Postings:
         return postings_of(block, roster.ranks(number), partition, whole.partitions, wanted)
 
     whole = roster.layout
-    kept = [of_block(number, ANY_KEY) for number in range(whole.known_blocks, whole.blocks)]
-    if whole.known_blocks:
-        wanted = filter_of(np.concatenate(kept))
-        for number in range(whole.known_blocks):
-            kept.append(of_block(number, wanted))
-            if sum(map(len, kept)) > layout.POSTINGS_PER_PARTITION:
-                kept = [near_new(np.concatenate(kept), roster.is_new)]
-    return np.concatenate(kept)
+    new = np.concatenate([of_block(number, ANY_KEY) for number in range(whole.known_blocks, whole.blocks)])
+    if not whole.known_blocks:
+        return new
+    wanted, parts, most = filter_of(new), [new], layout.POSTINGS_PER_PARTITION
+    for number in range(whole.known_blocks):
+        parts.append(of_block(number, wanted))
+        if sum(map(len, parts)) > most:
+            parts = [near_new(np.concatenate(parts), roster.is_new)]
+            most = max(most, 2 * len(parts[0]))
+    return np.concatenate(parts)
 
 
 def _write_found(key: tuple[str, int], spans: Iterable[_Span]) -> str:
@@ -235,7 +237,7 @@ def _read_hits(folder: str, span: _Span) -> Hits:
     if span.begin == span.end:
         return np.empty(0, HIT)
     begin, end = span.begin * HIT.itemsize, span.end * HIT.itemsize
-    return np.frombuffer(storage.read_bytes(_hits_url(folder, span.partition), begin, end), HIT)
+    return np.frombuffer(storage.read_bytes(_hits_url(folder, span.partition), begin, end), HIT, span.end - span.begin)
 
 
 def _merge(folder: str) -> str:

@@ -1,23 +1,35 @@
-"""What finding near copies costs as a corpus grows: time and memory a song, with synthetic fingerprints.
+"""What finding near copies costs as a corpus grows: time and memory, with synthetic fingerprints.
 
-`python -m tests.benchmarks.scaling 1000 10000 100000` measures each size in a process of its own and prints a table.
+`python -m tests.benchmarks.scaling 1000 10000 100000` measures each size twice, in processes of their own: where all
+songs are new, and where one in a hundred is. It prints a table.
 """
 
 import argparse
-import itertools
 import multiprocessing
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import apache_beam as beam
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from pipelines.copies.search import find_copies
+from pipelines.common import parquet
+from pipelines.common.beam.runners import new_pipelines
+from pipelines.common.output.progress import Progress
+from pipelines.copies.search import COPIES_NAME, Comparison, FindCopies, share_done
+from pipelines.dataset.ledger import Copy
+from pipelines.dataset.readings import Fingerprint
 from tests.benchmarks.tables import table
-from tests.pipelines.conftest import in_process
 
 _VALUES = {30: 220, 240: 1_920}  # by seconds
 _SHARED_VALUES = 62  # of 10 s
@@ -31,9 +43,52 @@ _CHANGE_RATES = (
     *(0.30, 0.22, 0.06, 0.04, 0.09, 0.05, 0.20, 0.15, 0.17, 0.11, 0.04, 0.03, 0.05, 0.03, 0.04, 0.03),
 )
 _MIXING = 0.75
-_HEADER = ["songs", "of (s)", "wall (s)", "ms/song", "peak (MB)", "KB/song", "planted", "recall", "false pairs"]
+_HEADER = [
+    "songs",
+    "of (s)",
+    "new",
+    "wall (s)",
+    "CPU (s)",
+    "ms/song",
+    "peak (MB)",
+    "more (MB)",
+    "planted",
+    "recall",
+    "false pairs",
+]
 
 Fingerprints = NDArray[np.uint32]
+Pairs = set[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some songs of a made-up corpus; the names are in no order, as content hashes are.
+
+    Attributes
+    ----------
+    names : list of str
+    fingerprints : list of array
+        The last of them are crops of the first ones.
+    crops : int
+        How many.
+    """
+
+    names: list[str]
+    fingerprints: list[Fingerprints]
+    crops: int
+
+    @property
+    def pairs(self) -> Pairs:
+        """The copies, each with its original."""
+        copies = self.names[len(self.names) - self.crops :]
+        return {(min(pair), max(pair)) for pair in zip(copies, self.names, strict=False)}
+
+    @property
+    def new(self) -> slice:
+        """Which songs are new where one in a hundred is: as many as there are crops, one of them a crop."""
+        first_crop = len(self.names) - self.crops
+        return slice(first_crop + 1 - self.crops, first_crop + 1)
 
 
 def music(rng: np.random.Generator, songs: int, count: int) -> Fingerprints:
@@ -62,46 +117,99 @@ def crops(rng: np.random.Generator, originals: Fingerprints) -> Fingerprints:
     return cut ^ _words(rng.random((*cut.shape, 32), np.float32) < _BIT_ERROR_RATE)
 
 
-def corpus(songs: int, duration_s: int) -> tuple[dict[str, bytes], set[tuple[str, str]]]:
-    """Fingerprints by name, one in a hundred a crop of another, and the pairs of names that are copies.
-
-    Names are in no order, as content hashes are, so a copy may lie far from its original.
-    """
+def blocks(songs: int, duration_s: int) -> Iterator[Block]:
+    """A made-up corpus, in which one song in a hundred is a crop of another."""
     rng = np.random.default_rng(songs)
     numbers = rng.permutation(songs)
-    fingerprints: dict[str, bytes] = {}
-    pairs = set()
     for start in range(0, songs, _SONGS_PER_BLOCK):
         names = [f"{number:09d}" for number in numbers[start : start + _SONGS_PER_BLOCK]]
         copied = len(names) // _SONGS_PER_COPY
-        originals = music(rng, len(names) - copied, _VALUES[duration_s])
-        copies = crops(rng, originals[:copied])
-        fingerprints.update(zip(names, (values.tobytes() for values in [*originals, *copies]), strict=True))
-        pairs |= {(min(pair), max(pair)) for pair in zip(names, names[len(originals) :], strict=False)}
-    return fingerprints, pairs
+        with threadpool_limits(1):  # matrices are so small that threads would wait for each other most of the time
+            originals = music(rng, len(names) - copied, _VALUES[duration_s])
+        yield Block(names, [*originals, *crops(rng, originals[:copied])], copied)
 
 
-def measure(songs: int, duration_s: int) -> list[object]:
-    """One row of the table. Memory is the peak of the process, without what it held before there was a song."""
+def write_corpus(folder: str, songs: int, duration_s: int) -> tuple[Pairs, set[str]]:
+    """Writes a corpus to two tables, of known and of new songs; gives the pairs that are copies, and which are new."""
+    schema = parquet.schema(Fingerprint)
+    pairs: Pairs = set()
+    new: set[str] = set()
+    with (
+        pq.ParquetWriter(Path(folder, "known.parquet"), schema) as known_table,
+        pq.ParquetWriter(Path(folder, "new.parquet"), schema) as new_table,
+    ):
+        for block in blocks(songs, duration_s):
+            rows = pa.table([block.names, [values.tobytes() for values in block.fingerprints]], schema=schema)
+            first, end, _ = block.new.indices(rows.num_rows)
+            known_table.write_table(pa.concat_tables([rows[:first], rows[end:]]))
+            new_table.write_table(rows[first:end])
+            pairs |= block.pairs
+            new |= set(block.names[block.new])
+    return pairs, new
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a search took, with the pairs that it found; memory is the peak of its process, before and after."""
+
+    elapsed_s: float
+    cpu_s: float
+    before_kb: int
+    peak_kb: int
+    found: Pairs
+
+
+def search(folder: str, songs: int, known: tuple[str, ...], new: tuple[str, ...]) -> Cost:
+    """Searches a corpus that was written to a folder."""
     before_kb = _peak_kb()
-    fingerprints, planted = corpus(songs, duration_s)
-    with tempfile.TemporaryDirectory() as folder:
-        started_s = time.monotonic()
-        copies = find_copies(fingerprints, folder, in_process())
-        elapsed_s = time.monotonic() - started_s
+    work = str(Path(folder, f"{len(known)} known"))
+    urls = [tuple(str(Path(folder, name)) for name in names) for names in (known, new)]
+    Comparison(*urls).save(work)
+    started_s, started_cpu_s = time.monotonic(), time.process_time()
+    with (
+        Progress("Compare fingerprints", songs, lambda: int(songs * share_done(work))),
+        new_pipelines(["--runner=FnApiRunner"])(songs) as pipeline,
+    ):
+        _ = pipeline | beam.Create([work], reshuffle=False) | FindCopies()
+    elapsed_s, cpu_s = time.monotonic() - started_s, time.process_time() - started_cpu_s
     peak_kb = _peak_kb()
-    found = {(copy.first, copy.second) for copy in copies}
-    return [
-        f"{songs:,}",
-        duration_s,
-        f"{elapsed_s:.1f}",
-        f"{1000 * elapsed_s / songs:.2f}",
-        f"{peak_kb / 1000:.0f}",
-        f"{(peak_kb - before_kb) / songs:.1f}",
-        f"{len(planted):,}",
-        f"{len(planted & found) / max(len(planted), 1):.1%}",
-        len(found - planted),
-    ]
+    copies = parquet.read(str(Path(work, COPIES_NAME)), Copy)
+    return Cost(elapsed_s, cpu_s, before_kb, peak_kb, {(copy.first, copy.second) for copy in copies})
+
+
+def measure(songs: int, duration_s: int) -> list[list[object]]:
+    """Two rows of the table: all songs new, and one in a hundred."""
+    rows: list[list[object]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        planted, new = _in_a_process(write_corpus, folder, songs, duration_s)
+        for known_tables, new_tables in (
+            ((), ("known.parquet", "new.parquet")),
+            (("known.parquet",), ("new.parquet",)),
+        ):
+            cost = _in_a_process(search, folder, songs, known_tables, new_tables)
+            expected = {pair for pair in planted if not known_tables or not new.isdisjoint(pair)}
+            rows.append(
+                [
+                    f"{songs:,}",
+                    duration_s,
+                    f"{len(new):,}" if known_tables else "all",
+                    f"{cost.elapsed_s:.1f}",
+                    f"{cost.cpu_s:.1f}",
+                    f"{1000 * cost.cpu_s / songs:.2f}",
+                    f"{cost.peak_kb / 1000:.0f}",
+                    f"{(cost.peak_kb - cost.before_kb) / 1000:.0f}",
+                    f"{len(expected):,}",
+                    f"{len(expected & cost.found) / max(len(expected), 1):.1%}",
+                    len(cost.found - planted),
+                ]
+            )
+    return rows
+
+
+def _in_a_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives in a process of its own, which has its own peak of memory."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _words(bits: NDArray[np.bool_]) -> Fingerprints:
@@ -120,9 +228,7 @@ def main() -> int:
     parser.add_argument("songs", nargs="*", type=int, default=sizes, help="sizes of the corpus")
     parser.add_argument("--duration-s", type=int, choices=_VALUES, default=30, help="how long each song is")
     options = parser.parse_args()
-    fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as pool:
-        print(table(_HEADER, list(pool.map(measure, options.songs, itertools.repeat(options.duration_s)))))
+    print(table(_HEADER, [row for songs in options.songs for row in measure(songs, options.duration_s)]))
     return 0
 
 

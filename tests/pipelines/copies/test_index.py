@@ -5,7 +5,6 @@ import pytest
 
 from pipelines.copies.index import (
     _NEIGHBOURS,
-    MOST_NEAR_ONE,
     POSTING,
     FingerprintBlock,
     filter_of,
@@ -86,7 +85,7 @@ def test_hits_have_something_new_and_do_not_depend_on_what_was_sorted_out_before
     for start in range(0, len(known), 700):
         kept = near_new(np.concatenate([kept, known[start : start + 700]]), is_new)
     assert find_hits(kept, is_new).tolist() == expected.tolist()
-    assert len(kept) <= MOST_NEAR_ONE * np.count_nonzero(is_of_new)
+    assert len(kept) <= (1 + 2 * _NEIGHBOURS) * np.count_nonzero(is_of_new)
 
 
 def test_the_order_in_which_recordings_are_read_does_not_matter():
