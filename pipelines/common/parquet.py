@@ -122,8 +122,11 @@ def row_count(content: bytes) -> int:
 
 
 def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
-    """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists."""
-    names = schema(kind).names
+    """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists.
+
+    A column that the table lacks, as it was written before there was one, has the field's default.
+    """
+    names = [name for name in schema(kind).names if name in rows.column_names]
     columns = [_values(rows.column(name)) for name in names]
     return (kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
 

@@ -46,6 +46,11 @@ def test_a_field_may_stay_out_of_the_table(url):
     assert "passing" not in parquet.schema(Row).names
 
 
+def test_a_column_that_was_not_there_yet_has_the_default():
+    earlier = parquet.table(parquet.encode(Row, [Row("a", 1, 2.5)])).drop_columns(["seconds"])
+    assert list(parquet.rows_of(earlier, Row)) == [Row("a", 1)]
+
+
 def test_equal_rows_give_equal_bytes_however_they_come():
     assert parquet.encode(Row, ROWS) == parquet.encode(Row, iter(ROWS)) != parquet.encode(Row, ROWS[::-1])
 
