@@ -34,11 +34,13 @@ def publish(url: str) -> str:
         run.end(Outcome(status="up to date", version=parent.version))
     elif versions.commit(dataset):
         run.end(Outcome(status="published", version=dataset.version))
-        versions.mend_copies(dataset)
     else:
         run.end(run.superseded())
         return url
-    storage.remove(storage.join(dataset.url, STAGING))
+    # A late second attempt finds a newer version: its copies at the top, and what is staged, are not this run's.
+    if versions.numbers(dataset.url)[-1] <= dataset.version:
+        versions.mend_copies(versions.version(dataset.url, versions.numbers(dataset.url)[-1]))
+        storage.remove(storage.join(dataset.url, STAGING))
     return url
 
 
