@@ -1,5 +1,6 @@
 """Assembling shards: records' bytes are copied from where they lie, and each shard gets the name of its content."""
 
+import errno
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -112,6 +113,9 @@ class AssembleShard(WorkerDoFn):
                 return records.with_genre(found, row.content_hash, row.genre)
             except (FileNotFoundError, SpectroshardError):
                 pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # it is shorter than it was
+                    raise
         path, location = self._folder / "record", self._location(row.uri, run)
         made = self._maker.make(location, row.genre, Recipe.of(run.request.config), path)
         if made.reading.content_hash != row.content_hash or not made.length:

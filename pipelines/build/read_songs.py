@@ -70,7 +70,7 @@ class ReadPart(WorkerDoFn):
 
     def _read(self, file: Listed, recipe: Recipe, run: Run) -> Made:
         try:
-            with decode.local_copy(file.location) as path:
+            with storage.naming(file.location), decode.local_copy(file.location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
                 if known is not None:
                     return Made(known)

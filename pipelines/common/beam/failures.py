@@ -7,6 +7,7 @@ from pipelines.common.errors import SpectroshardError
 _STEP = re.compile(r" \[while running '[^']*'\]")
 # The last line of a traceback: where the error was raised, its class may have a module in front of it.
 _RAISED = re.compile(r"^(?:\w+\.)*(\w+): (.*)", re.MULTILINE | re.DOTALL)
+_NO_MEMORY = re.compile(r"(?:\w+\.)*(?:_Array)?MemoryError(?::\s*)?(.*)", re.DOTALL)
 _OF_SYSTEM = re.compile(r"\[Errno \d+\] (.+): '(.+)'", re.DOTALL)
 _TRACEBACK = "Traceback (most recent call last):\n"
 
@@ -51,6 +52,8 @@ def _of_text(text: str) -> str:
     frames = text.rpartition(_TRACEBACK)[2].splitlines(keepends=True)
     # In a traceback, what begins at the margin is the error itself.
     raised = "".join(frames[next((i for i, line in enumerate(frames) if not line[:1].isspace()), 0) :])
+    if short := _NO_MEMORY.fullmatch(raised.strip()):
+        return f"memory ran out{short[1] and f' ({short[1]})'}; run the same command again, best with fewer --workers"
     found = _RAISED.match(raised)
     if found is None:
         return f"RuntimeError: {raised}"

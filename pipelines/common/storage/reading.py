@@ -32,7 +32,8 @@ def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> by
     fs, path = filesystem(url)
     if end is not None and end <= (begin or 0):
         return b""
-    content = bytes(fs.cat_file(path, start=begin, end=end))
+    with naming(url) if isinstance(fs, LocalFileSystem) else contextlib.nullcontext():
+        content = bytes(fs.cat_file(path, start=begin, end=end))
     is_known_whole = isinstance(fs, LocalFileSystem) if end is None else len(content) == end - (begin or 0)
     if not is_known_whole:
         size = fs.info(path)["size"]

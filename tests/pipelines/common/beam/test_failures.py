@@ -16,7 +16,7 @@ ERRORS = {
     "programming": (TypeError("expected str, got None"), "TypeError: expected str, got None"),
     "lines": (ValueError("first\nsecond"), "ValueError: first second"),
     "colons": (ValueError("a: b"), "ValueError: a: b"),
-    "memory": (MemoryError("Unable to allocate 9 GiB"), "MemoryError: Unable to allocate 9 GiB"),
+    "memory": (MemoryError("Unable to allocate 9 GiB"), "memory ran out (Unable to allocate 9 GiB); run the same command again, best with fewer --workers"),
 }  # fmt: skip
 RUNNERS = {"one": (), "processes": ("--direct_running_mode=multi_processing", "--direct_num_workers=2")}
 

@@ -1,0 +1,5 @@
+"""What the tests of faults share with those of builds: a corpus of 18 songs, and the dataset that comes of it undisturbed."""
+
+from tests.pipelines.conftest import built, in_this_process, songs_folder
+
+__all__ = ["built", "in_this_process", "songs_folder"]
