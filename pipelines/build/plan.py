@@ -67,15 +67,13 @@ def make_plan(url: str) -> str:
         run.end(Outcome(status="refused", version=request.version - 1, message=str(error), exit_code=error.exit_code))
         return url
     parquet.write(run.path(f"plan/{SONGS}.parquet"), File, files)
-    parquet.write(run.path(f"plan/{HISTORY}.parquet"), File, map(_in_no_shard, history.forgotten(earlier, files)))
+    now = request.config.folds
+    forgotten = history.forgotten(earlier, files, parent.config.folds if parent else now, now)
+    parquet.write(run.path(f"plan/{HISTORY}.parquet"), File, forgotten)
     parquet.write(run.path(f"plan/{COPIES}.parquet"), Copy, copies)
     shards = _records_to_write(run, parent, files)
     storage.write_bytes(run.path(f"plan/{RECORDS}.parquet"), parquet.encode_groups(RecordToWrite, shards))
     return url
-
-
-def _in_no_shard(file: File) -> File:
-    return replace(file, shard="", offset=0, length=0)
 
 
 def digest_of(run: Run) -> str:

@@ -26,13 +26,14 @@ SEGMENT_WORDS = "segment|seg|chunk|clip|slice|excerpt|piece|frame|window|sample|
 _MARKED = re.compile(rf"(?P<base>.*?)(?<![a-z])(?:{SEGMENT_WORDS})s?[\s._#-]*\d+[\s)\]]*", re.IGNORECASE)
 _TIMED = re.compile(r"(?P<base>.*?)[\s._(\[-]+(?P<begin>\d+(?:\.\d+)?)s?(?:[\s_-]+|to)(?P<end>\d+(?:\.\d+)?)s?[\s)\]]*")
 _NUMBERED = re.compile(r"(?P<base>.*?)(?:^|[\s._(\[#-]+)(?:(?:part|pt)[\s._-]*)?\d+[\s)\]]*", re.IGNORECASE)
+_ENDS_WITH_NUMBER = re.compile(r".*\d[s\s)\]]*", re.DOTALL)  # as all of the above do; most names do not
 _MOST = 0.8
 _LENGTH_TOLERANCE = 0.05
 _SEGMENTS_PER_NUMBERED_SONG = 8
 _SEGMENT_S = 10.0  # nobody's songs are all so short
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Segment:
     """What a file is if it is a segment: of which song, its number, its length by its name or else by its audio."""
 
@@ -61,10 +62,15 @@ def songs_of_segments(paths: Sequence[str], durations_s: Sequence[float]) -> dic
     >>> songs_of_segments(["x_seg3", "album_01", "album_02"], [0.0] * 3)
     {'x_seg3': 'x'}
     """
-    timed = {path: segment for path in paths if (segment := _timed(path))}
+    numbered = {
+        path: duration_s
+        for path, duration_s in zip(paths, durations_s, strict=True)
+        if _ENDS_WITH_NUMBER.fullmatch(path)
+    }
+    timed = {path: segment for path in numbered if (segment := _timed(path))}
     found = timed if timed and _are_equally_long(timed.values()) else {}
     by_form: dict[str, dict[str, _Segment]] = defaultdict(dict)
-    for path, duration_s in zip(paths, durations_s, strict=True):
+    for path, duration_s in numbered.items():
         if path not in found:
             form, segment = _numbered(path, duration_s)
             by_form[form][path] = segment

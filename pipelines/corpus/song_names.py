@@ -8,9 +8,10 @@ more than a tenth of such names (as segments, with their numbers) are in several
 without words has no name at all, unless it is one file that is listed in several splits.
 """
 
+import posixpath
 import re
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import File
 
 _WORDLESS = re.compile(rf"(?:audio|file|music|rec|recording|song|sound|track|{SEGMENT_WORDS})?[\W_]*\d*", re.IGNORECASE)
+_NUMBER = re.compile(r"[\W_]*\d+$")
 _FEW = 0.1
 
 
@@ -43,22 +45,8 @@ def with_song_names(files: Sequence[File]) -> list[File]:
     >>> [file.song for file in with_song_names([File(path, "") for path in paths])]
     ['x', 'x', '']
     """
-    paths = _own_paths([file.path for file in files])
-    song_of = songs_of_segments(paths, [file.duration_s for file in files])
-    having: dict[str, set[str]] = defaultdict(set)
-    for path, file in zip(paths, files, strict=True):
-        having[path].add(file.path)
-    counted = {path for path in having if _is_counted(song_of.get(path, path))}
-    segments, whole = counted & song_of.keys(), counted - song_of.keys()
-    nameless = {path for path in whole if _is_wordless(path)}
-    nameless |= {path for some in (segments, whole) if _share_of_several(some, having) > _FEW for path in some}
-    listed = Counter(file.path for file in files)
-    return [
-        file
-        if file.song or (path in nameless and listed[file.path] == 1)
-        else replace(file, song=song_of.get(path, path))
-        for file, path in zip(files, paths, strict=True)
-    ]
+    named = zip(files, _names(files), strict=True)
+    return [replace(file, song=name) if name and not file.song else file for file, (_, name) in named]
 
 
 def with_songs_of_segments(files: Sequence[File]) -> list[File]:
@@ -66,10 +54,11 @@ def with_songs_of_segments(files: Sequence[File]) -> list[File]:
 
     What is named after its genre, as `genre1/genre1.00000.wav`, is no segment.
     """
-    paths = _own_paths([file.path for file in files])
     return [
-        file if named.song == path or PurePosixPath(named.song).name.lower() == file.genre.lower() else named
-        for file, named, path in zip(files, with_song_names(files), paths, strict=True)
+        file
+        if file.song or not name or name == path or PurePosixPath(name).name.lower() == file.genre.lower()
+        else replace(file, song=name)
+        for file, (path, name) in zip(files, _names(files), strict=True)
     ]
 
 
@@ -82,29 +71,47 @@ def splits_in(name: str) -> set[str]:
     return {SPLIT_ALIASES[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_ALIASES}
 
 
+def _names(files: Sequence[File]) -> Iterator[tuple[str, str]]:
+    """Each file's own name, and the name of the song that it tells: empty where it tells none."""
+    paths = _own_paths([file.path for file in files])
+    song_of = songs_of_segments(paths, [file.duration_s for file in files])
+    nameless = _nameless(files, paths, song_of)
+    listed = Counter(file.path for file, path in zip(files, paths, strict=True) if path in nameless)
+    for file, path in zip(files, paths, strict=True):
+        yield path, "" if listed[file.path] == 1 else song_of.get(path, path)
+
+
+def _nameless(files: Sequence[File], paths: Sequence[str], song_of: Mapping[str, str]) -> set[str]:
+    """The files' own names that name nothing, unless a file is listed more than once."""
+    file_of: dict[str, str] = {}
+    shared = {path for path, file in zip(paths, files, strict=True) if file_of.setdefault(path, file.path) != file.path}
+    counted = {path for path in file_of if _is_counted(song_of.get(path, path))}
+    segments, whole = counted & song_of.keys(), counted - song_of.keys()
+    nameless = {path for path in whole if _is_wordless(path)}
+    return nameless.union(*(some for some in (segments, whole) if len(some & shared) / max(len(some), 1) > _FEW))
+
+
 def _own_paths(paths: Sequence[str]) -> list[str]:
     """The files' own names.
 
     >>> _own_paths(["d/train/blues/x.wav", "d/test/jazz/y.wav"])
     ['blues/x', 'jazz/y']
     """
-    folders = [[part for part in PurePosixPath(path).parent.parts if not splits_in(part)] for path in paths]
-    ends = zip(min(folders, default=[]), max(folders, default=[]), strict=False)
+    folders = {
+        folder: [part for part in PurePosixPath(folder).parts if not splits_in(part)]
+        for folder in {posixpath.dirname(path) for path in paths}
+    }
+    ends = zip(min(folders.values(), default=[]), max(folders.values(), default=[]), strict=False)
     shared = sum(1 for _ in takewhile(lambda parts: parts[0] == parts[1], ends))
-    names = [without_suffix(PurePosixPath(path).name) for path in paths]
-    return [str(PurePosixPath(*folder[shared:], name)) for folder, name in zip(folders, names, strict=True)]
+    within = {folder: str(PurePosixPath(*parts[shared:], "-"))[:-1] for folder, parts in folders.items()}
+    return [within[posixpath.dirname(path)] + without_suffix(posixpath.basename(path)) for path in paths]
 
 
 def _is_counted(path: str) -> bool:
     """Whether a name is only a number, alone, after a word that names no song, or after its folder's name."""
-    name, folder = PurePosixPath(path).name, PurePosixPath(path).parent.name
-    return _is_wordless(path) or re.sub(r"[\W_]*\d+$", "", name).lower() == folder.lower()
+    folder, name = posixpath.split(path)
+    return _is_wordless(name) or _NUMBER.sub("", name).lower() == posixpath.basename(folder).lower()
 
 
 def _is_wordless(path: str) -> bool:
-    return _WORDLESS.fullmatch(PurePosixPath(path).name) is not None
-
-
-def _share_of_several(paths: set[str], having: Mapping[str, set[str]]) -> float:
-    """The share of these names that several files have."""
-    return sum(len(having[path]) > 1 for path in paths) / max(len(paths), 1)
+    return _WORDLESS.fullmatch(posixpath.basename(path)) is not None

@@ -1,5 +1,6 @@
 """Split lists and artist indexes, as GTZAN has them: both name files without folder and suffix."""
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -46,8 +47,8 @@ def without_suffix(path: str) -> str:
     >>> without_suffix("blues/blues.00000.wav"), without_suffix("blues.00000")
     ('blues.00000', 'blues.00000')
     """
-    name = PurePosixPath(path)
-    return name.stem if name.suffix.lower() in decode.SUFFIXES else name.name
+    stem, suffix = posixpath.splitext(posixpath.basename(path))
+    return stem if suffix.lower() in decode.SUFFIXES else stem + suffix
 
 
 def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:

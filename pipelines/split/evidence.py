@@ -13,7 +13,7 @@ from typing import Literal
 from pipelines.corpus.artists import normalised
 from pipelines.dataset.ledger import File
 
-_artist_key = functools.lru_cache(1 << 16)(normalised)  # a corpus names an artist many times
+_artist_key = functools.cache(normalised)  # a corpus names an artist many times, anywhere
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +118,22 @@ def forbidden(group_by: str) -> tuple[str, ...]:
     return tuple(kind.name for kind in EVIDENCE if not kind.is_optional or kind is chosen)
 
 
+def tying(group_by: str) -> list[Evidence]:
+    """The kinds of evidence by whose keys files join groups.
+
+    Parameters
+    ----------
+    group_by : str
+        `folds.group_by`.
+
+    Examples
+    --------
+    >>> [kind.name for kind in tying("song")]
+    ['hash', 'song']
+    """
+    return [kind for name in forbidden(group_by) if (kind := BY_NAME[name]).tie]
+
+
 def ties(file: File, group_by: str) -> list[str]:
     """The keys by which a file joins groups.
 
@@ -135,5 +151,4 @@ def ties(file: File, group_by: str) -> list[str]:
     >>> ties(file, "artist")
     ['content:5f0c', 'song:One', 'artist:bjork']
     """
-    kinds = (BY_NAME[name] for name in forbidden(group_by))
-    return [f"{kind.tie}:{key}" for kind in kinds if kind.tie and (key := kind.key(file))]
+    return [f"{kind.tie}:{key}" for kind in tying(group_by) if (key := kind.key(file))]

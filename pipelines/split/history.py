@@ -1,67 +1,84 @@
-"""What earlier builds decided: content that was in a fold once stays in it in every later build."""
+"""What earlier builds decided: content that was in a split once stays out of every split that protects it less.
 
+A row of an earlier version has a fold of that version's numbering, and so has a row of its history. While
+`folds.count` stays, content stays in its fold. Another count deals all groups anew, each inside its own split, and what
+is not there to be dealt then has its split for a fold from then on: `test` stands for any of the folds that are test.
+So a row's fold always tells its split, by the configuration of the version that holds the row, and content that comes
+back goes to a fold of that split. (Where a corpus has splits of its own, `test` is a fold, as ever.)
+"""
+
+import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.errors import UsageError
 from pipelines.common.section import digest
-from pipelines.config import SPLITS, BuildConfig
-from pipelines.dataset import ledger
-from pipelines.dataset.dataset import Dataset
+from pipelines.config import SPLITS, FoldsConfig
 from pipelines.dataset.ledger import METADATA, Copy, File
 from pipelines.dataset.splits import split_of
+from pipelines.split.evidence import forbidden
+from pipelines.split.folds import numbered_folds
 
-HISTORY_NAME = "history.parquet"
-"""In a dataset's folder, the rows of earlier ledgers whose content this build was not shown, or could not use."""
 
-
-def earlier_files(url: str, config: BuildConfig) -> list[File]:
-    """All files that earlier builds had in a fold: the rows of a dataset's ledger, and of its own history.
+def refuse_less_protection(before: FoldsConfig, now: FoldsConfig, folds: Collection[str]) -> None:
+    """Refuses a configuration by which something would move to a split that protects it less.
 
     Parameters
     ----------
-    url : str
-        The earlier dataset's folder. Empty: there was none.
-    config : BuildConfig
-        Of the build that is to go on from it.
+    before : FoldsConfig
+        Of the version that is to be continued.
+    now : FoldsConfig
+    folds : collection of str
+        Those of its files, and of its history.
 
     Raises
     ------
     UsageError
-        There is no dataset, or with this configuration something would move to a split that protects it less.
-    SpectroshardError
-        Its history is missing, or another dataset's.
+
+    Examples
+    --------
+    >>> refuse_less_protection(FoldsConfig(), FoldsConfig(count=5, test=(4,)), ["fold-00", "fold-01", "fold-07"])
+    >>> refuse_less_protection(FoldsConfig(), FoldsConfig(test=(4,)), ["fold-00", "fold-01", "fold-07"])
+    Traceback (most recent call last):
+    pipelines.common.errors.UsageError: fold-00 was in test and would be in train, which protects less; ...
     """
-    if not url:
-        return []
-    dataset = Dataset.load(url)
-    older = ledger.read(storage.join(url, HISTORY_NAME)) if HISTORY_NAME in storage.names(url) else []
-    if digest_of(older) != dataset.history:
-        raise SpectroshardError(
-            f"build.previous {url}: its {HISTORY_NAME} is missing or of another build; copy the dataset again, whole"
+    if not set(forbidden(before.group_by)) <= set(forbidden(now.group_by)):
+        raise UsageError(
+            f"folds.group_by was {before.group_by}, now it is {now.group_by}, which could part what was kept together;"
+            f" keep {before.group_by}"
         )
-    earlier = [file for file in [*dataset.ledger(), *older] if file.fold]
-    _refuse_less_protection(url, dataset.config, config, sorted({file.fold for file in earlier}))
-    return earlier
-
-
-def _refuse_less_protection(url: str, before: BuildConfig, now: BuildConfig, folds: Sequence[str]) -> None:
-    kept = {"audio.max_duration_s": (before.audio.max_duration_s, now.audio.max_duration_s)}  # it changes the hashes
-    if not set(folds) <= set(SPLITS):
-        kept["folds.count"] = (before.folds.count, now.folds.count)
-    for key, (was_set, is_set) in kept.items():
-        if was_set != is_set:
-            raise UsageError(f"build.previous {url}: its {key} is {was_set:g}, now it is {is_set:g}; keep it")
-    for fold in folds:
-        was, would_be = split_of(fold, before.folds), split_of(fold, now.folds)
+    there = {split_of(fold, now) for fold in numbered_folds(now)} if are_numbered(folds, before) else set(SPLITS)
+    for fold in sorted(folds):
+        was, place = split_of(fold, before), place_of(fold, before, now)
+        would_be = split_of(place, now)
         if SPLITS.index(would_be) < SPLITS.index(was):
             raise UsageError(
-                f"build.previous {url}: {fold} was in {was} and would be in {would_be}, which protects less;"
+                f"{fold} was in {was} and would be in {would_be}, which protects less;"
                 " set folds.test and folds.validation as they were"
             )
+        if place in SPLITS and place not in there:
+            raise UsageError(f"{fold} was in {was}, which none of {now.count} folds would be; let one be {was}")
+
+
+def are_numbered(folds: Collection[str], config: FoldsConfig) -> bool:
+    """Whether folds are those that a build numbers, not a corpus's own; a history may have splits among them.
+
+    >>> are_numbered({"fold-00", "fold-03", "test"}, FoldsConfig()), are_numbered({"train", "test"}, FoldsConfig())
+    (True, False)
+    """
+    own = set(folds) - set(SPLITS)
+    return own <= set(numbered_folds(config)) and (bool(own) or not folds)
+
+
+def place_of(fold: str, before: FoldsConfig, now: FoldsConfig) -> str:
+    """Where content of an earlier version's fold has to stay: in the fold, or anywhere in a split.
+
+    >>> place_of("fold-03", FoldsConfig(), FoldsConfig()), place_of("fold-03", FoldsConfig(), FoldsConfig(count=5))
+    ('fold-03', 'train')
+    """
+    return fold if before.count == now.count else split_of(fold, before)
 
 
 def digest_of(rows: Iterable[File]) -> str:
@@ -70,27 +87,40 @@ def digest_of(rows: Iterable[File]) -> str:
     return digest(remembered) if remembered else ""
 
 
-def forgotten(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
-    """The earlier rows whose content a ledger has in no fold, as it is gone or was not used.
+def forgotten(earlier: Iterable[File], files: Iterable[File], before: FoldsConfig, now: FoldsConfig) -> list[File]:
+    """A version's history: the earlier rows whose content it has in no fold, as it is gone or was not used.
 
-    >>> earlier = [File("a.wav", "", fold="test", content_hash=content) for content in ("here", "gone")]
-    >>> [row.content_hash for row in forgotten(earlier, [File("b.wav", "", fold="test", content_hash="here")])]
-    ['gone']
+    Parameters
+    ----------
+    earlier : iterable of File
+        The rows of the version before, and of its history, that have a fold.
+    files : iterable of File
+        The version's own, with their folds.
+    before, now : FoldsConfig
+        Of the version before, and of this one.
+
+    Returns
+    -------
+    list of File
+        With the folds that this version's configuration explains.
+
+    Examples
+    --------
+    >>> earlier = [File("a.wav", "", fold="fold-00", content_hash=content) for content in ("here", "gone")]
+    >>> files = [File("b.wav", "", fold="fold-03", content_hash="here")]
+    >>> rows = forgotten(earlier, files, FoldsConfig(), FoldsConfig(count=5, test=(3,)))
+    >>> [(row.content_hash, row.fold) for row in rows]
+    [('gone', 'test')]
     """
     remembered = {file.content_hash for file in files if file.fold}
-    return [row for row in earlier if row.content_hash not in remembered]
+    return [
+        replace(row, fold=place_of(row.fold, before, now), shard="", offset=0, length=0)
+        for row in earlier
+        if row.content_hash not in remembered
+    ]
 
 
-def save(url: str, rows: Sequence[File]) -> None:
-    """Writes the rows that a dataset's own ledger has in no fold into its folder."""
-    target = storage.join(url, HISTORY_NAME)
-    if rows:
-        ledger.write(target, rows)
-    else:
-        storage.remove(target)
-
-
-def without_outdated_fields(earlier: Iterable[File], files: Iterable[File]) -> list[File]:
+def without_outdated_fields(earlier: Iterable[File], files: Iterable[File]) -> Iterator[File]:
     """Earlier rows as they may join the groups of today's files: without what is no longer true of them.
 
     Content that is still there goes by today's metadata alone; content that is gone keeps its own. A path joins
@@ -105,43 +135,37 @@ def without_outdated_fields(earlier: Iterable[File], files: Iterable[File]) -> l
     """
     present = {file.content_hash for file in files}
     no_metadata: dict[str, Any] = dict.fromkeys(METADATA, "")
-    return [replace(row, path="", **(no_metadata if row.content_hash in present else {})) for row in earlier]
+    for row in earlier:
+        yield replace(row, path="", **(no_metadata if row.content_hash in present else {}))
 
 
-def earlier_folds(files: Sequence[File], earlier: Sequence[File], copies: Sequence[Copy]) -> dict[str, set[str]]:
-    """The folds in which earlier builds had a file's content or, where that is new, the content that it is a copy of.
+def earlier_folds(rows: Iterable[tuple[str, str]], copies: Sequence[Copy]) -> dict[str, frozenset[str]]:
+    """The folds in which earlier builds had a content or, where that is new, the content that it is a copy of.
 
     Parameters
     ----------
-    files : sequence of File
-        Of this build.
-    earlier : sequence of File
+    rows : iterable of (str, str)
+        Content hashes, and their folds.
     copies : sequence of Copy
-        By content hash, of both.
+        By content hash, of what is new and of what is not.
 
     Returns
     -------
     dict
-        By path; files that have none are left out.
+        By content hash.
 
     Examples
     --------
-    >>> earlier = [File("a.wav", "", fold="test", content_hash="old")]
-    >>> files = [File("a.mp3", "", content_hash="new"), File("b.wav", "", content_hash="other")]
-    >>> earlier_folds(files, earlier, [Copy("new", "old", 0.0, 0.0, 30.0, 1.0, 0.02)])
-    {'a.mp3': {'test'}}
+    >>> earlier_folds([("old", "test")], [Copy("new", "old", 0.0, 0.0, 30.0, 1.0, 0.02)])
+    {'old': frozenset({'test'}), 'new': frozenset({'test'})}
     """
-    folds_of: dict[str, set[str]] = defaultdict(set)
-    for row in earlier:
-        folds_of[row.content_hash].add(row.fold)
-    folds_of_copies: dict[str, set[str]] = defaultdict(set)
+    alone = functools.cache(lambda fold: frozenset((fold,)))  # there are many contents, and few folds
+    folds_of: dict[str, frozenset[str]] = {}
+    for content, fold in rows:
+        folds_of[content] = folds_of[content] | {fold} if content in folds_of else alone(fold)
+    of_copies: dict[str, set[str]] = defaultdict(set)
     for copy in copies:
         for own, other in ((copy.first, copy.second), (copy.second, copy.first)):
-            folds_of_copies[own] |= folds_of.get(other, set())
-    found = {file.path: _first_known(file.content_hash, folds_of, folds_of_copies) for file in files}
-    return {path: folds for path, folds in found.items() if folds}
-
-
-def _first_known(content_hash: str, *folds_of: Mapping[str, set[str]]) -> set[str]:
-    """The folds of a content by the first of some mappings that has any."""
-    return next((folds[content_hash] for folds in folds_of if folds.get(content_hash)), set())
+            if own not in folds_of and other in folds_of:
+                of_copies[own] |= folds_of[other]
+    return folds_of | {content: frozenset(folds) for content, folds in of_copies.items()}

@@ -74,7 +74,16 @@ def test_another_tempo_is_another_version():
 
 
 def test_copies_that_are_kept_name_what_they_copy():
-    assert outcome([file("a", "x"), file("b", "x")], drop=False) == {"a": KEPT, "b": ("written", "a")}
+    files = [file("a", "x"), file("b", "y"), file("c", "x", genre="h")]
+    found = {"a": KEPT, "b": ("written", "a"), "c": ("written", "a")}
+    assert outcome(files, [near("x", "y")], drop=False) == found
+
+
+def test_the_same_samples_and_genre_are_one_record_whatever_is_kept():
+    files = [file("a", "x"), file("b", "x"), file("c", "y", duration_s=40.0), file("d", "x", genre="h"), file("e", "z")]
+    assert outcome(files, [near("x", "y", 20.0)], drop=False) == {
+        "a": ("written", "c"), "b": ("duplicate", "a"), "c": KEPT, "d": ("written", "c"), "e": KEPT,
+    }  # fmt: skip
 
 
 def test_rejected_songs_are_nobody_s_originals():

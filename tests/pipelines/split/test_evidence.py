@@ -70,7 +70,7 @@ def test_what_an_earlier_build_was_told_ties_nothing_where_its_audio_is_still_th
     earlier = File("a.wav", "", content_hash="x", **dict.fromkeys(METADATA, "Xy"))
     (row,) = without_outdated_fields([earlier], [File("b.wav", "", content_hash="x")])
     assert ties(row, group_by) == ["content:x"]
-    assert without_outdated_fields([earlier], []) == [replace(earlier, path="")]
+    assert list(without_outdated_fields([earlier], [])) == [replace(earlier, path="")]
 
 
 @pytest.mark.parametrize("kind", EVIDENCE, ids=lambda kind: kind.name)

@@ -8,16 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.build.build import build
-from pipelines.build.plan import assign
-from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.config import SPLITS, BuildConfig
+from pipelines.common.errors import UsageError
+from pipelines.config import SPLITS, BuildConfig, FoldsConfig
 from pipelines.dataset import ledger
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.splits import split_of
 from pipelines.split import history
-from tests.audio_files import write_songs
-from tests.pipelines.conftest import config_of, in_process
+from pipelines.split.assign import assign
+from pipelines.split.groups import with_groups
 
 CONFIG = BuildConfig.model_validate({"folds": {"count": 4}})
 CONTENTS = 16
@@ -44,7 +42,7 @@ def builds(corpora, config=CONFIG):
     for files in corpora:
         rows = assign(files, earlier, COPIES, config)
         yield rows, earlier
-        earlier = [row for row in rows if row.fold] + history.forgotten(earlier, rows)
+        earlier = [row for row in rows if row.fold] + history.forgotten(earlier, rows, config.folds, config.folds)
 
 
 def recording(file):
@@ -114,8 +112,6 @@ def test_a_fold_that_is_dealt_a_group_is_not_fuller_than_another_and_that_group(
 
 def assign_groups(rows, earlier):
     """Earlier rows with the groups that they have among a build's."""
-    from pipelines.split.groups import with_groups
-
     known = history.without_outdated_fields(earlier, rows)
     return with_groups([*(replace(row, group="") for row in rows), *known], "artist", COPIES)[len(rows) :]
 
@@ -129,7 +125,7 @@ def outcome(*corpora, config=CONFIG):
 BEFORE = [file(n, 2 * n, fold=fold) for n, fold in enumerate(["train", "test", "train", "validation", "train", "test"])]
 
 
-def now(files):
+def now_of(files):
     """The same files, of which the corpus says no fold any more."""
     return [replace(file, fold="") for file in files]
 
@@ -142,42 +138,42 @@ def test_folds_stay_when_the_corpus_shrinks_and_grows():
 
 
 def test_a_renamed_and_a_re_encoded_file_stay_where_they_were():
-    assert outcome(BEFORE, [file("new", 2), file("re-encoded", 3), *now(BEFORE[2:])])["pnew"] == "test"
-    assert outcome(BEFORE, [file("re-encoded", 3), *now(BEFORE[2:])])["pre-encoded"] == "test"
+    assert outcome(BEFORE, [file("new", 2), file("re-encoded", 3), *now_of(BEFORE[2:])])["pnew"] == "test"
+    assert outcome(BEFORE, [file("re-encoded", 3), *now_of(BEFORE[2:])])["pre-encoded"] == "test"
 
 
 def test_a_file_that_was_gone_for_a_build_comes_back_to_its_fold():
-    assert outcome(BEFORE, now(BEFORE[2:]), [file("again", 3), *now(BEFORE[2:])])["pagain"] == "test"
+    assert outcome(BEFORE, now_of(BEFORE[2:]), [file("again", 3), *now_of(BEFORE[2:])])["pagain"] == "test"
 
 
 def test_an_artist_s_new_song_joins_the_fold_of_the_old_ones():
     before = [replace(BEFORE[0], artist="Ann"), *BEFORE[1:]]
-    assert outcome(before, [*now(before), file("new", 14, artist="ann")])["pnew"] == "train"
-    assert outcome(before, [*now(before[1:]), file("new", 14, artist="ann")])["pnew"] == "train"
+    assert outcome(before, [*now_of(before), file("new", 14, artist="ann")])["pnew"] == "train"
+    assert outcome(before, [*now_of(before[1:]), file("new", 14, artist="ann")])["pnew"] == "train"
 
 
 def test_a_file_that_ties_train_to_test_goes_to_test_and_the_train_song_is_withdrawn():
     before = [replace(BEFORE[0], artist="Ann"), *BEFORE[1:]]
     tie = file("tie", 3, artist="Ann")
-    rows, _ = list(builds([before, [*now(before), tie]]))[-1]
+    rows, _ = list(builds([before, [*now_of(before), tie]]))[-1]
     found = {row.path: row for row in rows}
     assert (found["ptie"].fold, found["p1"].fold) == ("test", "test")
     assert (found["p0"].status, found["p0"].reason, found["p0"].fold) == ("rejected", "withdrawn", "")
     assert found["p0"].error.startswith("an earlier build had it in train; its group 'artist:ann' is in test now")
     # Once it is gone, the tie is remembered.
-    assert outcome(before, [*now(before), tie], now(before))["p0"] == "withdrawn"
+    assert outcome(before, [*now_of(before), tie], now_of(before))["p0"] == "withdrawn"
 
 
 def test_a_copy_of_a_withdrawn_song_is_withdrawn_too():
     before = [replace(BEFORE[0], artist="Ann"), *BEFORE[1:]]
-    assert outcome(before, [*now(before), file("tie", 3, artist="Ann"), file("copy", 1)])["pcopy"] == "withdrawn"
+    assert outcome(before, [*now_of(before), file("tie", 3, artist="Ann"), file("copy", 1)])["pcopy"] == "withdrawn"
 
 
 def test_validation_wins_over_train_and_test_over_validation():
     tie = file("tie", 14, song="one")
     train, test, validation = (replace(BEFORE[n], song="one") for n in (0, 1, 3))
-    assert outcome(BEFORE, [train, validation, tie, *now(BEFORE[4:])])["ptie"] == "validation"
-    assert outcome(BEFORE, [test, validation, tie, *now(BEFORE[4:])])["ptie"] == "test"
+    assert outcome(BEFORE, [train, validation, tie, *now_of(BEFORE[4:])])["ptie"] == "validation"
+    assert outcome(BEFORE, [test, validation, tie, *now_of(BEFORE[4:])])["ptie"] == "test"
 
 
 def test_a_corpus_that_moves_a_song_out_of_test_is_not_followed():
@@ -187,59 +183,8 @@ def test_a_corpus_that_moves_a_song_out_of_test_is_not_followed():
 
 def test_a_song_that_is_re_tagged_leaves_its_old_artist_in_peace():
     before = [replace(BEFORE[0], artist="Ann"), replace(BEFORE[2], artist="Ann"), replace(BEFORE[1], artist="Bob")]
-    re_tagged = now([replace(before[0], artist="Bob"), before[1], before[2]])
+    re_tagged = now_of([replace(before[0], artist="Bob"), before[1], before[2]])
     assert outcome(before, re_tagged) == {"p0": "withdrawn", "p2": "train", "p1": "test"}
-
-
-@pytest.fixture
-def first(songs_folder, tmp_path):
-    return build(config_of(songs_folder), str(tmp_path / "first"), in_process()).dataset
-
-
-def test_a_build_goes_on_from_an_earlier_dataset(first, tmp_path):
-    songs = write_songs(tmp_path / "songs", songs=7)
-    (songs / "jazz" / "jazz.00000.wav").rename(songs / "jazz" / "renamed.wav")
-    gone = (songs / "blues" / "blues.00001.wav").rename(tmp_path / "gone.wav")
-    config = config_of(songs, build={"previous": first.url})
-    second = build(config, str(tmp_path / "second"), in_process()).dataset
-    folds = {file.path: file.fold for file in first.ledger()}
-    later = {file.path: file.fold for file in second.ledger()}
-    assert later.pop("jazz/renamed.wav") == folds["jazz/jazz.00000.wav"]
-    assert {path: fold for path, fold in later.items() if path in folds} == {
-        path: fold for path, fold in folds.items() if path in later
-    }
-    assert [file.path for file in ledger.read(f"{second.url}/{history.HISTORY_NAME}")] == ["blues/blues.00001.wav"]
-    gone.rename(songs / "blues" / "back.wav")
-    third = build(config_of(songs, build={"previous": second.url}), str(tmp_path / "third"), in_process()).dataset
-    assert {s.path: s.fold for s in third.ledger()}["blues/back.wav"] == folds["blues/blues.00001.wav"]
-    assert not (tmp_path / "third" / history.HISTORY_NAME).exists()
-
-
-@pytest.mark.parametrize(
-    ("folds", "message"),
-    [
-        ({"count": 5}, r"its folds\.count is 4, now it is 5; keep it"),
-        ({"test": (3,)}, r"fold-00 was in test and would be in train, which protects less; set folds\.test"),
-        ({"validation": (2,)}, "fold-01 was in validation and would be in train"),
-    ],
-)
-def test_folds_that_protect_less_are_refused(first, folds, message):
-    with pytest.raises(UsageError, match=message):
-        history.earlier_files(first.url, config_of("", folds=folds))
-
-
-def test_another_longest_duration_would_change_the_hashes(first):
-    with pytest.raises(UsageError, match=r"its audio\.max_duration_s is 600, now it is 60; keep it"):
-        history.earlier_files(first.url, config_of("", audio={"max_duration_s": 60.0}))
-
-
-def test_validation_may_become_test(first):
-    assert history.earlier_files(first.url, config_of("", folds={"test": (0, 1), "validation": (2,)}))
-
-
-def test_what_is_no_dataset_is_no_earlier_build(tmp_path):
-    with pytest.raises(UsageError, match="no dataset there"):
-        history.earlier_files(str(tmp_path), CONFIG)
 
 
 def test_files_that_are_renumbered_tie_nothing():
@@ -250,26 +195,6 @@ def test_files_that_are_renumbered_tie_nothing():
     assert outcome(first, [file(0, 1), *shifted]) == {"p0": folds["p0"]} | outcome(first, shifted)
 
 
-def test_a_dataset_that_is_there_is_not_up_to_date_where_it_remembers_less(first, songs_folder, tmp_path):
-    fewer = write_songs(tmp_path / "songs")
-    (fewer / "blues" / "blues.00001.wav").unlink()
-    second = str(tmp_path / "second")
-    build(config_of(fewer), second, in_process())
-    with pytest.raises(UsageError, match="was built from another --previous"):
-        build(config_of(fewer, build={"previous": first.url}), second, in_process())
-
-
-def test_a_lost_history_is_missed(first, tmp_path):
-    fewer = write_songs(tmp_path / "songs")
-    (fewer / "blues" / "blues.00001.wav").unlink()
-    config = config_of(fewer, build={"previous": first.url})
-    second = build(config, str(tmp_path / "second"), in_process()).dataset
-    assert len(history.earlier_files(second.url, config)) == 18
-    (tmp_path / "second" / history.HISTORY_NAME).unlink()
-    with pytest.raises(SpectroshardError, match=r"history\.parquet is missing or of another build"):
-        history.earlier_files(second.url, config)
-
-
 def test_dropped_copies_weigh_nothing_in_the_deal():
     drop = BuildConfig.model_validate({"folds": {"count": 4, "copies": "drop"}})
     same = [file(f"copy {n}", 0) for n in range(10)]
@@ -278,3 +203,94 @@ def test_dropped_copies_weigh_nothing_in_the_deal():
     assert len({row.fold for row in rows if row.content_hash == "c0"}) == 1
     lone = assign([replace(file(1, 0), genre="lone"), replace(file(2, 2), genre="lone"), *same], [], COPIES, drop)
     assert {row.reason for row in lone if row.genre == "lone" and row.status == "rejected"} <= {"lone_genre"}
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        (
+            {"count": 4, "test": (3,)},
+            "^fold-00 was in test and would be in train, which protects less; set folds",
+        ),
+        ({"count": 4, "validation": (2,)}, "^fold-01 was in validation and would be in train"),
+        ({"count": 4, "test": (7,)}, "^fold-00 was in test and would be in train"),
+        ({"count": 6, "test": (6,)}, "^fold-00 was in test, which none of 6 folds would be; let one be test"),
+        ({"count": 2}, "^fold-02 was in train, which none of 2 folds would be; let one be train"),
+        ({"count": 4, "group_by": "song"}, "^folds.group_by was artist, now it is song, .*; keep artist"),
+    ],
+)
+def test_what_protects_less_is_refused(now, message):
+    folds = ["fold-00", "fold-01", "fold-02"]
+    with pytest.raises(UsageError, match=message):
+        history.refuse_less_protection(CONFIG.folds, FoldsConfig(**now), folds)
+    earlier = [replace(file(n, 2 * n), fold=fold) for n, fold in enumerate(folds)]
+    with pytest.raises(UsageError, match=message):
+        assign(now_of(earlier), earlier, [], BuildConfig(folds=FoldsConfig(**now)), CONFIG.folds)
+
+
+@pytest.mark.parametrize(
+    ("now", "folds"),
+    [
+        ({"count": 4, "test": (0, 1), "validation": (2,)}, ["fold-00", "fold-01", "fold-02"]),
+        ({"count": 9, "test": (8,), "validation": (7,)}, ["fold-00", "fold-01", "fold-02", "test"]),
+        ({"count": 9, "test": ()}, ["train", "validation", "test"]),
+    ],
+)
+def test_what_protects_as_much_is_not(now, folds):
+    history.refuse_less_protection(CONFIG.folds, FoldsConfig(**now), folds)
+
+
+def test_another_count_deals_each_split_anew_to_its_own_folds():
+    more = FoldsConfig(count=9, test=(8, 7), validation=(6,))
+    before = [replace(file(n, 2 * n), fold=f"fold-{n % 4:02d}") for n in range(48)]
+    files = [*now_of(before), *(file(100 + n, 200 + 2 * n) for n in range(24))]
+    rows = assign(files, before, [], BuildConfig(folds=more), CONFIG.folds)
+    split_then = {row.path: split_of(row.fold, CONFIG.folds) for row in before}
+    assert all(split_of(row.fold, more) == split_then.get(row.path, split_of(row.fold, more)) for row in rows)
+    sizes = Counter(row.fold for row in rows)
+    assert sizes.pop("fold-06") == 12 and set(sizes.values()) == {7, 8}  # the only fold of validation had no choice
+
+
+def test_what_comes_back_after_another_count_goes_to_a_fold_of_its_split():
+    more, songs = FoldsConfig(count=9, test=(8,), validation=(7,)), [file(n, 2 * n) for n in range(24)]
+    first = assign(songs, [], [], CONFIG)
+    second = assign(songs[12:], first, [], BuildConfig(folds=more), CONFIG.folds)
+    remembered = history.forgotten(first, second, CONFIG.folds, more)
+    splits = {row.path: split_of(row.fold, CONFIG.folds) for row in first}
+    assert {row.path: row.fold for row in remembered} == {song.path: splits[song.path] for song in songs[:12]}
+    third = assign(songs, [*second, *remembered], [], BuildConfig(folds=more), more)
+    assert {row.path: split_of(row.fold, more) for row in third} == splits
+    assert [row.fold for row in third[12:]] == [row.fold for row in second]
+    assert {row.fold for row in third} <= {f"fold-{n:02d}" for n in range(9)}
+
+
+def test_groups_that_a_stricter_group_by_joins_move_inside_their_split():
+    by_song = BuildConfig.model_validate({"folds": {"count": 4, "group_by": "song"}})
+    folds = {"Ann": ("fold-02", "fold-03"), "Bob": ("fold-00", "fold-03"), "Che": ("fold-01", "fold-01")}
+    earlier = [
+        replace(file(f"{artist}{n}", f"{artist}{n}", artist=artist), fold=fold)
+        for artist, some in folds.items()
+        for n, fold in enumerate(some)
+    ]
+    rows = assign(now_of(earlier), earlier, [], CONFIG, by_song.folds)
+    assert [row.fold or row.reason for row in rows] == [
+        "fold-02", "fold-02", "fold-00", "withdrawn", "fold-01", "fold-01",
+    ]  # fmt: skip
+
+
+def test_a_copy_in_another_genre_is_kept_where_the_best_is_of_a_lone_genre():
+    drop = BuildConfig.model_validate({"folds": {"count": 4, "copies": "drop"}})
+    files = [file(0, 0, genre="lone"), file(1, 0), file(2, 2), file(3, 4)]
+    rows = assign(files, [], [], drop)
+    assert [(row.status, row.reason) for row in rows[:2]] == [("rejected", "lone_genre"), ("written", "")]
+
+
+@pytest.mark.parametrize("copies", ["keep", "drop"])
+def test_the_same_samples_and_genre_share_one_record(copies):
+    config = BuildConfig.model_validate({"folds": {"count": 4, "copies": copies}})
+    same = [file(0, 0), file(1, 0), file(2, 0, genre="h")]
+    rows = assign([*same, *(file(n, n, genre="gh"[n % 2]) for n in range(4, 9))], [], [], config)
+    assert [row.status for row in rows[:3]] == ["written", "duplicate", "written" if copies == "keep" else "duplicate"]
+    assert [row.copy_of for row in rows[:3]] == ["", "p0", "p0"]
+    assert rows[0].record == rows[1].record == ledger.record_id("c0", "g") != rows[2].record
+    assert len({row.fold for row in rows[:3]}) == 1
