@@ -85,7 +85,7 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
 
 def _run(run: Run, new_pipeline: NewPipeline) -> bool:
     """Runs the graph; gives whether it has published a version."""
-    pipeline = new_pipeline(run.request.songs_to_read)
+    pipeline = new_pipeline(0)  # what its workers read, they read in child processes
     add_graph(pipeline, run)
     try:
         with RunProgress(run):

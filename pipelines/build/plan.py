@@ -136,13 +136,7 @@ def _allotted(run: Run, parent: Dataset | None, files: Sequence[File]) -> list[F
     kept = parent if parent and parent.url == request.output and parent.reading == request.reading else None
     before = written(kept.ledger()) if kept else []
     sizes = {shard.name: shard.bytes for shard in kept.shards} if kept else {}
-    place_of = {(file.shard, file.record): (file.offset, file.length) for file in before}
-    return [
-        replace(file, offset=place[0], length=place[1])
-        if (place := place_of.get((file.shard, file.record))) and file.shard
-        else file
-        for file in allot(files, before, sizes, request.config)
-    ]
+    return allot(files, before, sizes, request.config)
 
 
 def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -> Iterator[list[RecordToWrite]]:

@@ -11,7 +11,7 @@ from pipelines.config import BuildConfig
 from pipelines.corpus import manifest
 from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
 from pipelines.dataset import ledger, versions
-from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.dataset import HISTORY, Dataset
 from pipelines.dataset.ledger import REJECTED, File
 from pipelines.split import balance, history
 from pipelines.split.folds import LONE_GENRE
@@ -40,8 +40,11 @@ def refuse_other_lineage(parent: Dataset, config: BuildConfig) -> None:
     """Refuses a configuration whose records, or whose splits, cannot go on from a version."""
     if changes := ", ".join(_changes(parent.config.record_values(), config.record_values())):
         raise UsageError(f"{parent.url}: is a dataset of another configuration ({changes}); give a new --output")
-    folds = {*parent.folds, *(row.fold for row in parent.history())}
-    history.refuse_less_protection(parent.config.folds, config.folds, folds)
+    remembered = {fold for part in parent.tables[HISTORY] for fold in parent.arrow(part)["fold"].unique().to_pylist()}
+    try:
+        history.refuse_less_protection(parent.config.folds, config.folds, {*parent.folds, *remembered})
+    except UsageError as error:
+        raise UsageError(f"{parent.url}: {error}") from error
 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any], section: str = "") -> Iterator[str]:

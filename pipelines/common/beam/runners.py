@@ -27,7 +27,7 @@ from pipelines.common.child import python_path
 from pipelines.common.errors import SpectroshardError, UsageError
 
 NewPipeline = Callable[[int], beam.Pipeline]
-"""Returns an empty pipeline for decoding so many files."""
+"""Returns an empty pipeline whose workers themselves decode so many files; others leave that to child processes."""
 
 MOST_THREADS = 4
 """Up to so many workers are threads; more are processes."""
@@ -81,7 +81,7 @@ def cores() -> int:
 
 
 def _local(workers: int, files: int) -> list[str]:
-    is_threaded = workers == 1 or (workers <= MOST_THREADS and files <= FEW_FILES)
+    is_threaded = workers == 1 or files == 0 or (workers <= MOST_THREADS and files <= FEW_FILES)
     mode = "multi_threading" if is_threaded else "multi_processing"
     # Beam's default runner would first look for a binary on the network.
     return ["--runner=FnApiRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={workers}"]
