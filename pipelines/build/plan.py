@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pipelines.build import refusals, staging
 from pipelines.build.run import COPIES, HISTORY, RECORDS, SONGS, Outcome, Run
