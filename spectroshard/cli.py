@@ -95,7 +95,7 @@ def completion(options: Options) -> int:
 
 def _commands() -> dict[Command, list[Argument]]:
     """The table of commands and their arguments."""
-    dataset: Argument = ("dataset", "DATASET", "a dataset that build made", {})
+    dataset: Argument = ("dataset", "DATASET", "a dataset that build made; D@7 is its version 7", {})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
     config: Argument = ("--config", "CONFIG", "a YAML file, or the name of one of `spectroshard configs`", {})
     keys: Argument = ("--set", "KEY=VALUE", "set a key of the configuration", {"action": "append", "default": []})
@@ -149,6 +149,7 @@ def _commands() -> dict[Command, list[Argument]]:
             _output("DIR", "the report's folder", "audit"),
             _workers("its cores"),
         ],
+        commands.verify: [dataset],
         commands.inspect: [
             dataset,
             ("song", "SONG", "a song's path in the dataset, the end of it, or the file's name", {"nargs": "?"}),

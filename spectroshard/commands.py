@@ -137,6 +137,16 @@ def audit(options: Options) -> int:
     return int(found.fails)
 
 
+def verify(options: Options) -> int:
+    """Every byte of a dataset, held against what its versions say."""
+    from pipelines.audit.verify import verify
+
+    found = verify(options.dataset)
+    for line in (*found.faults, found.summary):
+        print(line)
+    return int(found.fails)
+
+
 def inspect(options: Options) -> int:
     """Counts, statistics and pictures of a dataset."""
     from pipelines.build import summary

@@ -29,14 +29,23 @@ def load(name: str) -> Dataset:
     SpectroshardError
         Its `dataset.json` is damaged.
     """
+    url, number = parts(name)
+    return Dataset.load(url) if number is None else version(url, number)
+
+
+def parts(name: str) -> tuple[str, int | None]:
+    """The folder of a dataset and the number of the version that its name asks for.
+
+    >>> parts("music@7"), parts("music")
+    (('music', 7), ('music', None))
+    """
     named = _NAMED.fullmatch(name)
-    return version(named[1], int(named[2])) if named else Dataset.load(name)
+    return (named[1], int(named[2])) if named else (name, None)
 
 
 def is_there(name: str) -> bool:
     """Whether a name that `load` takes is that of a dataset, whichever its versions are."""
-    named = _NAMED.fullmatch(name)
-    url = named[1] if named else name
+    url, _ = parts(name)
     return storage.is_folder(url) and (Dataset.json_name() in storage.names(url) or bool(numbers(url)))
 
 
@@ -83,12 +92,19 @@ def commit(dataset: Dataset) -> bool:
 
 def mend_copies(dataset: Dataset) -> None:
     """Writes the copies at the top for a version, the newest, where they are not there or of another version."""
-    copies = {Dataset.json_name(): dataset.content()}
-    for split, folds in dataset.splits().items():
-        copies[LISTS[split]] = "".join(f"{shard.name}\n" for shard in dataset.shards_of(folds)).encode()
+    content_of = copies(dataset)
     present = storage.names(dataset.url)
     # `dataset.json` last: where it is right, so are the lists.
-    for name in (*LISTS.values(), Dataset.json_name()):
+    for name, content in content_of.items():
         url = storage.join(dataset.url, name)
-        if name not in present or storage.read_bytes(url) != copies[name]:
-            storage.write_bytes(url, copies[name])
+        if name not in present or storage.read_bytes(url) != content:
+            storage.write_bytes(url, content)
+
+
+def copies(dataset: Dataset) -> dict[str, bytes]:
+    """What lies at the top where a version is the newest, by name: the lists of its shards, then `dataset.json`."""
+    lists = {
+        LISTS[split]: "".join(f"{shard.name}\n" for shard in dataset.shards_of(folds)).encode()
+        for split, folds in dataset.splits().items()
+    }
+    return lists | {Dataset.json_name(): dataset.content()}

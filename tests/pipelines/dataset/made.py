@@ -18,6 +18,7 @@ from pipelines.dataset.dataset import (
     HISTORY,
     READINGS,
     SONGS,
+    SUMS,
     Dataset,
     FeatureInfo,
     Fold,
@@ -29,6 +30,7 @@ from pipelines.dataset.dataset import (
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File, record_id
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.records import Record
+from pipelines.dataset.shard_sums import ShardSums
 from pipelines.features.compute import compute
 
 CONFIG = BuildConfig.model_validate(
@@ -39,6 +41,14 @@ CONFIG = BuildConfig.model_validate(
     }
 )
 SONGS_PER_SHARD = 3
+_KINDS = {
+    SONGS: File,
+    HISTORY: File,
+    COPIES: Copy,
+    READINGS: Reading,
+    SUMS: ShardSums,
+    FINGERPRINTS: Fingerprint,
+}
 
 
 def content_hash(text):
@@ -106,14 +116,17 @@ def dataset(
     for file in files:
         if file.status == ledger.WRITTEN:
             members[file.fold].append(replace(file, record=record_id(file.content_hash, file.genre)))
-    shards, placed, sums = [], {}, defaultdict(lambda: defaultdict(list))
+    shards, placed, shard_sums, sums = [], {}, [], defaultdict(lambda: defaultdict(list))
     for fold, of_fold in sorted(members.items()):
         for start in range(0, len(of_fold), SONGS_PER_SHARD):
             some = of_fold[start : start + SONGS_PER_SHARD]
-            content, places = _shard(some, features_of, config, sums[fold])
+            content, places, of_shard = _shard(some, features_of, config)
             shard = _shard_of(fold, some, content, number, earlier)
             storage.write_bytes(storage.join(url, shard.name), content)
             shards.append(shard)
+            shard_sums += [ShardSums.of(shard.name, name, Sums.total(parts)) for name, parts in of_shard.items()]
+            for name, parts in of_shard.items():
+                sums[fold][name] += parts
             for file, (offset, length) in zip(some, places, strict=True):
                 placed[file.path, file.genre] = replace(file, shard=shard.name, offset=offset, length=length)
     songs = [placed.get((file.path, file.genre), file) for file in files]
@@ -121,11 +134,12 @@ def dataset(
     if fingerprints is None:
         fingerprints = {file.content_hash: b"" if file.duration_s < 3 else content_of(file) for file in every}
     tables = {
-        SONGS: (File, songs),
-        HISTORY: (File, history),
-        COPIES: (Copy, copies),
-        READINGS: (Reading, [_reading(file) for file in songs]),
-        FINGERPRINTS: (Fingerprint, [Fingerprint(*pair) for pair in sorted(fingerprints.items()) if pair[1]]),
+        SONGS: songs,
+        HISTORY: history,
+        COPIES: copies,
+        READINGS: [_reading(file) for file in songs],
+        SUMS: shard_sums,
+        FINGERPRINTS: [Fingerprint(*pair) for pair in sorted(fingerprints.items()) if pair[1]],
     }
     made = Dataset(
         url=url,
@@ -139,7 +153,7 @@ def dataset(
         features=_features(config),
         folds={fold: _fold(of_fold, sums[fold]) for fold, of_fold in sorted(members.items())},
         shards=tuple(shards),
-        tables={name: (_table(url, name, *content),) for name, content in tables.items()},
+        tables={name: (_table(url, name, _KINDS[name], some),) for name, some in tables.items()},
         search=Search(version=1, recordings=len(fingerprints), recall="99 % of crops of ten seconds"),
         shown=len(songs),
         duplicates=sum(file.status == DUPLICATE for file in songs),
@@ -157,8 +171,7 @@ def published(made):
 
 def with_table(made, name, rows):
     """A dataset with other rows in a table, published in its place, checksums and all."""
-    kind = {SONGS: File, HISTORY: File, COPIES: Copy, READINGS: Reading, FINGERPRINTS: Fingerprint}[name]
-    table = _table(made.url, name, kind, rows)
+    table = _table(made.url, name, _KINDS[name], rows)
     return published(made.model_copy(update={"tables": {**made.tables, name: (table,)}}))
 
 
@@ -190,8 +203,8 @@ def of_music(url, config):
     return dataset(url, files, lambda file: features[file.path], config=config, at=at)
 
 
-def _shard(files, features_of, config, sums):
-    sink, places = io.BytesIO(), []
+def _shard(files, features_of, config):
+    sink, places, sums = io.BytesIO(), [], defaultdict(list)
     for file in files:
         record = Record(file.record, file.genre, features_of(file))
         length, pieces = records.serialise(
@@ -199,7 +212,7 @@ def _shard(files, features_of, config, sums):
         )
         places.append((sink.tell(), length + tfrecord.FRAMING_BYTES))
         tfrecord.write_record(sink, length, pieces)
-    return sink.getvalue(), places
+    return sink.getvalue(), places, sums
 
 
 def _shard_of(fold, files, content, number, earlier):
