@@ -1,4 +1,4 @@
-"""Faults of the machine: they end the build with what and where, nothing is published, and no file is rejected for them."""
+"""Faults of the machine: they end the build with what and where, nothing is published, no file is rejected for them."""
 
 import errno
 import importlib
