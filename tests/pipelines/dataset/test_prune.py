@@ -1,5 +1,7 @@
 """Versions and pruning, of datasets whose files are of a few bytes: here only their names and places matter."""
 
+import hashlib
+
 import pytest
 
 from pipelines.common import lease, storage
@@ -13,7 +15,14 @@ FOLDS = ("fold-00", "fold-01", "fold-02")
 
 
 def shard(name, fold="fold-02"):
-    return Shard(name=f"shards/{name}.tfrecord", fold=fold, songs=1, bytes=4, sha256="")
+    """A shard of a made-up content, in the folder of the version that its name begins with."""
+    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    at = f"shards/{name.partition('/')[0]}/{fold}-{sha256[:16]}.tfrecord"
+    return Shard(name=at, fold=fold, songs=1, bytes=4, sha256=sha256)
+
+
+def table(name):
+    return Table.of("songs", 0, name.encode()).model_copy(update={"bytes": 4})
 
 
 def dataset_of(url, number, *shards, tables=("songs-1",)):
@@ -30,7 +39,7 @@ def dataset_of(url, number, *shards, tables=("songs-1",)):
         features={},
         folds={fold: {"songs": {}, "duration_s": 0.0, "sums": {}} for fold in FOLDS},
         shards=shards,
-        tables={"songs": tuple(Table(name=f"tables/{name}.parquet", rows=0, bytes=4, sha256="") for name in tables)},
+        tables={"songs": tuple(map(table, tables))},
         search=Search(version=1, recordings=0, recall=""),
         shown=0,
         duplicates=0,
@@ -89,7 +98,7 @@ def test_copies_at_the_top_are_mended_and_otherwise_left_alone(three, monkeypatc
     newest = versions.newest(str(three))
     train = [shard.name for shard in newest.shards_of(newest.splits()["train"])]
     assert (three / "train.txt").read_text().splitlines() == train
-    (three / "train.txt").write_text("shards/000001/new.tfrecord\n")
+    (three / "train.txt").write_text(f"{shard('000001/new').name}\n")
     (three / "validation.txt").unlink()
     (three / "dataset.json").write_bytes(versions.version(str(three), 1).content())
     versions.mend_copies(newest)
@@ -103,9 +112,9 @@ def test_copies_at_the_top_are_mended_and_otherwise_left_alone(three, monkeypatc
 def test_pruning_removes_just_what_no_kept_version_names(three):
     before = names_of(three)
     pruned = prune(str(three), 2)
-    gone = {"versions/000001/dataset.json", "shards/000001/new.tfrecord", "tables/songs-1.parquet"}
+    gone = {"versions/000001/dataset.json", shard("000001/new").name, table("songs-1").name}
     assert pruned.versions == (1,) and pruned.files.keys() == gone == before - names_of(three)
-    assert pruned.files["tables/songs-1.parquet"] == 4
+    assert pruned.files[table("songs-1").name] == 4
     assert versions.numbers(str(three)) == [2, 3]
 
 
@@ -147,8 +156,8 @@ def test_a_pruning_that_was_stopped_is_done_by_the_next(three, monkeypatch):
     assert versions.load(str(three)).version == 3
     prune(str(three), 1)
     assert {name for name in names_of(three) if "/" in name} == {
-        "versions/000003/dataset.json", "shards/000001/kept.tfrecord", "shards/000003/new.tfrecord",
-        "tables/songs-3.parquet",
+        "versions/000003/dataset.json", shard("000001/kept").name, shard("000003/new").name,
+        table("songs-3").name,
     }  # fmt: skip
 
 
