@@ -153,7 +153,8 @@ class AuditResult:
         ]
         lines += self.faults[:MOST_SHOWN]
         table = self.table() if self.overlaps.counts else ""
-        return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), self.recall, self.conclusion)))
+        recall = self.recall if self.compared[FINGERPRINT.name] else ""
+        return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), recall, self.conclusion)))
 
     def table(self) -> str:
         """How many pairs there are, by splits and kind of evidence."""

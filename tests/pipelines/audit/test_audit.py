@@ -183,7 +183,7 @@ def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
     found = audit.audit([dataset.url], str(tmp_path / "a"), in_process())
     assert not found.fails and found.conclusion.startswith("no leak found: 18 files (fold-00 6, fold-01 6,")
     assert found == audit.of_dataset(dataset)
-    assert found.recall == dataset.search.recall and found.recall in found.summary()
+    assert found.recall == dataset.search.recall and found.recall not in found.summary()  # all are too short
     assert json.loads((tmp_path / "a" / "audit.json").read_text())["recall"] == found.recall
 
 
@@ -199,6 +199,7 @@ def test_copies_are_searched_for_anew(original, tmp_path):
     assert not audit.of_dataset(dataset).fails
     found = audit.audit([f"{dataset.url}@1"], str(tmp_path / "a"), in_process())
     assert found.overlaps.leaks == {("fold-00", "fold-02"): 1}
+    assert dataset.search.recall in found.summary()
     (pair,) = found.leaks
     assert {pair.first.path, pair.second.path} == {songs[0].path, songs[2].path}
 
