@@ -85,11 +85,11 @@ def _search(run: Run, parent: Dataset | None, staged: list[str], readings: Itera
         [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]] if parent and not known else []
     )
     fingerprints.write_once(run.fingerprints, new, staged, others)
+    # All that are known take part, also what had no fold: `copies` has every pair among `fingerprints`, for ever.
     is_continued = parent is not None and parent.search.version == SEARCH_VERSION
     Comparison(
         known=tuple(known if is_continued else ()),
         new=(run.fingerprints,) if is_continued else (run.fingerprints, *known),
-        wanted=run.contents,
     ).save(run.search)
 
 

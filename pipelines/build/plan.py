@@ -99,7 +99,7 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     config = run.request.config
     files = sorted(_told(run), key=lambda file: (file.path, file.genre))
     earlier = [file for file in [*parent.ledger(), *parent.history()] if file.fold] if parent else []
-    copies = _copies(run, parent, {file.content_hash for file in [*files, *earlier]})
+    copies = _copies(run, parent)
     refusals.refuse_lost(files, earlier)
     assigned = assign(files, earlier, copies, config, parent.config.folds if parent else None)
     ledger_url = run.path("rejected.parquet")
@@ -122,12 +122,15 @@ def _told(run: Run) -> Iterator[File]:
             yield listed
 
 
-def _copies(run: Run, parent: Dataset | None, contents: set[str]) -> list[Copy]:
-    """The copies that earlier versions knew, where their search was the same, and those that are new."""
+def _copies(run: Run, parent: Dataset | None) -> list[Copy]:
+    """The copies that earlier versions knew, where their search was the same, and those that are new.
+
+    What is gone stays among them: it may come back, and is compared with nothing again that was there in between.
+    """
     found = {(each.first, each.second): each for each in parquet.read(run.path(f"copies/{COPIES_NAME}"), Copy)}
     if parent and parent.search.version == SEARCH_VERSION:
         found = {(each.first, each.second): each for each in parent.copies()} | found
-    return [found[pair] for pair in sorted(found) if contents.issuperset(pair)]
+    return [found[pair] for pair in sorted(found)]
 
 
 def _allotted(run: Run, parent: Dataset | None, files: Sequence[File]) -> list[File]:
