@@ -40,7 +40,9 @@ def parts(name: str) -> tuple[str, int | None]:
     (('music', 7), ('music', None))
     """
     named = _NAMED.fullmatch(name)
-    return (named[1], int(named[2])) if named else (name, None)
+    if named and not storage.version(storage.join(name, Dataset.json_name())):  # a folder may be called so
+        return named[1], int(named[2])
+    return name, None
 
 
 def is_there(name: str) -> bool:

@@ -23,6 +23,7 @@ from model.training.train import compiled, train
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset.dataset import SONGS, Dataset
+from pipelines.dataset.ledger import record_id
 from tests.pipelines.dataset import made
 
 
@@ -286,6 +287,21 @@ def test_a_network_of_one_length_alone_fails_before_the_first_epoch(config, data
     with pytest.raises(SpectroshardError, match=r"^network flattened: cannot take windows of any length"):
         train(changed(config, network="flattened"), dataset, str(tmp_path / "b"))
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("allow_leaks", [False, True])
+def test_a_forged_dataset_is_refused_in_a_line_that_names_the_record(config, dataset, tmp_path, allow_leaks):
+    shutil.copytree(dataset.url, tmp_path / "forged")
+    rows = dataset.ledger()
+    first = rows[0]
+    genre = next(row.genre for row in rows if row.genre != first.genre)
+    other = replace(first, genre=genre, record=record_id(first.content_hash, genre))
+    forged = made.with_table(Dataset.load(str(tmp_path / "forged")), SONGS, [other, *rows[1:]])
+    with pytest.raises(
+        SpectroshardError, match=f"forged@1: {first.shard}: {first.path}: is another recording's"
+    ) as told:
+        train(changed(config, allow_leaks=allow_leaks), forged, str(tmp_path / "b"))
+    assert "\n" not in str(told.value) and not (tmp_path / "b").exists()
 
 
 def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, tmp_path):

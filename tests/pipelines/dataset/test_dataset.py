@@ -9,7 +9,7 @@ import pytest
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import FoldsConfig
-from pipelines.dataset import records, tfrecord
+from pipelines.dataset import records, tfrecord, versions
 from pipelines.dataset.dataset import SONGS, Dataset, Sums
 
 
@@ -119,3 +119,12 @@ def test_a_dataset_json_with_a_flipped_bit_is_refused(dataset, share):
     content = dataset.content()
     with pytest.raises(SpectroshardError, match=r"d/dataset\.json: is "):
         Dataset.parsed(harmed(content, int(8 * len(content) * share)), "d/dataset.json")
+
+
+def test_a_version_is_named_unless_a_folder_is_called_so(dataset, tmp_path):
+    shutil.copytree(dataset.url, tmp_path / "music@2024")
+    assert versions.load(f"{dataset.url}@1") == versions.load(dataset.url) == dataset
+    assert versions.load(str(tmp_path / "music@2024")).url == str(tmp_path / "music@2024")
+    assert versions.load(f"{tmp_path}/music@2024@1").digest == dataset.digest
+    with pytest.raises(UsageError, match="no version 2; there are 1"):
+        versions.load(f"{dataset.url}@2")
