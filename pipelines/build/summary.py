@@ -80,7 +80,7 @@ def summarise_build(built: "Built") -> str:
     speed = f", {duration_s / built.elapsed_s:.0f} times real time" if is_whole else ""
     return (
         f"{dataset.url}: version {dataset.version}, {dataset.songs} songs, {duration_s:.0f} s of audio"
-        f" in {len(dataset.shards)} shards, of which {new} are new; read {built.songs_read} files"
+        f" in {len(dataset.shards)} shards, {new} of them new; read {built.songs_read} files"
         f" in {built.elapsed_s:.1f} s{speed}"
     )
 
