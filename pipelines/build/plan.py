@@ -1,6 +1,8 @@
 """The plan: what becomes of every file, and which records each new shard is to hold."""
 
+import contextlib
 import functools
+import gc
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -59,13 +61,33 @@ def make_plan(url: str) -> str:
     str
         The same.
     """
-    run = Run(url)
+    with _without_collector():
+        _make(Run(url))
+    return url
+
+
+@contextlib.contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keeps Python's cyclic collector from going through millions of rows, none of which is in a cycle, time and again.
+
+    It made a song cost 1.5 times as much in a corpus of a million as in one of 10,000; without it, 1.2 times.
+    """
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            gc.enable()
+
+
+def _make(run: Run) -> None:
     request, parent = run.request, run.parent
     try:
         files, earlier, copies = _assigned(run, parent)
     except SpectroshardError as error:
         run.end(Outcome(status="refused", version=request.version - 1, message=str(error), exit_code=error.exit_code))
-        return url
+        return
     parquet.write(run.path(f"plan/{SONGS}.parquet"), File, files)
     now = request.config.folds
     forgotten = history.forgotten(earlier, files, parent.config.folds if parent else now, now)
@@ -73,7 +95,6 @@ def make_plan(url: str) -> str:
     parquet.write(run.path(f"plan/{COPIES}.parquet"), Copy, copies)
     shards = _records_to_write(run, parent, files)
     storage.write_bytes(run.path(f"plan/{RECORDS}.parquet"), parquet.encode_groups(RecordToWrite, shards))
-    return url
 
 
 def digest_of(run: Run) -> str:

@@ -354,3 +354,17 @@ def test_a_build_anew_has_the_same_records(corpus, tmp_path):
     extended = corpus.build().dataset
     anew = build(config_of(corpus.songs), str(tmp_path / "anew"), in_process()).dataset
     assert records_of(extended) == records_of(anew)
+
+
+def test_a_recording_that_never_had_a_fold_is_compared_with_what_came_while_it_was_away(corpus, music):
+    """Its genre was a single song's at first, so nothing but its fingerprint is left of it."""
+    away, came = corpus.path("lone.away.wav"), corpus.path("blues.came.wav")
+    write(away, music, 22_050)
+    assert corpus.build().dataset.rejected == {"lone_genre": 1}
+    away.unlink()
+    write(came, music[22_050:], 22_050)
+    corpus.build()
+    write(away, music, 22_050)
+    write_song(corpus.path("lone.other.wav"))
+    group_of = {file.path: file.group for file in corpus.build().dataset.ledger()}
+    assert group_of["lone/lone.away.wav"] == group_of["blues/blues.came.wav"]
