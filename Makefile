@@ -4,7 +4,8 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch lint bench bench-growth bench-copies bench-scaling lock clean
+.PHONY: demo docs test test-all test-browser test-torch lint lock clean
+.PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -45,6 +46,14 @@ bench: .venv/installed
 # What a song costs in corpora of 100, 1,000 and 10,000 songs, in growth.md and growth.json.
 bench-growth: .venv/installed
 	$(BIN)/python -m tests.benchmarks.growth
+
+# What another version of a dataset costs, against a build from nothing, in versions.md and versions.json.
+bench-versions: .venv/installed
+	$(BIN)/python -m tests.benchmarks.versions
+
+# What a build asks of an object store, by arithmetic; of another number of songs with SONGS=100000.
+bench-store: .venv/installed
+	$(BIN)/python -m tests.benchmarks.store $(SONGS)
 
 # Near copies: how many of those planted in a corpus (CORPUS=path/to/manifest.csv) are found, and what finding costs.
 bench-copies: .venv/installed

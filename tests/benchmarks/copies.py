@@ -5,7 +5,6 @@ unrelated recordings are paired.
 """
 
 import argparse
-import base64
 import dataclasses
 import json
 import os
@@ -23,12 +22,13 @@ from unittest import mock
 import numpy as np
 
 from pipelines.audio.schema import AudioConfig
-from pipelines.build.read_files import FileToRead, Reading, read_file
+from pipelines.audit.read_files import read_file
 from pipelines.common import storage
 from pipelines.common.output.progress import Progress
 from pipelines.copies.search import find_copies
 from pipelines.corpus import manifest
 from pipelines.dataset.ledger import Copy
+from pipelines.dataset.readings import Reading
 from tests.benchmarks.changes import EXCERPTS, HARD, LISTED, SHARED_S, Change, convert
 from tests.benchmarks.tables import table
 from tests.pipelines.conftest import in_process
@@ -179,18 +179,17 @@ class Benchmark:
                 original = _read(convert(source, Path(folder, "first.wav"), beginning))
             else:
                 begin_s = float(rng.uniform(0, clip.duration_s - change.crop_s)) if change.crop_s else 0.0
-                original = Reading(content_hash=name)
+                original = Reading(content_hash=name), b""
             copy = _read(convert(source, target, change, begin_s))
-        if original.is_rejected or copy.is_rejected:
+        if any(reading.is_rejected for reading, _ in (original, copy)):
             return None
-        read = [one for one in (original, copy) if one.fingerprint]
         return Planted(
-            original.content_hash,
-            copy.content_hash,
+            original[0].content_hash,
+            copy[0].content_hash,
             begin_s - change.tempo * change.silence_s,
             change.tempo,
             clip.songs,
-            {one.content_hash: base64.b64decode(one.fingerprint) for one in read},
+            {reading.content_hash: values for reading, values in (original, copy) if values},
         )
 
     def _unrelated(self, found: Iterable[Copy], planted: Sequence[Planted]) -> list[str]:
@@ -214,16 +213,16 @@ def read_corpus(url: str) -> dict[str, Clip]:
     entries = [entry for entry in manifest.entries(url, "") if not entry.file.reason]
     readings = in_threads(lambda entry: _read(entry.location), entries)
     songs: dict[str, set[str]] = {}
-    for entry, reading in zip(entries, readings, strict=True):
+    for entry, (reading, _) in zip(entries, readings, strict=True):
         songs.setdefault(reading.content_hash, set()).add(entry.file.song_or_path)
     return {
         reading.content_hash: Clip(
             entry.location,
             frozenset(songs[reading.content_hash]),
             reading.duration_s,
-            base64.b64decode(reading.fingerprint),
+            values,
         )
-        for entry, reading in zip(entries, readings, strict=True)
+        for entry, (reading, values) in zip(entries, readings, strict=True)
         if not reading.is_rejected
     }
 
@@ -240,8 +239,8 @@ def draw(corpus: Mapping[str, Clip], count: int) -> list[str]:
     return drawn[:count]
 
 
-def _read(location: str | Path) -> Reading:
-    return read_file(FileToRead(str(location)), AudioConfig())
+def _read(location: str | Path) -> tuple[Reading, bytes]:
+    return read_file(str(location), AudioConfig())
 
 
 def _offset_error_s(planted: Planted, pair: Copy) -> float:

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +58,11 @@ def measure(songs: int, clips: Any) -> dict[str, float]:
     """Seconds of each task with so many songs."""
     from pipelines.audit import audit
     from pipelines.build.build import build
-    from pipelines.build.plan import assign, compare
     from pipelines.common.beam.runners import new_pipelines
+    from pipelines.copies.search import find_copies
     from pipelines.dataset import ledger
+    from pipelines.split.assign import assign
+    from pipelines.split.shards import allot
     from tests.benchmarks.contests import timed
     from tests.benchmarks.program import build_anew, config
 
@@ -69,13 +72,14 @@ def measure(songs: int, clips: Any) -> dict[str, float]:
     begin_s = time.perf_counter()
     built = build(config(corpus, ["log_mel"]), str(Path(clips.folder, f"dataset-{songs}")), pipelines).dataset
     build_s = time.perf_counter() - begin_s
-    written = ledger.written(built.ledger())
+    files = [replace(file, fold="", shard="") for file in ledger.written(built.ledger())]
 
     def plan() -> None:
-        assign(written, [], compare(written, work, pipelines), built.config)
+        copies = find_copies(built.fingerprints(), work, pipelines)
+        allot(assign(files, [], copies, built.config, None), [], {}, built.config)
 
     def audit_all() -> None:
-        audit.of_dataset(built, copies=compare(written, work, pipelines))
+        audit.of_dataset(built, copies=find_copies(built.fingerprints(), work, pipelines))
 
     sides = {
         "plan": timed(plan),

@@ -1,19 +1,27 @@
 """The whole program, from WAV files to a dataset: against the script that people write, and by one worker and two."""
 
-import contextlib
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
-from unittest import mock
 
 import numpy as np
 
+from pipelines.build.assemble import Totals
 from pipelines.build.build import build
+from pipelines.build.make_record import Recipe, make_record
+from pipelines.common import checksum, parquet
 from pipelines.common.beam.runners import NewPipeline, new_pipelines
-from pipelines.common.beam.tasks import TaskDoFn
 from pipelines.config import BuildConfig
+from pipelines.copies import search
+from pipelines.corpus import listing
+from pipelines.dataset import ledger, tfrecord
+from pipelines.dataset.ledger import Copy, File
+from pipelines.dataset.readings import Fingerprint, with_reading
+from pipelines.split.assign import assign
+from pipelines.split.shards import allot
 from tests.benchmarks.clips import Clips
 from tests.benchmarks.contests import Row, faster, in_turn, longer, timed
 from tests.benchmarks.features import NINE, Arrays, naive_log_mel, naive_nine
@@ -95,31 +103,66 @@ def _against_script(
     )
 
 
-def build_by_loop(folder: Path, features: Sequence[str]) -> None:
-    """A build whose tasks a for loop runs, without a pipeline; the comparison of fingerprints, which has none, and
-    all else are as ever."""
+def build_by_loop(folder: Path, features: Sequence[str]) -> Path:
+    """What a build does, in one process and without Beam, children, staging or versions; gives the shards' folder.
 
-    def loop(_: None, names: Sequence[str], worker: TaskDoFn[Any, Any]) -> None:
-        worker.setup()
-        for name in names:
-            list(worker.process(name))
+    Records are made one after another, copies looked for, groups and folds dealt, and the records copied to shards.
+    """
+    asked, output = config(folder, features), Path(tempfile.mkdtemp())
+    recipe, files, fingerprints, made_at = Recipe.of(asked), [], {}, {}
+    for number, entry in enumerate(listing.list_files(asked.corpus)):
+        path = output / f"{number}.record"
+        made = make_record(entry.location, entry.file.genre, recipe, path)
+        files.append(with_reading(entry.file, made.reading, asked.corpus.artist_tags))
+        fingerprints[made.reading.content_hash], made_at[files[-1].path] = made.fingerprint, path
+    copies = _find_copies_by_loop(fingerprints, str(output / "copies"))
+    planned = allot(assign(files, [], copies, asked, None), [], {}, asked)
+    members: dict[str, list[File]] = defaultdict(list)
+    for file in ledger.written(planned):
+        members[file.shard].append(file)
+    for shard in members.values():
+        _assemble([made_at[file.path] for file in sorted(shard, key=lambda file: file.record)], output)
+    parquet.write(str(output / "songs.parquet"), File, planned)
+    return output
 
-    opened: Iterator[Callable[[], Any]] = iter(
-        (contextlib.nullcontext, partial(new_pipelines([], 1), 0), contextlib.nullcontext)
-    )
-    with mock.patch("pipelines.common.beam.tasks.spread", loop):
-        build_anew(folder, features, lambda _: next(opened)())
+
+def _find_copies_by_loop(fingerprints: Mapping[str, bytes], folder: str) -> list[Copy]:
+    """The search's own steps, of which one follows the other."""
+    table = f"{folder}/fingerprints.parquet"
+    parquet.write(table, Fingerprint, (Fingerprint(name, fingerprints[name]) for name in sorted(fingerprints)))
+    search.Comparison((), (table,)).save(folder)
+    search._lay_out(folder)
+    spans = defaultdict(list)
+    for _, partition in search._partitions(folder):
+        for block, span in search._write_hits(folder, partition):
+            spans[block].append(span)
+    for block, of_block in spans.items():
+        search._write_found(block, of_block)
+    search._merge(folder)
+    return parquet.read(f"{folder}/{search.COPIES_NAME}", Copy)
 
 
-def beam_against_a_loop(clips: Clips) -> list[Row]:
-    """One worker's pipelines against the same tasks in a for loop."""
-    folder = clips.many(_LOOPED)
+def _assemble(records: Sequence[Path], folder: Path) -> None:
+    """Writes a shard of some records, named by its content; their sums are added up."""
+    sums = Totals()
+    with (folder / "shard").open("wb") as sink:
+        for path in records:
+            serialized = tfrecord.content_of(path.read_bytes())
+            sums.add(serialized)
+            tfrecord.write_record(sink, len(serialized), [serialized])
+    sums.of_features()
+    (folder / "shard").rename(folder / f"{checksum.sha256(str(folder / 'shard'))[:16]}.tfrecord")
+
+
+def beam_against_a_loop(clips: Clips, count: int = _LOOPED) -> list[Row]:
+    """One worker's pipeline against the same work in a for loop."""
+    folder = clips.many(count)
     sides = {
-        "ours": timed(partial(build_anew, folder, ["log_mel"], new_pipelines([], 1)), _LOOPED),
-        "reference": timed(partial(build_by_loop, folder, ["log_mel"]), _LOOPED),
+        "ours": timed(partial(build_anew, folder, ["log_mel"], new_pipelines([], 1)), count),
+        "reference": timed(lambda: shutil.rmtree(build_by_loop(folder, ["log_mel"])), count),
     }
-    measured = f"Beam, one worker, {_LOOPED} clips to log-mel, a clip"
-    return [longer(measured, "a for loop over the same tasks", in_turn(sides), at_most=1.07)]
+    measured = f"Beam, one worker, {count} clips to log-mel, a clip"
+    return [longer(measured, "a for loop that does the same work in one process", in_turn(sides), at_most=1.07)]
 
 
 def two_workers(clips: Clips) -> list[Row]:

@@ -6,8 +6,11 @@ import os
 import pytest
 import soundfile
 
+from pipelines.build.build import build
+from pipelines.common.beam.runners import new_pipelines
 from pipelines.common.errors import UsageError
-from tests.benchmarks import bench, growth
+from pipelines.config import BuildConfig
+from tests.benchmarks import bench, growth, program, store
 from tests.benchmarks.clips import given, synthetic
 from tests.benchmarks.contests import Difference, Row, apart, faster, in_turn, longer, write
 
@@ -119,3 +122,22 @@ def test_growth_compares_what_a_song_costs(last_s, each_ms, is_met):
     assert (row.reference, row.ours, row.figure) == pytest.approx((15, each_ms, each_ms / 15))
     assert row.is_met == is_met
     assert f"100: 20.00 ms a song, 2.00 s in all, 200: 15.00 ms a song, 3.00 s in all, 300: {each_ms:.2f}" in row.note
+
+
+@pytest.mark.slow  # a build
+def test_the_loop_that_a_build_is_compared_with_does_the_same_work(tmp_path):
+    folder = synthetic(str(tmp_path), 1, 3.0).many(10)
+    build(program.config(folder, ["log_mel"]), str(tmp_path / "dataset"), new_pipelines([], 1))
+    built = {path.read_bytes() for path in (tmp_path / "dataset/shards").rglob("*.tfrecord")}
+    looped = program.build_by_loop(folder, ["log_mel"])
+    assert {path.read_bytes() for path in looped.glob("*.tfrecord")} == built != set()
+    assert (looped / "songs.parquet").exists()
+
+
+def test_what_a_store_is_asked_grows_with_the_songs_and_little_is_left_at_rest(capsys):
+    small, large = (store.requests(songs, 30.0, BuildConfig()) for songs in (100_000, 1_000_000))
+    assert large.objects_at_rest <= 1.02 * large.shards
+    assert (large.shards, large.stored_bytes) == pytest.approx((10 * small.shards, 10 * small.stored_bytes), rel=0.01)
+    assert 2_000_000 < large.gets < 2_100_000 and large.puts < 20_000
+    assert store.main(["1000"]) == 0
+    assert "objects at rest" in capsys.readouterr().out
