@@ -6,27 +6,63 @@ import apache_beam as beam
 import pytest
 
 from pipelines.common.beam.failures import root_cause
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.child import ChildKilled
+from pipelines.common.errors import BusyError, SpectroshardError, UsageError
 from tests.pipelines.conftest import in_process
 
 ERRORS = {
     "system": (OSError(errno.ENOSPC, "No space left on device", "/d/a b"), "/d/a b: no space left on device"),
     "own": (SpectroshardError("s3://b/x: is missing; build again"), "s3://b/x: is missing; build again"),
     "usage": (UsageError("folds.count: expected at least 2"), "folds.count: expected at least 2"),
+    "busy": (BusyError("/d: a build by here has been at work"), "/d: a build by here has been at work"),
+    "killed": (ChildKilled("was killed from outside"), "was killed from outside"),
+    "quoting": (
+        SpectroshardError("a.wav: cannot be read (OSError: [Errno 5] I/O error: '/d/a') [1 of 2]"),
+        "a.wav: cannot be read (OSError: [Errno 5] I/O error: '/d/a') [1 of 2]",
+    ),
     "programming": (TypeError("expected str, got None"), "TypeError: expected str, got None"),
     "lines": (ValueError("first\nsecond"), "ValueError: first second"),
     "colons": (ValueError("a: b"), "ValueError: a: b"),
-    "memory": (MemoryError("Unable to allocate 9 GiB"), "memory ran out (Unable to allocate 9 GiB); run the same command again, best with fewer --workers"),
+    "memory": (
+        MemoryError("Unable to allocate 9 GiB"),
+        "memory ran out (Unable to allocate 9 GiB); run the same command again, best with fewer --workers",
+    ),
 }  # fmt: skip
-RUNNERS = {"one": (), "processes": ("--direct_running_mode=multi_processing", "--direct_num_workers=2")}
+RUNNERS = {
+    "one": (),
+    "threads": ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
+    "processes": ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+}
 
 
 class Failing(beam.DoFn):
-    def __init__(self, kind):
-        self.kind = kind
+    """Raises an error of a kind in one of its methods."""
+
+    def __init__(self, kind, method="process"):
+        self.kind, self.method = kind, method
+
+    def _fail(self, method):
+        if method == self.method:
+            raise ERRORS[self.kind][0] from ValueError("what lies behind it")
+
+    def setup(self):
+        self._fail("setup")
+
+    def start_bundle(self):
+        self._fail("start_bundle")
 
     def process(self, element):
-        raise ERRORS[self.kind][0]
+        self._fail("process")
+        yield element
+
+    def finish_bundle(self):
+        self._fail("finish_bundle")
+
+
+def line_of(runner, failing):
+    with pytest.raises(Exception) as raised, in_process(*RUNNERS[runner])(1) as pipeline:
+        _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | "Read files" >> beam.ParDo(failing)
+    return root_cause(raised.value)
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -39,8 +75,22 @@ SLOW = pytest.param("processes", marks=pytest.mark.slow)  # each time, processes
 
 
 @pytest.mark.parametrize("kind", ERRORS)
-@pytest.mark.parametrize("runner", ["one", SLOW])
+@pytest.mark.parametrize("runner", ["one", "threads", SLOW])
 def test_an_error_in_a_worker(runner, kind):
-    with pytest.raises(Exception) as raised, in_process(*RUNNERS[runner])(1) as pipeline:
-        _ = pipeline | beam.Create([1, 2]) | beam.Reshuffle() | "Read files" >> beam.ParDo(Failing(kind))
-    assert root_cause(raised.value) == ERRORS[kind][1]
+    assert line_of(runner, Failing(kind)) == ERRORS[kind][1]
+
+
+@pytest.mark.parametrize("method", ["setup", "start_bundle", "finish_bundle"])
+@pytest.mark.parametrize("runner", ["one", "threads"])
+def test_an_error_before_or_after_a_worker_s_work(runner, method):
+    for kind in ("own", "system"):
+        assert line_of(runner, Failing(kind, method)) == ERRORS[kind][1]
+
+
+def test_an_error_in_a_single_step_that_is_no_class_of_its_own():
+    def plan(_):
+        raise ERRORS["usage"][0]
+
+    with pytest.raises(Exception) as raised, in_process()(1) as pipeline:
+        _ = pipeline | beam.Create([1]) | "Plan" >> beam.Map(plan)
+    assert root_cause(raised.value) == ERRORS["usage"][1]
