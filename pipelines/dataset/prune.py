@@ -78,3 +78,5 @@ def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:
             path = f"{folder}/{name}"
             if path not in named and path != LEASE_NAME:
                 yield path, size
+    for name in filter(storage.is_unfinished, storage.names(url)):
+        yield name, storage.sizes(url)[name]

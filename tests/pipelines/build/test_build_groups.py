@@ -10,7 +10,8 @@ from pipelines.build.build import build
 from pipelines.common.errors import SpectroshardError
 from pipelines.corpus.synthetic import synth
 from tests.audio_files import ffmpeg, tone, write, write_songs
-from tests.pipelines.conftest import Pipelines, config_of, in_process
+from tests.pipelines.conftest import config_of, in_process
+from tests.pipelines.dataset_checks import check_version
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -90,16 +91,16 @@ def test_groups_that_are_too_large_stop_a_build_that_says_so(tmp_path):
     with pytest.raises(SpectroshardError, match=r"group 'artist:bob' holds 6 of the 6 songs.*nothing is published"):
         build(config, str(tmp_path / "out"), in_process())
     assert not (tmp_path / "out" / "dataset.json").exists()
-    assert (tmp_path / "out" / "songs.parquet").exists()
+    assert len(list((tmp_path / "out").glob("runs/*/rejected.parquet"))) == 1
 
 
 def test_a_song_too_short_to_be_compared_is_no_copy(tmp_path):
     songs = write_songs(tmp_path / "songs")
     write(songs / "jazz" / "short.wav", tone(2.0, 8_000), 8_000)
-    assert (
-        outcome(build(config_of(songs), str(tmp_path / "out"), in_process()).dataset)["jazz/short.wav"].fingerprint
-        == b""
-    )
+    dataset = build(config_of(songs), str(tmp_path / "out"), in_process()).dataset
+    file = outcome(dataset)["jazz/short.wav"]
+    assert dataset.fingerprints()[file.content_hash] == b""
+    assert not file.copy_of
 
 
 def test_segments_of_a_song_share_its_group(tmp_path):
@@ -114,12 +115,31 @@ def test_segments_of_a_song_share_its_group(tmp_path):
     assert {song.group for song in dataset.ledger()} == groups
 
 
-def test_copies_of_what_can_be_read_no_more_are_not_left_out(copied, tmp_path):
-    folder = shutil.copytree(copied, tmp_path / "songs")
-    best = folder / synth.STYLES[0] / "0.wav"
-    pipelines = Pipelines(before_shards=best.unlink)
-    config = config_of(folder, folds={"copies": "drop"}, build={"max_reject_share": 0.5})
-    with pytest.raises(SpectroshardError, match=r"0\.wav was to stand for its copies, and can be read no more"):
-        build(config, str(tmp_path / "out"), pipelines)
-    dataset = build(config, str(tmp_path / "out"), in_process()).dataset
-    assert dataset.shown == 14
+def test_a_copy_that_was_left_out_stands_in_for_a_better_one_that_has_left(copied, tmp_path):
+    folder, first = shutil.copytree(copied, tmp_path / "songs"), synth.STYLES[0]
+    config, output = config_of(folder, folds={"copies": "drop"}), str(tmp_path / "out")
+    before = build(config, output, in_process()).dataset
+    (folder / first / "0.wav").unlink()
+    after = build(config, output, in_process())
+    check_version(after.dataset, folder)
+    files = outcome(after.dataset)
+    assert (after.songs_read, after.dataset.shown) == (0, 14)
+    stand_in = min(
+        (path for path, file in files.items() if file.group == files[f"{first}/encoded.mp3"].group),
+        key=lambda path: files[path].status != "written",
+    )
+    assert files[stand_in].status == "written" and outcome(before)[stand_in].status == "duplicate"
+    assert files[stand_in].fold == outcome(before)[stand_in].fold
+
+
+def test_a_new_copy_of_a_song_of_the_test_split_is_there_too(copied, tmp_path):
+    folder, first = shutil.copytree(copied, tmp_path / "songs"), synth.STYLES[0]
+    config, output = config_of(folder), str(tmp_path / "out")
+    before = outcome(build(config, output, in_process()).dataset)
+    path = next(path for path, file in before.items() if file.fold == "fold-00" and not file.copy_of)
+    ffmpeg(folder / path, folder / first / "new.mp3", "-filter:a", "volume=0.5")
+    after = build(config, output, in_process())
+    check_version(after.dataset, folder)
+    new = outcome(after.dataset)[f"{first}/new.mp3"]
+    assert (after.songs_read, new.fold, new.copy_of) == (1, "fold-00", path)
+    assert len(after.dataset.copies()) > 0
