@@ -57,9 +57,18 @@ def test_a_dataset_is_loaded_from_a_path_or_a_url(ds, url):
     assert [song.id for song in again.split("test")] == [song.id for song in ds.split("test")]
 
 
+def test_a_version_is_named_wherever_a_dataset_is(ds, model, tmp_path):
+    first = f"{ds.url}@1"
+    assert spectroshard.load(first).version == 1 == ds.version
+    assert spectroshard.audit(first, tmp_path / "audit", workers=1).source == first
+    assert spectroshard.evaluate(model.url, first)["version"] == 1
+    with pytest.raises(spectroshard.UsageError, match="no version 9; there are 1"):
+        spectroshard.train(f"{ds.url}@9", tmp_path / "b")
+
+
 def test_each_song_is_in_one_split(ds):
     songs = [song for split in ("train", "validation", "test") for song in ds.split(split)]
-    assert Counter(song.id for song in songs) == Counter(ds.songs.column("song_id").to_pylist())
+    assert Counter(song.id for song in songs) == Counter(ds.songs.column("path").to_pylist())
     assert [len(ds.split(split)) for split in ("train", "validation", "test")] == [8, 4, 4]
 
 
