@@ -10,6 +10,7 @@ from pathlib import Path
 import apache_beam as beam
 import pydantic
 from apache_beam.metrics.metric import Metrics
+from apache_beam.pvalue import PCollection
 
 from pipelines.build.make_record import Recipe, RecordMaker
 from pipelines.build.plan import RecordToWrite, digest_of
@@ -46,17 +47,18 @@ class Assembled(Section):
     sums: dict[str, Sums]
 
 
-class AssembleShards(beam.PTransform):  # type: ignore[misc]
+class AssembleShards(beam.PTransform[PCollection[str], PCollection[str]]):
     """Writes the shards that are new."""
 
-    def expand(self, plan: beam.PCollection[str]) -> beam.PCollection[str]:
+    def expand(self, plan: PCollection[str]) -> PCollection[str]:
         """The run's URL to what the plan called each shard."""
-        return (
+        written: PCollection[str] = (
             plan
             | "List shards" >> beam.FlatMap(_shards)
             | "Spread shards" >> beam.Reshuffle()
-            | "Write shards" >> beam.ParDo(AssembleShard())
+            | "Write shards" >> beam.ParDo(AssembleShard())  # type: ignore[no-untyped-call]
         )
+        return written
 
 
 def _shards(url: str) -> Iterator[tuple[str, int]]:

@@ -184,7 +184,7 @@ def _staged_keys(folder: str) -> set[tuple[str, str]]:
     return {(each.uri, each.version) for each in parquet.rows_of(rows, Reading) if not _is_passing(each)}
 
 
-def _of_sizes(readings: Iterator[Reading], sizes: set[str]) -> list[Reading]:
+def _of_sizes(readings: Iterable[Reading], sizes: set[str]) -> list[Reading]:
     """The readings of files that had one of some sizes: one of them may be a file that was renamed, or copied."""
     return [each for each in readings if each.bytes_hash and _size(each.version) in sizes and not _is_passing(each)]
 

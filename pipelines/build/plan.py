@@ -5,7 +5,7 @@ import functools
 import gc
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.build import refusals, staging
@@ -189,17 +189,14 @@ def _sources(run: Run, parent: Dataset | None, contents: set[str]) -> dict[str, 
                 url = storage.join(parent.url, file.shard)
                 found[file.content_hash].append((file.genre, url, file.offset, file.length))
     names = ["content_hash", "genre", "pack", "offset", "length"]
-    for content, *source in _rows(staging.read(staging.tables(run.staging), names), names):
-        if content in contents and source[1]:
-            found[content].append(tuple(source))
+    staged = staging.read(staging.tables(run.staging), names)
+    for content, genre, pack, offset, length in zip(*(column.to_pylist() for column in staged.columns), strict=True):
+        if content in contents and pack:
+            found[content].append((genre, pack, offset, length))
     return found
-
-
-def _rows(table: object, names: Sequence[str]) -> Iterable[tuple[object, ...]]:
-    return zip(*(table.column(name).to_pylist() for name in names), strict=True)
 
 
 def _record(file: File, sources: Sequence[Source]) -> RecordToWrite:
     # Of the same genre if there is one: its bytes are copied as they are.
-    _, *place = min(sources, key=lambda source: (source[0] != file.genre, source), default=("", "", 0, 0))
-    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, *place, file.uri)
+    _, url, offset, length = min(sources, key=lambda source: (source[0] != file.genre, source), default=("", "", 0, 0))
+    return RecordToWrite(file.shard, file.fold, file.genre, file.content_hash, url, offset, length, file.uri)

@@ -9,6 +9,7 @@ from typing import Any
 
 import apache_beam as beam
 from apache_beam.metrics.metric import Metrics
+from apache_beam.pvalue import PCollection
 
 from pipelines.audio import decode
 from pipelines.build import staging
@@ -21,17 +22,18 @@ from pipelines.common.errors import FileError
 from pipelines.dataset.readings import Reading, StagedReading
 
 
-class ReadSongs(beam.PTransform):  # type: ignore[misc]
+class ReadSongs(beam.PTransform[PCollection[str], PCollection[int]]):
     """Reads the files that a run is to read, and stages their readings and records."""
 
-    def expand(self, run: beam.PCollection[str]) -> beam.PCollection[int]:
+    def expand(self, run: PCollection[str]) -> PCollection[int]:
         """The run's URL to how many files each part had."""
-        return (
+        read: PCollection[int] = (
             run
             | "List parts" >> beam.FlatMap(_parts)
             | "Spread parts" >> beam.Reshuffle()
-            | "Read songs" >> beam.ParDo(ReadPart())
+            | "Read songs" >> beam.ParDo(ReadPart())  # type: ignore[no-untyped-call]
         )
+        return read
 
 
 def _parts(url: str) -> Iterator[tuple[str, int]]:

@@ -53,8 +53,8 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             offset = self._pack.tell()
             with storage.naming(self._url + _PACK_SUFFIX), record.open("rb") as source:
                 shutil.copyfileobj(source, self._pack, 1 << 20)
-            place = {"offset": offset, "length": self._pack.tell() - offset}
-            reading = replace(reading, pack=self._url + _PACK_SUFFIX, **place)
+            length = self._pack.tell() - offset
+            reading = replace(reading, pack=self._url + _PACK_SUFFIX, offset=offset, length=length)
         self._readings.append(reading)
         is_large = self._pack is not None and self._pack.tell() > MOST_BYTES
         return self.flush() if is_large or time.monotonic() - self._since_s > _MOST_S else 0

@@ -8,7 +8,7 @@ VERSIONS, SHARDS, TABLES, STAGING, RUNS = "versions", "shards", "tables", "stagi
 LEASE_NAME = f"{RUNS}/lease.json"
 """Says who is at work on the dataset."""
 
-LISTS = {split: f"{split}.txt" for split in SPLITS}
+LISTS: dict[str, str] = {split: f"{split}.txt" for split in SPLITS}
 """The lists of the newest version's shards, for readers who know nothing of versions."""
 
 NAMES = (VERSIONS, SHARDS, TABLES, STAGING, RUNS, "dataset.json", *LISTS.values())

@@ -39,6 +39,6 @@ class ShardSums:
         """What it holds."""
         return Sums(
             frames=self.frames,
-            sum=np.frombuffer(self.sum),  # type: ignore[arg-type]
-            sum_of_squares=np.frombuffer(self.sum_of_squares),  # type: ignore[arg-type]
+            sum=np.frombuffer(self.sum),
+            sum_of_squares=np.frombuffer(self.sum_of_squares),
         )

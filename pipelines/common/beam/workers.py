@@ -1,16 +1,18 @@
 """What every worker of a pipeline does before it works, and how a step waits for all of another."""
 
 import ctypes
+from typing import Any
 
 import apache_beam as beam
 import threadpoolctl
+from apache_beam.pvalue import PCollection
 from apache_beam.transforms.combiners import CountCombineFn
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _LARGE_BYTES = 1 << 22  # above the arrays of a short song, for which a mapping each would cost time
 
 
-class WorkerDoFn(beam.DoFn):  # type: ignore[misc]
+class WorkerDoFn(beam.DoFn):
     """A DoFn that works on large arrays: one thread of BLAS, and memory that goes back to the system."""
 
     def setup(self) -> None:
@@ -34,7 +36,7 @@ def call_glibc(name: str, *arguments: int) -> None:
         function(*arguments)
 
 
-class AfterAll(beam.PTransform):  # type: ignore[misc]
+class AfterAll(beam.PTransform[PCollection[Any], PCollection[str]]):
     """Waits for all elements of a collection, also where there are none, and gives one value.
 
     Parameters
@@ -47,8 +49,9 @@ class AfterAll(beam.PTransform):  # type: ignore[misc]
         super().__init__()
         self.value = value
 
-    def expand(self, elements: beam.PCollection[object]) -> beam.PCollection[str]:
+    def expand(self, elements: PCollection[Any]) -> PCollection[str]:
         """All elements to the one value."""
         # A combination has a default. A GroupByKey of nothing would give nothing, and what follows would not happen.
         counted = elements | "Wait for all" >> beam.CombineGlobally(CountCombineFn())
-        return counted | "Go on" >> beam.Map(lambda _, value: value, self.value)
+        gone_on: PCollection[str] = counted | "Go on" >> beam.Map(lambda _, value: value, self.value)
+        return gone_on
