@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 
 if TYPE_CHECKING:
     from model.config import Config
@@ -137,6 +137,18 @@ def audit(options: Options) -> int:
     return int(found.fails)
 
 
+def _tell_of_unfinished_build(url: str) -> None:
+    """Prints what a build rejected that has not published, and says that it has not; where there is none, nothing."""
+    from pipelines.build import status, summary
+
+    rejected = status.rejected_of_last_run(url)
+    if rejected is not None:
+        if rejected:
+            print(summary.summarise_rejects(rejected))
+        why = "the files above were rejected" if rejected else "run the same build again to continue"
+        raise SpectroshardError(f"{url}: its build was not finished; {why}")
+
+
 def verify(options: Options) -> int:
     """Every byte of a dataset, held against what its versions say."""
     from pipelines.audit.verify import verify
@@ -156,6 +168,8 @@ def inspect(options: Options) -> int:
 
     if not options.output.endswith(".png"):
         raise UsageError(f"--output {options.output}: expected a file that ends in .png")
+    if not versions.is_there(options.dataset):
+        _tell_of_unfinished_build(options.dataset)
     dataset = versions.load(options.dataset)
     if not options.song:
         print(summary.summarise_dataset(dataset))

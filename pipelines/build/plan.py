@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipelines.build import refusals, staging
-from pipelines.build.run import COPIES, HISTORY, RECORDS, SONGS, Outcome, Run
+from pipelines.build.run import COPIES, HISTORY, RECORDS, REJECTED_NAME, SONGS, Outcome, Run
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
@@ -123,7 +123,7 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     copies = _copies(run, parent)
     refusals.refuse_lost(files, earlier)
     assigned = assign(files, earlier, copies, config, parent.config.folds if parent else None)
-    ledger_url = run.path("rejected.parquet")
+    ledger_url = run.path(REJECTED_NAME)
     parquet.write(ledger_url, File, assigned)
     refusals.refuse_rejects(assigned, config, ledger_url)
     refusals.refuse_unbalanced(assigned, config, ledger_url)

@@ -23,6 +23,9 @@ OUTCOME_NAME = "outcome.json"
 SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
 """The tables of a run's plan."""
 
+REJECTED_NAME = "rejected.parquet"
+"""The table of a plan's files, of which too many may have been rejected."""
+
 _NAMED = re.compile(r"\d{8}T\d{6}-[0-9a-f]{8}")
 SectionT = TypeVar("SectionT", bound=Section)
 

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from pipelines.build.progress import current_step
-from pipelines.build.run import Run
-from pipelines.common import lease, storage
+from pipelines.build.run import REJECTED_NAME, Run
+from pipelines.common import lease, parquet, storage
 from pipelines.common.errors import UsageError
 from pipelines.dataset import versions
 from pipelines.dataset.layout import LEASE_NAME, RUNS
+from pipelines.dataset.ledger import REJECTED, File
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,16 @@ def status_of(url: str) -> Status:
         return Status(tuple(lines), 1)
     lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
     return Status(tuple(lines), 0)
+
+
+def rejected_of_last_run(url: str) -> list[File] | None:
+    """The files that the last run on a dataset rejected, as far as it came; None where there was no run."""
+    run = _newest_run(url)
+    if run is None:
+        return None
+    at = run.path(REJECTED_NAME)
+    files = parquet.read(at, File) if storage.version(at) else []
+    return [file for file in files if file.status == REJECTED]
 
 
 def _newest_run(url: str) -> Run | None:
