@@ -22,7 +22,7 @@ from spectroshard.shadows import ROOT, refuse_shadows
 refuse_shadows()
 
 if TYPE_CHECKING:
-    from pipelines.common.errors import SpectroshardError, UsageError
+    from pipelines.common.errors import BusyError, SpectroshardError, UsageError
     from spectroshard.api import audit, build, crossval, evaluate, load, load_bundle, train
     from spectroshard.bundle import Bundle
     from spectroshard.dataset import Dataset, Split
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bundle",
+    "BusyError",
     "Dataset",
     "Song",
     "SpectroshardError",
@@ -50,7 +51,7 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("audit", "build", "crossval", "evaluate", "load", "load_bundle", "train"), "spectroshard.api"),
     **dict.fromkeys(("Dataset", "Split"), "spectroshard.dataset"),
-    **dict.fromkeys(("SpectroshardError", "UsageError"), "pipelines.common.errors"),
+    **dict.fromkeys(("BusyError", "SpectroshardError", "UsageError"), "pipelines.common.errors"),
     "Bundle": "spectroshard.bundle",
     "Song": "spectroshard.song",
 }
