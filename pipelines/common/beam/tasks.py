@@ -6,7 +6,6 @@ leaves the result, another frozen dataclass, in a file beside it. Only names of 
 has a result is not run again, whichever run left it.
 """
 
-import ctypes
 import json
 import math
 from collections.abc import Iterator, Sequence, Sized
@@ -14,11 +13,11 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import apache_beam as beam
 import pydantic
-import threadpoolctl
 from apache_beam.pvalue import PCollection
 
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
+from pipelines.common.beam.workers import WorkerDoFn, call_glibc
 from pipelines.common.output.progress import Progress
 from pipelines.common.section import digest
 
@@ -46,8 +45,6 @@ TaskT = TypeVar("TaskT", bound=Task)
 ResultT = TypeVar("ResultT", bound=Result)
 
 _LEAST_ITEMS, _MOST_PARTS = 16, 1000
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
-_LARGE_BYTES = 1 << 22  # above the arrays of a short song, for which a mapping each would cost time
 
 
 def parts(items: Sequence[Item]) -> list[Sequence[Item]]:
@@ -60,7 +57,7 @@ def parts(items: Sequence[Item]) -> list[Sequence[Item]]:
     return [items[start : start + size] for start in range(0, len(items), size)]
 
 
-class TaskDoFn(beam.DoFn, Generic[TaskT, ResultT]):
+class TaskDoFn(WorkerDoFn, Generic[TaskT, ResultT]):
     """Runs a task, given by its name, and leaves its result.
 
     Parameters
@@ -79,15 +76,6 @@ class TaskDoFn(beam.DoFn, Generic[TaskT, ResultT]):
     def __init__(self, folder: str):
         self.folder = folder
 
-    def setup(self) -> None:
-        import scipy.linalg  # noqa: F401 - only libraries that are loaded can be limited
-
-        # The runner shares out the cores: threads of BLAS's own would fight for them, and round by their number.
-        threadpoolctl.threadpool_limits(1, "blas")
-        # Large arrays go back to the system when they are freed, whatever lies beyond them.
-        _glibc("mallopt", _MMAP_THRESHOLD, _LARGE_BYTES)
-        _glibc("mallopt", _TRIM_THRESHOLD, 2 * _LARGE_BYTES)
-
     def run(self, task: TaskT) -> ResultT:
         """Does the work."""
         raise NotImplementedError
@@ -95,17 +83,10 @@ class TaskDoFn(beam.DoFn, Generic[TaskT, ResultT]):
     def process(self, element: str) -> Iterator[str]:
         task = _load(storage.join(self.folder, _task_file(element)), self.task_type)
         # A runner takes many threads in turn, and what one has freed is kept for it alone.
-        _glibc("malloc_trim", 0)
+        call_glibc("malloc_trim", 0)
         result = self.run(task)
         storage.write_bytes(storage.join(self.folder, _result_file(element)), json.dumps(_plain(result)).encode())
         yield element
-
-
-def _glibc(name: str, *arguments: int) -> None:
-    """Calls a function of the C library, if it has it: others keep less memory to themselves."""
-    function = getattr(ctypes.CDLL(None), name, None)
-    if function is not None:
-        function(*arguments)
 
 
 def place(folder: str, kind: str, tasks: Sequence[Task], result_type: type[Any]) -> list[str]:
@@ -136,13 +117,6 @@ def done(folder: str, names: Sequence[str]) -> list[str]:
     """Which of the tasks have a result."""
     present = set(storage.names(folder))
     return [name for name in names if _result_file(name) in present]
-
-
-def forget(folder: str, kind: str) -> None:
-    """Removes the results of all tasks of a kind, so that a further run does them again."""
-    for name in storage.names(folder):
-        if name.startswith(f"{kind}-") and name.endswith(_result_file("")):
-            storage.remove(storage.join(folder, name))
 
 
 def spread(pipeline: beam.Pipeline, names: Sequence[str], worker: TaskDoFn[Any, Any]) -> PCollection[str]:

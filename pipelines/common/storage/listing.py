@@ -119,5 +119,5 @@ def names(folder: str) -> list[str]:
     try:
         # A folder that was made by hand in a bucket is an empty object of its name.
         return sorted(PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []

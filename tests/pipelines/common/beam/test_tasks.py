@@ -131,15 +131,6 @@ def test_results_that_an_earlier_version_left_are_not_taken_up(tmp_path):
     assert len(results_of(tmp_path)) == 2
 
 
-def test_forgetting_leaves_tasks_and_other_kinds(tmp_path):
-    run(tmp_path, TASKS)
-    tasks.forget(str(tmp_path), "other")
-    assert len(results_of(tmp_path)) == len(TASKS)
-    tasks.forget(str(tmp_path), "square")
-    assert not results_of(tmp_path)
-    assert len(storage.names(str(tmp_path))) == len(TASKS)
-
-
 @dataclass(frozen=True)
 class ConfiguredTask:
     audio: AudioConfig
