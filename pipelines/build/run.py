@@ -15,10 +15,8 @@ from pipelines.common.section import Section, digest
 from pipelines.config import BuildConfig
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import RUNS, STAGING
+from pipelines.dataset.layout import OUTCOME_NAME, RUNS, STAGING
 from pipelines.dataset.ledger import File
-
-OUTCOME_NAME = "outcome.json"
 
 SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
 """The tables of a run's plan."""

@@ -8,6 +8,9 @@ VERSIONS, SHARDS, TABLES, STAGING, RUNS = "versions", "shards", "tables", "stagi
 LEASE_NAME = f"{RUNS}/lease.json"
 """Says who is at work on the dataset."""
 
+OUTCOME_NAME = "outcome.json"
+"""Says in a run's folder how it ended; that of the last run stays."""
+
 LISTS: dict[str, str] = {split: f"{split}.txt" for split in SPLITS}
 """The lists of the newest version's shards, for readers who know nothing of versions."""
 

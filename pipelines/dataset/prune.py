@@ -7,7 +7,7 @@ from pipelines.common import lease, storage
 from pipelines.common.errors import UsageError
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import LEASE_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
+from pipelines.dataset.layout import LEASE_NAME, OUTCOME_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:
     for folder in (VERSIONS, SHARDS, TABLES, STAGING, RUNS):
         for name, size in sorted(storage.sizes(storage.join(url, folder)).items()):
             path = f"{folder}/{name}"
-            if path not in named and path != LEASE_NAME:
+            is_of_run = path == LEASE_NAME or (folder == RUNS and path.endswith(f"/{OUTCOME_NAME}"))
+            if path not in named and not is_of_run:
                 yield path, size
     for name in filter(storage.is_unfinished, storage.names(url)):
         yield name, storage.sizes(url)[name]
