@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from pipelines.audio import decode, mono, quality
-from pipelines.build.build import build
+from pipelines.build import begin
+from pipelines.build.build import add_graph, build
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.copies import fingerprint
@@ -269,16 +270,31 @@ def test_an_output_in_the_musics_folder_is_refused(songs_folder, output, monkeyp
 
 def test_a_full_disk_costs_no_file(songs_folder, tmp_path, monkeypatch):
     """A fault of the machine is never recorded as a fault of a file: nothing is published, and the rerun is whole."""
-    config, output, load = config_of(songs_folder), str(tmp_path / "out"), decode.load
+    config, output, load = config_of(songs_folder), str(tmp_path / "out"), decode.load_local
 
-    def full_at_times(url, audio):
-        if "jazz.00003" in url:
+    def full_at_times(path, audio):
+        if "jazz.00003" in path.name:
             raise OSError(errno.ENOSPC, "No space left on device", "/tmp")
-        return load(url, audio)
+        return load(path, audio)
 
-    monkeypatch.setattr(decode, "load", full_at_times)
+    monkeypatch.setattr(decode, "load_local", full_at_times)
     with pytest.raises(RuntimeError, match="No space left on device"):  # which is how Beam wraps it
         build(config, output, in_process())
     assert "dataset.json" not in storage.names(output)
     monkeypatch.undo()
     assert build(config, output, in_process()).dataset.rejected == {}
+
+
+def test_the_graph_has_one_size_whatever_the_corpus(tmp_path):
+    """What is submitted must not grow with the corpus: services refuse requests beyond some size."""
+
+    def graph_bytes(files):
+        rows = [f"{n:08d}.wav,{'blues' if n % 2 else 'jazz'}" for n in range(files)]
+        (tmp_path / "m.csv").write_text("\n".join(["path,genre", *rows]))
+        run = begin.begin(config_of(tmp_path / "m.csv"), str(tmp_path / f"{files:08d}"), None, False)
+        assert run.request.songs_to_read == files
+        pipeline = in_process()(files)
+        add_graph(pipeline, run)
+        return len(pipeline.to_runner_api().SerializeToString())
+
+    assert abs(graph_bytes(10) - graph_bytes(10_000)) < 100  # the runs have other names
