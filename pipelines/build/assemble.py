@@ -132,7 +132,7 @@ class AssembleShard(WorkerDoFn):
         """Where a song's file can be read: a member of a tar archive is unpacked."""
         location, archive = root.absolute(uri, run.request.root), run.request.config.corpus.input
         if not listing.is_tar(archive):
-            return location
+            return listing.unescaped(location)
         return listing.unpack(archive, {location}, str(self._folder)).get(location, location)
 
 

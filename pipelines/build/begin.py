@@ -126,7 +126,7 @@ def reading_digest(config: BuildConfig) -> str:
 def _listed(entry: Entry, corpus_root: str) -> Listed:
     told = {field.name: getattr(entry.file, field.name) for field in fields(File)}
     told["uri"] = root.relative(entry.file.uri, corpus_root)
-    return Listed(**told, location=entry.location, version=entry.version)
+    return Listed(**told, location=listing.escape_undecodable(entry.location), version=entry.version)
 
 
 def _listing_digest(files: Iterable[Listed]) -> str:

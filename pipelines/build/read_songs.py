@@ -19,6 +19,7 @@ from pipelines.build.run import Listed, Run
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError
+from pipelines.corpus import listing
 from pipelines.dataset.readings import Reading, StagedReading
 
 
@@ -71,8 +72,9 @@ class ReadPart(WorkerDoFn):
         yield len(files)
 
     def _read(self, file: Listed, recipe: Recipe, run: Run) -> Made:
+        location = listing.unescaped(file.location)
         try:
-            with storage.naming(file.location), decode.local_copy(file.location) as path:
+            with storage.naming(location), decode.local_copy(location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
                 if known is not None:
                     return Made(known)

@@ -4,6 +4,7 @@ Nothing is decoded here. What the listing alone shows to be wrong (a path that l
 repeats another) is rejected here; all else when the file is read.
 """
 
+import os
 import re
 import shutil
 import tarfile
@@ -23,6 +24,7 @@ from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
 from pipelines.dataset.ledger import Entry, File
 
 _GLOB = re.compile(r"[*?\[]")
+_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
 _TAR = (".tar", ".tar.gz", ".tgz")
 
 
@@ -162,6 +164,17 @@ def escape_undecodable(path: str) -> str:
     return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
+def unescaped(url: str) -> str:
+    r"""Where the file is whose location was escaped, if it was: a name may hold such text of its own.
+
+    >>> unescaped("/music/caf\\xe9.wav")
+    '/music/caf\udce9.wav'
+    """
+    if not _ESCAPED.search(url) or storage.version(url):
+        return url
+    return _ESCAPED.sub(lambda byte: os.fsdecode(bytes.fromhex(byte[1])), url)
+
+
 def _leads_out(path: str) -> bool:
     return path.startswith("/") or ".." in PurePosixPath(path).parts
 
@@ -217,7 +230,7 @@ def _tar_members(url: str) -> list[_Member]:
 
 
 def _member_url(name: str, url: str) -> str:
-    return f"tar://{name}::{storage.absolute(url)}"
+    return f"tar://{escape_undecodable(name)}::{storage.absolute(url)}"
 
 
 def unpack(url: str, locations: Collection[str], folder: str) -> dict[str, str]:

@@ -184,6 +184,14 @@ def test_an_output_that_is_a_file_is_refused(songs_folder, tmp_path):
     assert (tmp_path / "out").read_bytes() == b"precious"
 
 
+def test_a_song_whose_name_is_no_utf8_is_a_song(tmp_path):
+    write_songs(tmp_path / "songs")
+    song = next((tmp_path / "songs").rglob("*.wav"))
+    song.rename(song.with_name("caf\udce9.wav"))
+    dataset = build(config_of(tmp_path / "songs"), str(tmp_path / "out"), in_process()).dataset
+    assert f"{song.parent.name}/caf\\xe9.wav" in {file.path for file in dataset.ledger() if file.status == "written"}
+
+
 def test_every_bad_input_has_its_reason_and_harms_nothing_else(tmp_path):
     manifest, expected = write_bad_corpus(tmp_path / "songs")
     pipelines = Pipelines()

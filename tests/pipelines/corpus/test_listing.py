@@ -182,6 +182,14 @@ def test_names_that_are_no_utf8_or_very_long(tmp_path):
         assert [content[:6] for content in contents(source, entries, tmp_path / "u")] == [b"g/caf\xe9", b"g/nnnn"]
 
 
+def test_an_escaped_name_leads_to_its_file(tmp_path):
+    name, own = str(tmp_path / "caf\udce9.wav"), str(tmp_path / "own\\xe9.wav")
+    storage.write_bytes(own, b"")
+    assert listing.unescaped(listing.escape_undecodable(name)) == name
+    assert listing.unescaped(own) == own
+    assert listing.unescaped("s3://music/a.wav") == "s3://music/a.wav"
+
+
 @pytest.mark.parametrize("form", ["folder", "zip", "tar.gz", "glob"])
 def test_an_empty_corpus_is_refused(tmp_path, form):
     source = tmp_path / f"a.{form}"
