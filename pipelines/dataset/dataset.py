@@ -336,7 +336,11 @@ class Dataset(FolderManifest):
 
     def splits(self, config: FoldsConfig | None = None) -> dict[str, tuple[str, ...]]:
         """The folds of `train`, `validation` and `test`, by this configuration or the dataset's own."""
-        split_of = splits.split_of_folds(config or self.config.folds, list(self.folds))
+        if config is not None:
+            split_of = splits.split_of_folds(config, list(self.folds))
+        else:
+            # What it says itself may be empty by now: a fold whose songs have all left.
+            split_of = {fold: splits.split_of(fold, self.config.folds) for fold in self.folds}
         return {name: tuple(f for f, s in sorted(split_of.items()) if s == name) for name in SPLITS}
 
     def shards_of(self, names: Sequence[str]) -> list[Shard]:

@@ -368,3 +368,12 @@ def test_a_recording_that_never_had_a_fold_is_compared_with_what_came_while_it_w
     write_song(corpus.path("lone.other.wav"))
     group_of = {file.path: file.group for file in corpus.build().dataset.ledger()}
     assert group_of["lone/lone.away.wav"] == group_of["blues/blues.came.wav"]
+
+
+def test_a_version_whose_test_songs_have_all_left_is_published(corpus):
+    test = [file for file in corpus.build().dataset.ledger() if file.fold == "fold-00"]
+    for file in test:
+        (corpus.songs / file.path).unlink()
+    dataset = corpus.build().dataset
+    assert dataset.splits()["test"] == () and (Path(corpus.output) / "test.txt").read_bytes() == b""
+    assert {row.record for row in dataset.history()} == {file.record for file in test}
