@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output.words import counted
 
 if TYPE_CHECKING:
     from model.config import Config
@@ -60,7 +61,7 @@ def train(options: Options) -> int:
     print(f"{options.output}: {bundle.training.network}, {len(bundle.genres)} genres; {', '.join([epoch, *metrics])}")
     if bundle.calibration and bundle.calibration.songs < FEW_SONGS:
         print(
-            f"probabilities were calibrated on only {_count(bundle.calibration.songs, 'validation song')};"
+            f"probabilities were calibrated on only {counted(bundle.calibration.songs, 'validation song')};"
             " crossval gives a better figure"
         )
     if is_new:
@@ -294,15 +295,11 @@ def _print_metrics(metrics: Mapping[str, Any], folder: str, *names: str) -> None
 
     print(summarise_metrics(metrics))
     if metrics["songs"] < FEW_SONGS and "rounds" not in metrics:
-        print(f"accuracy was measured on only {_count(metrics['songs'], 'test song')}; crossval gives a better figure")
+        print(f"accuracy was measured on only {counted(metrics['songs'], 'test song')}; crossval gives a better figure")
     if "leak_gap" in metrics:
         print(f"\n{leak_gap.summarise_gap(metrics['leak_gap'])}\n{leak_gap.SENTENCE}\n")
     _print_written(folder, *names)
     print(f"report: {_join(folder, REPORT_NAME)}")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _print_written(folder: str, *names: str) -> None:

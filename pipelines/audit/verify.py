@@ -15,6 +15,7 @@ from pipelines.audit.version_faults import ShardTotals, Totals, table_fault, ver
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.output.progress import Progress
+from pipelines.common.output.words import counted
 from pipelines.dataset import check, versions
 from pipelines.dataset.check import Scanned
 from pipelines.dataset.dataset import Dataset, Shard, Table
@@ -58,11 +59,11 @@ class Verification:
     def summary(self) -> str:
         """What was read and found, in a line."""
         read = ", ".join([
-            _count(len(self.versions), "version"), _count(self.shards, "shard"), _count(self.tables, "table"),
+            counted(len(self.versions), "version"), counted(self.shards, "shard"), counted(self.tables, "table"),
             f"{_size(self.bytes)} read",
         ])  # fmt: skip
-        found = _count(len(self.faults), "fault") if self.faults else "no fault"
-        files, size = _count(len(self.litter), "file"), _size(sum(self.litter.values()))
+        found = counted(len(self.faults), "fault") if self.faults else "no fault"
+        files, size = counted(len(self.litter), "file"), _size(sum(self.litter.values()))
         return f"{read}: {found}" + (f"; {files} of litter ({size}) that no version names" if self.litter else "")
 
 
@@ -181,10 +182,6 @@ class _Summing:
         wide = values.astype(np.float64)
         own = Totals(len(values), wide.sum(axis=0), np.einsum("ij,ij->j", wide, wide))
         self.totals[name] = self.totals[name] + own if name in self.totals else own
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _size(count: int) -> str:

@@ -15,7 +15,7 @@ from pipelines.common.section import Section, digest
 from pipelines.config import BuildConfig
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import OUTCOME_NAME, RUNS, STAGING
+from pipelines.dataset.layout import LEASE_NAME, OUTCOME_NAME, RUNS, STAGING
 from pipelines.dataset.ledger import File
 
 SONGS, HISTORY, COPIES, RECORDS = "songs", "history", "copies", "records"
@@ -193,15 +193,18 @@ class Run:
         return Outcome(status="superseded", version=newest, message=message, exit_code=1)
 
     def tidy(self) -> None:
-        """Removes what it and runs that have ended before it have left, but for its outcome."""
+        """Removes what it and other runs have left, but for its outcome.
+
+        A run whose lease has expired, and that is at work all the same, finds its folder gone: it cannot publish any more,
+        as what it went on from is no longer the newest.
+        """
         for name in storage.names(self.url):
             if name != OUTCOME_NAME:
                 storage.remove(self.path(name))
         folder = self.url.rpartition("/")[0]
         for name in storage.names(folder):
-            other = Run(storage.join(folder, name))
-            if name != self.name and OUTCOME_NAME in storage.names(other.url):
-                storage.remove(other.url)
+            if name not in (self.name, LEASE_NAME.rpartition("/")[2]):
+                storage.remove(storage.join(folder, name))
 
     def outcome(self) -> Outcome | None:
         """How it ended; None where it has not."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipelines.common import lease, storage
 from pipelines.common.errors import UsageError
+from pipelines.common.output.words import counted
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LEASE_NAME, OUTCOME_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
@@ -26,7 +27,7 @@ class Pruned:
 
     def __str__(self) -> str:
         size_mb = sum(self.files.values()) / 1e6
-        return f"{len(self.versions)} versions, {len(self.files)} files, {size_mb:.1f} MB"
+        return f"{counted(len(self.versions), 'version')}, {counted(len(self.files), 'file')}, {size_mb:.1f} MB"
 
 
 def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
