@@ -140,7 +140,8 @@ def audit(options: Options) -> int:
 
 def _tell_of_unfinished_build(url: str) -> None:
     """Prints what a build rejected that has not published, and says that it has not; where there is none, nothing."""
-    from pipelines.build import status, summary
+    from pipelines.build import summary
+    from pipelines.build.runs import status
 
     rejected = status.rejected_of_last_run(url)
     if rejected is not None:
@@ -197,7 +198,7 @@ def versions(options: Options) -> int:
 
 def status(options: Options) -> int:
     """How far a build is, or how the last one ended; its exit code is the same."""
-    from pipelines.build.status import status_of
+    from pipelines.build.runs.status import status_of
 
     found = status_of(options.dataset)
     print("\n".join(found.lines))

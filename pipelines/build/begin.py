@@ -9,9 +9,10 @@ from importlib.metadata import version as package_version
 
 from pipelines.audio import quality
 from pipelines.audio.decode import UNREADABLE
-from pipelines.build import refusals, staging
-from pipelines.build.make_record import CRASHED
-from pipelines.build.run import Listed, Request, Run, is_run
+from pipelines.build import refusals
+from pipelines.build.runs import staging
+from pipelines.build.runs.run import Listed, Request, Run, is_run
+from pipelines.build.steps.make_record import CRASHED
 from pipelines.common import checksum, output_folder, parquet, storage
 from pipelines.common.section import digest
 from pipelines.config import BuildConfig

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipelines.build import begin, plan
-from pipelines.build.assemble import AssembleShards
-from pipelines.build.gather import gather
-from pipelines.build.progress import RunProgress
-from pipelines.build.publish import publish
-from pipelines.build.read_songs import ReadSongs
-from pipelines.build.run import Run
+from pipelines.build import begin
+from pipelines.build.runs.progress import RunProgress
+from pipelines.build.runs.run import Run
+from pipelines.build.steps import plan
+from pipelines.build.steps.assemble import AssembleShards
+from pipelines.build.steps.gather import gather
+from pipelines.build.steps.publish import publish
+from pipelines.build.steps.read_songs import ReadSongs
 from pipelines.common import lease, storage
 from pipelines.common.beam.failures import root_cause
 from pipelines.common.beam.runners import NewPipeline

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.build.assemble import Totals
 from pipelines.build.build import build
-from pipelines.build.make_record import Recipe, make_record
+from pipelines.build.steps.assemble import Totals
+from pipelines.build.steps.make_record import Recipe, make_record
 from pipelines.common import checksum, parquet
 from pipelines.common.beam.runners import NewPipeline, new_pipelines
 from pipelines.config import BuildConfig

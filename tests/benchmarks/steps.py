@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.build.gather import gather
-from pipelines.build.plan import make_plan
-from pipelines.build.run import Listed, Request, Run
+from pipelines.build.runs.run import Listed, Request, Run
+from pipelines.build.steps.gather import gather
+from pipelines.build.steps.plan import make_plan
 from pipelines.common import parquet, storage
 from pipelines.config import BuildConfig
 from pipelines.copies.search import COPIES_NAME

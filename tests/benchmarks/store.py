@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.build.begin import MOST_PARTS
-from pipelines.build.staging import MOST_BYTES
+from pipelines.build.runs.staging import MOST_BYTES
 from pipelines.common.output.text_table import table
 from pipelines.config import BuildConfig
 from pipelines.split.shards import bytes_per_second

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build import publish
-from pipelines.build.assemble import AssembleShard
 from pipelines.build.build import build
-from pipelines.build.read_songs import ReadPart
-from pipelines.build.run import RECORDS, Run
+from pipelines.build.runs.run import RECORDS, Run
+from pipelines.build.steps import publish
+from pipelines.build.steps.assemble import AssembleShard
+from pipelines.build.steps.read_songs import ReadPart
 from pipelines.common import lease, parquet, storage
 from pipelines.common.errors import BusyError, SpectroshardError
 from pipelines.dataset import versions

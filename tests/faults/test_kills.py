@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build import staging
 from pipelines.build.build import build
+from pipelines.build.runs import staging
 from pipelines.common import storage
 from pipelines.dataset import versions
 from tests.pipelines.conftest import config_of, in_process, published
@@ -22,9 +22,9 @@ WORKERS = 2
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from pipelines.build import staging
+from pipelines.build.runs import staging
 from pipelines.build.build import build
-from pipelines.build.make_record import RecordMaker
+from pipelines.build.steps.make_record import RecordMaker
 from pipelines.common.beam.runners import new_pipelines
 from pipelines.config import BuildConfig
 

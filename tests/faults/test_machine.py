@@ -7,8 +7,9 @@ from fnmatch import fnmatch
 
 import pytest
 
-from pipelines.build import assemble, make_record, staging
 from pipelines.build.build import build
+from pipelines.build.runs import staging
+from pipelines.build.steps import assemble, make_record
 from pipelines.common import storage
 from pipelines.common.beam.failures import root_cause
 from pipelines.common.storage import conditional

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build import assemble, gather, plan, publish, staging
-from pipelines.build.assemble import AssembleShard
 from pipelines.build.build import build
-from pipelines.build.make_record import RecordMaker
-from pipelines.build.run import Run
+from pipelines.build.runs import staging
+from pipelines.build.runs.run import Run
+from pipelines.build.steps import assemble, gather, plan, publish
+from pipelines.build.steps.assemble import AssembleShard
+from pipelines.build.steps.make_record import RecordMaker
 from pipelines.common import storage
 from pipelines.dataset import tfrecord, versions
 from tests.audio_files import tone, write

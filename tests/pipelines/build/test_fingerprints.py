@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from pipelines.build import fingerprints
+from pipelines.build.steps import fingerprints
 from pipelines.common import parquet, storage
 from pipelines.dataset.readings import Fingerprint, StagedReading
 

@@ -5,8 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from pipelines.build import make_record as module
-from pipelines.build.make_record import Recipe, make_record
+from pipelines.build.steps import make_record as module
+from pipelines.build.steps.make_record import Recipe, make_record
 from pipelines.common.arrays import spooled
 from pipelines.config import BuildConfig
 from pipelines.dataset import records

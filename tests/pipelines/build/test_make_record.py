@@ -13,8 +13,8 @@ import xxhash
 
 from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
-from pipelines.build import make_record as module
-from pipelines.build.make_record import CRASHED, Made, Recipe, RecordMaker, make_record
+from pipelines.build.steps import make_record as module
+from pipelines.build.steps.make_record import CRASHED, Made, Recipe, RecordMaker, make_record
 from pipelines.common import storage
 from pipelines.common.child import UNLIMITED, Child, ChildKilled, Limits
 from pipelines.config import BuildConfig

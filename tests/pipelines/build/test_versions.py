@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.build.build import build
-from pipelines.build.make_record import RecordMaker
+from pipelines.build.steps.make_record import RecordMaker
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import records, versions
 from tests.audio_files import tone, write

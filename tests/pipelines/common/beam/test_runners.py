@@ -12,7 +12,7 @@ import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
 from pipelines.build.build import build
-from pipelines.build.read_songs import ReadPart
+from pipelines.build.steps.read_songs import ReadPart
 from pipelines.common.beam import runners
 from pipelines.common.beam.runners import FEW_FILES, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError
@@ -83,7 +83,7 @@ class NeverDone(ReadPart):
 SCRIPT = """
 import signal, sys
 from spectroshard import cli
-from pipelines.build import read_songs
+from pipelines.build.steps import read_songs
 from tests.pipelines.common.beam.test_runners import NeverDone
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests deaf to it
 read_songs.ReadPart = NeverDone

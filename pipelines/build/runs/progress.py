@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.build.run import RECORDS, Run
+from pipelines.build.runs.run import RECORDS, Run
 from pipelines.common import parquet, storage
 from pipelines.common.output.progress import Progress
 from pipelines.copies import search

@@ -1,7 +1,7 @@
 """Publishing: what a run has made is committed as a version, if it is new and nobody else was faster."""
 
-from pipelines.build.describe import describe
-from pipelines.build.run import Outcome, Run
+from pipelines.build.runs.run import Outcome, Run
+from pipelines.build.steps.describe import describe
 from pipelines.common import storage
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset

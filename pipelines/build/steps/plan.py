@@ -8,8 +8,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipelines.build import refusals, staging
-from pipelines.build.run import COPIES, HISTORY, RECORDS, REJECTED_NAME, SONGS, Outcome, Run
+from pipelines.build import refusals
+from pipelines.build.runs import staging
+from pipelines.build.runs.run import COPIES, HISTORY, RECORDS, REJECTED_NAME, SONGS, Outcome, Run
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION

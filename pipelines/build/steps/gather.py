@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from pipelines.build import fingerprints, staging
-from pipelines.build.run import Listed, Run
+from pipelines.build.runs import staging
+from pipelines.build.runs.run import Listed, Run
+from pipelines.build.steps import fingerprints
 from pipelines.common import parquet, storage
 from pipelines.copies.search import SEARCH_VERSION, Comparison
 from pipelines.dataset.dataset import FINGERPRINTS, Dataset

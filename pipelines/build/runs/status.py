@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipelines.build.progress import current_step
-from pipelines.build.run import REJECTED_NAME, Run
+from pipelines.build.runs.progress import current_step
+from pipelines.build.runs.run import REJECTED_NAME, Run
 from pipelines.common import lease, parquet, storage
 from pipelines.common.errors import UsageError
 from pipelines.dataset import versions

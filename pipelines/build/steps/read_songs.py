@@ -12,10 +12,10 @@ from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import PCollection
 
 from pipelines.audio import decode
-from pipelines.build import staging
-from pipelines.build.make_record import Made, Recipe, RecordMaker, file_hash, rejected_reading
-from pipelines.build.progress import READ, Tally
-from pipelines.build.run import Listed, Run
+from pipelines.build.runs import staging
+from pipelines.build.runs.progress import READ, Tally
+from pipelines.build.runs.run import Listed, Run
+from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, file_hash, rejected_reading
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError

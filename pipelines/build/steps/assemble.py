@@ -12,10 +12,10 @@ import pydantic
 from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import PCollection
 
-from pipelines.build.make_record import Recipe, RecordMaker
-from pipelines.build.plan import RecordToWrite, digest_of
-from pipelines.build.progress import WRITE, Tally
-from pipelines.build.run import RECORDS, Run
+from pipelines.build.runs.progress import WRITE, Tally
+from pipelines.build.runs.run import RECORDS, Run
+from pipelines.build.steps.make_record import Recipe, RecordMaker
+from pipelines.build.steps.plan import RecordToWrite, digest_of
 from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError

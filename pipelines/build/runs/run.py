@@ -195,7 +195,7 @@ class Run:
     def tidy(self) -> None:
         """Removes what it and other runs have left, but for its outcome.
 
-        A run whose lease has expired, and that is at work all the same, finds its folder gone: it cannot publish any more,
+        A run whose lease has expired, and that is at work all the same, finds its folder gone: it cannot publish,
         as what it went on from is no longer the newest.
         """
         for name in storage.names(self.url):

@@ -7,11 +7,11 @@ from itertools import accumulate
 
 import pydantic
 
-from pipelines.build import fingerprints
-from pipelines.build.assemble import Assembled, result_url
-from pipelines.build.gather import kept_fingerprints
-from pipelines.build.plan import planned_shards
-from pipelines.build.run import COPIES, HISTORY, SONGS, Run
+from pipelines.build.runs.run import COPIES, HISTORY, SONGS, Run
+from pipelines.build.steps import fingerprints
+from pipelines.build.steps.assemble import Assembled, result_url
+from pipelines.build.steps.gather import kept_fingerprints
+from pipelines.build.steps.plan import planned_shards
 from pipelines.common import parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.config import BuildConfig

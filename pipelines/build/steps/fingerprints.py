@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipelines.build import staging
+from pipelines.build.runs import staging
 from pipelines.common import parquet, storage
 from pipelines.dataset.readings import Fingerprint
 
