@@ -75,7 +75,8 @@ def _machine_gives(count: int) -> bool:
 
 def _told(error: Exception) -> Exception:
     """An exception as it can be pickled, with its traceback as a note."""
-    note = f"In a child process:\n{''.join(traceback.format_exception(error))}"
+    # Beam tells of an error with notes only the last line.
+    note = f"In a child process:\n{''.join(traceback.format_exception(error)).rstrip()}"
     try:
         error.add_note(note)
         pickle.loads(pickle.dumps(error))

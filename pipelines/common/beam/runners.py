@@ -21,6 +21,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     GrpcWorkerHandler,
     WorkerHandler,
 )
+from apache_beam.runners.worker import sdk_worker
 from google.protobuf import json_format, text_format
 
 from pipelines.common.child import python_path
@@ -38,6 +39,9 @@ FEW_FILES = 500
 _CPU_LIMIT = Path("/sys/fs/cgroup/cpu.max")
 _SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
 _LOOKS_EVERY_S = 0.1
+
+# The traceback that a worker prints when its work fails or is stopped, it logs too: a log can be left out.
+vars(sdk_worker)["print"] = lambda *_, **__: None
 
 
 def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:

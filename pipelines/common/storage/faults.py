@@ -5,6 +5,7 @@ import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _VOLUME = " (volume "
 
 
@@ -36,10 +37,12 @@ def naming(path: str) -> Iterator[None]:
         if error.errno is None or error.strerror is None:
             raise
         name = error.filename
+        if error.errno in _FULL:  # of two that are named, one is copied to the other
+            name = error.filename2 or name
         if name is None or Path(str(name)).name.startswith(f".{Path(path).name}."):
             name = path
         fault = error.strerror
-        if error.errno in (errno.ENOSPC, errno.EDQUOT) and _VOLUME not in fault:
+        if error.errno in _FULL and _VOLUME not in fault:
             fault += f"{_VOLUME}{_volume(str(name))})"
         if (name, fault) == (error.filename, error.strerror):
             raise

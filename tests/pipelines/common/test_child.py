@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -126,6 +127,7 @@ def test_exceptions_come_back_as_themselves(child):
     with pytest.raises(OSError, match="No such file") as missing:
         child.call((os.stat, "/nowhere"), LIMITS)
     assert missing.value.filename == "/nowhere"
+    assert "No such file" in traceback.format_exception_only(missing.value)[-1]  # all that Beam tells of it
     with pytest.raises(RuntimeError, match=r"^UnpicklableError: not yet"):
         child.call((raise_unpicklable,), LIMITS)
     with pytest.raises((AttributeError, TypeError), match="pickle"):

@@ -157,6 +157,13 @@ def test_a_fault_of_the_disk_is_told_with_the_file_that_was_to_be_written(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == (["local"] if write is put_new else [])
 
 
+def test_of_two_files_the_one_that_is_copied_to_has_no_space(tmp_path):
+    target = tmp_path / "shard"
+    with pytest.raises(OSError) as caught, storage.naming(str(target)):
+        raise OSError(errno.ENOSPC, "No space left on device", "/tmp/made", None, str(tmp_path / ".shard.0"))
+    assert caught.value.filename == str(target)
+
+
 def test_an_error_of_others_keeps_its_words(tmp_path):
     with pytest.raises(OSError, match=r"^magic$"), storage.writing(str(tmp_path / "a.txt")):
         raise OSError("magic")

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
 
@@ -132,6 +133,12 @@ def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tm
     assert not any(Path("/proc", worker).exists() for worker in workers)
     build(config_of(songs_folder), str(output), new_pipelines(IN_PROCESSES))
     assert published(output) == published(built.dataset.url)
+
+
+def test_a_worker_that_fails_prints_no_traceback(capsys):
+    with pytest.raises(RuntimeError, match="ZeroDivisionError"), new_pipelines([])(0) as pipeline:
+        _ = pipeline | beam.Create([0]) | beam.Map(lambda number: 1 / number)
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
