@@ -46,8 +46,12 @@ def check(config: BuildConfig, output: str) -> None:
 def _is_ours(output: str) -> bool:
     """Whether a folder has a version, or a run of a build: others too may call their own files as a dataset's."""
     runs = storage.names(storage.join(output, layout.RUNS))
-    is_of_runs = all(f"{layout.RUNS}/{name}" == layout.LEASE_NAME or is_run(name) for name in runs)
-    return bool(versions.numbers(output)) or (layout.RUNS in storage.names(output) and is_of_runs)
+    return bool(versions.numbers(output)) or (layout.RUNS in storage.names(output) and all(map(_is_of_runs, runs)))
+
+
+def _is_of_runs(name: str) -> bool:
+    """Whether a build gives such a name in the folder of runs: to a run, its lease, or to what takes or writes one."""
+    return is_run(name) or f"{layout.RUNS}/{name}".startswith(layout.LEASE_NAME) or storage.is_unfinished(name)
 
 
 def parent_of(config: BuildConfig, output: str) -> Dataset | None:

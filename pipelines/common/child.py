@@ -33,6 +33,7 @@ _START = "from pipelines.common import child_main; child_main.serve()"
 _FROM_OUTSIDE = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
 _KEPT_BYTES = 4_096  # of what the process writes to its standard error
 _DRAINED_AFTER_S = 1.0
+_STARTED_WITHIN_S = 300.0  # a second or two, where the machine is not very busy
 _LARGE_BYTES = 1 << 22  # above the arrays of a short song, for which a mapping each would cost time
 
 # The callers share out the cores: threads of BLAS's own would fight for them, and round by their number. Large arrays
@@ -176,6 +177,8 @@ class _Process:
 
     def wait_until_ready(self) -> None:
         if not self.is_ready:
+            if not self.connection.poll(_STARTED_WITHIN_S):
+                raise ChildCrashed(f"took longer than {_STARTED_WITHIN_S:g} s")
             self._received()
             self.is_ready = True
 

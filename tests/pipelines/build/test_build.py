@@ -177,6 +177,12 @@ def test_what_no_build_wrote_is_left_alone(songs_folder, tmp_path, name):
     assert content_of(tmp_path) == {name: b"precious"}
 
 
+@pytest.mark.parametrize("name", [f".lease.json.{'0' * 32}", f"lease.json.{'0' * 32}"])
+def test_what_the_first_moments_of_a_build_leave_is_its_own(songs_folder, tmp_path, name):
+    storage.write_bytes(str(tmp_path / "runs" / name), b"")
+    begin.check(config_of(songs_folder), str(tmp_path))
+
+
 def test_an_output_that_is_a_file_is_refused(songs_folder, tmp_path):
     (tmp_path / "out").write_bytes(b"precious")
     with pytest.raises(UsageError, match="no build wrote"):

@@ -141,6 +141,13 @@ def test_a_child_that_cannot_start_is_no_crash_of_its_work(monkeypatch):
         Child(double).call(1, LIMITS)
 
 
+def test_a_child_that_does_not_start_is_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr("pipelines.common.child._START", "import time; time.sleep(60)")
+    monkeypatch.setattr("pipelines.common.child._STARTED_WITHIN_S", 0.2)
+    with Child(double) as child, pytest.raises(RuntimeError, match=r"could not start: it took longer than 0\.2 s"):
+        child.call(1, LIMITS)
+
+
 def test_it_imports_only_what_its_function_needs():
     with Child(apply) as child:
         loaded = child.call((partial(eval, "{*__import__('sys').modules}"),), LIMITS)
