@@ -153,6 +153,7 @@ def _records(path: Path, features: Mapping[str, FeatureInfo], observe: Observe |
             except SpectroshardError as error:
                 yield Held(offset, length, None, str(error))
             offset += length
+            del serialized  # before the next is read
 
 
 def content_faults(dataset: Dataset, scans: Mapping[str, Scanned], rows: Sequence[File]) -> Iterator[str]:

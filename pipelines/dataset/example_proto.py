@@ -2,21 +2,20 @@
 
 The messages are those of `tensorflow/core/example/example.proto` and `feature.proto`: an Example holds Features, a map
 from keys to a Feature each, which is a list of bytes, of float32 or of int64. They are written byte by byte, so that a
-record need not fit in memory, and read by Google's protobuf. The encoding is that of
-https://protobuf.dev/programming-guides/encoding.
+record need not fit in memory, and read where they lie, so that it is there once: Google's protobuf copies. The encoding
+is that of https://protobuf.dev/programming-guides/encoding.
 """
 
+import itertools
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import Any
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.message import DecodeError
+from typing import NamedTuple
 
 from pipelines.common.errors import SpectroshardError
 
 _BYTES, _FLOATS, _INT64S = 1, 2, 3  # the fields' numbers in the message Feature
+_VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # how a field's content is written
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,26 @@ class MapEntry:
 
     def __len__(self) -> int:
         return len(self.begin) + self.follow
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What an Example holds for a key: of the three lists one; the others are empty.
+
+    Attributes
+    ----------
+    texts : tuple of memoryview
+        The list of bytes; they stay where they are.
+    floats : tuple of float
+    ints : tuple of int
+    entry : memoryview
+        Its entry of the map as it was found.
+    """
+
+    texts: tuple[memoryview, ...]
+    floats: tuple[float, ...]
+    ints: tuple[int, ...]
+    entry: memoryview
 
 
 def bytes_entry(key: str, value: bytes) -> MapEntry:
@@ -58,33 +77,30 @@ def ints_entry(key: str, values: Sequence[int]) -> MapEntry:
     return _entry(key, _INT64S, b"".join(map(_varint, values)))
 
 
-def entry_of(key: str, feature: Any) -> MapEntry:
-    """The entry of a parsed Feature message, byte by byte what it was parsed from."""
-    if feature.HasField("int64_list"):
-        return ints_entry(key, feature.int64_list.value)
-    if feature.HasField("float_list"):
-        return floats_entry(key, feature.float_list.value)
-    return bytes_entry(key, feature.bytes_list.value[0])
-
-
-def head(entries: Mapping[str, MapEntry]) -> bytes:
+def head(entries: Mapping[str, Sized]) -> bytes:
     """The first bytes of an Example; its entries follow, sorted by key."""
     return _field(1, b"", sum(map(len, entries.values())))
 
 
-def parse(serialized: bytes) -> Mapping[str, Any]:
-    """The map of a serialised Example: a Feature message for each key.
+def parse(serialized: bytes | memoryview) -> dict[str, Feature]:
+    """The map of a serialised Example; fields that it does not know are passed over, as protobuf does.
 
     Raises
     ------
     SpectroshardError
-        It is none.
+        It is none, or a Feature is not of one kind.
+
+    Examples
+    --------
+    >>> entry = ints_entry("shape", (50, 8))
+    >>> parse(head({"shape": entry}) + entry.begin)["shape"].ints
+    (50, 8)
     """
+    whole = memoryview(serialized)
     try:
-        features: Mapping[str, Any] = _Example.FromString(serialized).features.feature
-    except DecodeError as error:
-        raise SpectroshardError("is no tf.train.Example") from error
-    return features
+        return dict(map(_feature, _within(_within([_Field(0, _DELIMITED, whole, whole)], 1), 1)))
+    except (UnicodeDecodeError, struct.error) as error:
+        raise _none(str(error)) from error
 
 
 def _entry(key: str, kind: int, value: bytes, follow: int = 0) -> MapEntry:
@@ -111,36 +127,75 @@ def _varint(value: int) -> bytes:
     return bytes([lower | 0x80]) + _varint(higher) if higher else bytes([lower])
 
 
-def _example_class() -> Any:
-    """The message class `Example`, in a pool of its own so that it does not meet TensorFlow's."""
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="example.proto", package="spectroshard", syntax="proto3")
-
-    def message(name: str, *fields: tuple[str, int, int, str]) -> Any:
-        made = file.message_type.add(name=name)
-        for field, label, kind, type_name in fields:
-            number = len(made.field) + 1
-            made.field.add(name=field, number=number, label=label, type=kind, type_name=type_name or None)
-        return made
-
-    one, many = kinds.LABEL_OPTIONAL, kinds.LABEL_REPEATED
-    message("BytesList", ("value", many, kinds.TYPE_BYTES, ""))
-    message("FloatList", ("value", many, kinds.TYPE_FLOAT, ""))
-    message("Int64List", ("value", many, kinds.TYPE_INT64, ""))
-    lists = (("bytes_list", "BytesList"), ("float_list", "FloatList"), ("int64_list", "Int64List"))
-    feature = message("Feature", *((n, one, kinds.TYPE_MESSAGE, f".spectroshard.{t}") for n, t in lists))
-    feature.oneof_decl.add(name="kind")
-    for field in feature.field:
-        field.oneof_index = 0
-    features = message("Features", ("feature", many, kinds.TYPE_MESSAGE, ".spectroshard.Features.FeatureEntry"))
-    entry = features.nested_type.add(name="FeatureEntry")
-    entry.options.map_entry = True
-    entry.field.add(name="key", number=1, label=one, type=kinds.TYPE_STRING)
-    entry.field.add(name="value", number=2, label=one, type=kinds.TYPE_MESSAGE, type_name=".spectroshard.Feature")
-    message("Example", ("features", one, kinds.TYPE_MESSAGE, ".spectroshard.Features"))
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("spectroshard.Example"))
+class _Field(NamedTuple):
+    number: int
+    wire: int
+    content: memoryview
+    whole: memoryview
 
 
-_Example = _example_class()
+def _fields(message: memoryview) -> Iterator[_Field]:
+    """A message's fields, in their order."""
+    end = 0
+    while end < len(message):
+        begin = end
+        tag, at = _read_varint(message, begin)
+        number, wire = tag >> 3, tag & 7
+        if not 0 < number < 1 << 29:
+            raise _none(f"a field has the number {number}")
+        if wire == _VARINT:
+            end = _read_varint(message, at)[1]
+        elif wire == _DELIMITED:
+            length, at = _read_varint(message, at)
+            end = at + length
+        elif wire in (_FIXED64, _FIXED32):
+            end = at + (8 if wire == _FIXED64 else 4)
+        else:
+            raise _none(f"a field is of wire type {wire}")
+        if end > len(message):
+            raise _none(f"a field has {end - at} bytes of {len(message) - at} that are left")
+        yield _Field(number, wire, message[at:end], message[begin:end])
+
+
+def _within(messages: Iterable[_Field], number: int, *wires: int) -> list[_Field]:
+    """The fields of this number in messages, which count as one; a field that is written in another way is another."""
+    fields = itertools.chain.from_iterable(_fields(message.content) for message in messages)
+    return [field for field in fields if field.number == number and field.wire in (wires or (_DELIMITED,))]
+
+
+def _feature(entry: _Field) -> tuple[str, Feature]:
+    """The key and the value of an entry of the map."""
+    key = ["", *(str(field.content, "utf-8") for field in _within([entry], 1))][-1]
+    values = _within([entry], 2)
+    texts, floats, ints = (_within(values, kind) for kind in (_BYTES, _FLOATS, _INT64S))
+    if sum(map(bool, (texts, floats, ints))) != 1:
+        raise _none(f"{key!r} is not of one kind")
+    # Numbers may be packed into one field: they are the same bytes, one number after another.
+    floats, ints = _within(floats, 1, _DELIMITED, _FIXED32), _within(ints, 1, _DELIMITED, _VARINT)
+    return key, Feature(
+        texts=tuple(field.content for field in _within(texts, 1)),
+        floats=tuple(value for field in floats for (value,) in struct.iter_unpack("<f", field.content)),
+        ints=tuple(value for field in ints for value in _int64s(field.content)),
+        entry=entry.whole,
+    )
+
+
+def _int64s(content: memoryview) -> Iterator[int]:
+    end = 0
+    while end < len(content):
+        value, end = _read_varint(content, end)
+        yield (value + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def _read_varint(content: memoryview, begin: int) -> tuple[int, int]:
+    """The number that begins there, and where it ends."""
+    value = 0
+    for place, byte in enumerate(content[begin : begin + 10]):
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, begin + place + 1
+    raise _none("a number does not end")
+
+
+def _none(why: str) -> SpectroshardError:
+    return SpectroshardError(f"is no tf.train.Example: {why}")

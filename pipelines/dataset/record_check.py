@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xxhash
@@ -12,6 +11,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.config import StorageType
 from pipelines.dataset import example_proto, records
 from pipelines.dataset.dataset import FeatureInfo
+from pipelines.dataset.example_proto import Feature
 from pipelines.dataset.quantisation import dequantise, is_scaled, item_bytes
 from pipelines.dataset.records import DATA, DTYPE, GENRE, ID, SCALE, SHAPE, feature_key
 
@@ -74,7 +74,7 @@ def examine(serialized: bytes, features: Mapping[str, FeatureInfo], observe: Obs
     return Examined(id, genre, digest.digest())
 
 
-def _refuse_other_keys(entries: Mapping[str, Any], features: Mapping[str, FeatureInfo]) -> None:
+def _refuse_other_keys(entries: Mapping[str, Feature], features: Mapping[str, FeatureInfo]) -> None:
     expected = {ID, GENRE}
     for name, info in features.items():
         parts = (DATA, SHAPE, DTYPE, *([SCALE] if is_scaled(info.dtype) else []))
@@ -86,19 +86,19 @@ def _refuse_other_keys(entries: Mapping[str, Any], features: Mapping[str, Featur
         raise SpectroshardError(f"has {other[0]!r}, of which dataset.json says nothing")
 
 
-def _bytes_of(entries: Mapping[str, Any], key: str) -> bytes:
-    values = entries[key].bytes_list.value
+def _bytes_of(entries: Mapping[str, Feature], key: str) -> memoryview:
+    values = entries[key].texts
     if len(values) != 1:
         raise SpectroshardError(f"{key} holds {len(values)} texts, expected one")
-    return bytes(values[0])
+    return values[0]
 
 
-def _text(entries: Mapping[str, Any], key: str) -> str:
-    return _bytes_of(entries, key).decode(errors="backslashreplace")
+def _text(entries: Mapping[str, Feature], key: str) -> str:
+    return str(_bytes_of(entries, key), "utf-8", "backslashreplace")
 
 
-def _shape(entries: Mapping[str, Any], name: str, info: FeatureInfo, length: int) -> tuple[int, ...]:
-    dtype, shape = _text(entries, feature_key(name, DTYPE)), tuple(entries[feature_key(name, SHAPE)].int64_list.value)
+def _shape(entries: Mapping[str, Feature], name: str, info: FeatureInfo, length: int) -> tuple[int, ...]:
+    dtype, shape = _text(entries, feature_key(name, DTYPE)), entries[feature_key(name, SHAPE)].ints
     if dtype != info.dtype:
         raise SpectroshardError(f"{name} is of type {dtype!r}, dataset.json says {info.dtype}")
     frames = length // (info.bins * item_bytes(info.dtype))
@@ -111,14 +111,14 @@ def _shape(entries: Mapping[str, Any], name: str, info: FeatureInfo, length: int
     return shape
 
 
-def _scale(entries: Mapping[str, Any], name: str) -> Sequence[float]:
-    scale = tuple(entries[feature_key(name, SCALE)].float_list.value)
+def _scale(entries: Mapping[str, Feature], name: str) -> Sequence[float]:
+    scale = entries[feature_key(name, SCALE)].floats
     if len(scale) != 2 or not np.isfinite(scale).all():
         raise SpectroshardError(f"{name} has the scale {scale}, expected two finite numbers")
     return scale
 
 
-def _is_finite(content: bytes) -> bool:
+def _is_finite(content: memoryview) -> bool:
     values = np.frombuffer(content, "<u2")
     chunks = (values[start : start + _AT_ONCE] for start in range(0, len(values), _AT_ONCE))
     return all((chunk & _EXPONENT).max() < _EXPONENT for chunk in chunks)

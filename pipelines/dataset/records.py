@@ -17,7 +17,7 @@ from pipelines.common.arrays import spooled
 from pipelines.common.errors import SpectroshardError
 from pipelines.config import StorageType
 from pipelines.dataset import example_proto
-from pipelines.dataset.example_proto import MapEntry
+from pipelines.dataset.example_proto import Feature, MapEntry
 from pipelines.dataset.ledger import record_id
 from pipelines.dataset.quantisation import dequantise, is_scaled, item_bytes, quantise, scale_of
 
@@ -143,8 +143,8 @@ def _feature_entries(
     return entries | ({scaled: example_proto.floats_entry(scaled, scale)} if is_scaled(dtype) else {})
 
 
-def with_genre(serialized: bytes, content_hash: str, genre: str) -> bytes:
-    """A recording's serialised record with this genre; its features' bytes stay as they are.
+def with_genre(serialized: bytes | memoryview, content_hash: str, genre: str) -> list[bytes | memoryview]:
+    """A recording's serialised record with this genre, in pieces; its features' bytes stay as and where they are.
 
     Raises
     ------
@@ -156,14 +156,14 @@ def with_genre(serialized: bytes, content_hash: str, genre: str) -> bytes:
     if found_id != record_id(content_hash, found_genre):
         raise SpectroshardError(f"record {found_id} of genre {found_genre!r} is not one of recording {content_hash}")
     if found_genre == genre:
-        return serialized
-    entries = {key: example_proto.entry_of(key, feature) for key, feature in parsed.items()}
-    entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode())
-    entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode())
-    return example_proto.head(entries) + b"".join(entries[key].begin for key in sorted(entries))
+        return [serialized]
+    entries: dict[str, bytes | memoryview] = {key: feature.entry for key, feature in parsed.items()}
+    entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode()).begin
+    entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode()).begin
+    return [example_proto.head(entries), *(entries[key] for key in sorted(entries))]
 
 
-def chunks(serialized: bytes) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
+def chunks(serialized: bytes | memoryview) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
     """Each feature's name and values, restored to float32, a chunk of rows at a time."""
     entries = example_proto.parse(serialized)
     for name in _feature_names(entries):
@@ -171,25 +171,23 @@ def chunks(serialized: bytes) -> Iterator[tuple[str, Iterator[NDArray[np.float32
         yield name, (dequantise(stored[rows], scale) for rows in spooled.row_chunks(stored))
 
 
-def decode(serialized: bytes) -> Record:
+def decode(serialized: bytes | memoryview) -> Record:
     """The record of a serialised Example, its features restored to float32."""
     entries = example_proto.parse(serialized)
     id, genre = (_text(entries, key) for key in TEXT_KEYS)
     return Record(id, genre, {name: dequantise(*_stored(entries, name)) for name in _feature_names(entries)})
 
 
-def _text(entries: Mapping[str, Any], key: str) -> str:
-    return str(entries[key].bytes_list.value[0].decode())
+def _text(entries: Mapping[str, Feature], key: str) -> str:
+    return str(entries[key].texts[0], "utf-8")
 
 
-def _feature_names(entries: Mapping[str, Any]) -> list[str]:
+def _feature_names(entries: Mapping[str, Feature]) -> list[str]:
     return [key.removesuffix(feature_key("", DATA)) for key in sorted(entries) if key.endswith(feature_key("", DATA))]
 
 
-def _stored(entries: Mapping[str, Any], name: str) -> tuple[NDArray[Any], Any]:
+def _stored(entries: Mapping[str, Feature], name: str) -> tuple[NDArray[Any], tuple[float, ...]]:
     """A feature as it is stored, shape (frames, bins), and its scale."""
     data, shape, dtype, scale = (feature_key(name, part) for part in (DATA, SHAPE, DTYPE, SCALE))
-    stored = np.frombuffer(entries[data].bytes_list.value[0], _text(entries, dtype))
-    return stored.reshape(tuple(entries[shape].int64_list.value)), entries[
-        scale
-    ].float_list.value if scale in entries else ()
+    stored = np.frombuffer(entries[data].texts[0], _text(entries, dtype))
+    return stored.reshape(entries[shape].ints), entries[scale].floats if scale in entries else ()

@@ -3,9 +3,10 @@
 import errno
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import IO
 
 import apache_beam as beam
 import pydantic
@@ -98,21 +99,25 @@ class AssembleShard(WorkerDoFn):
         path, sums, lengths = self._folder / "shard", Totals(), []
         with storage.naming(str(path)), path.open("wb") as sink:
             for row in rows:
-                serialized = self._serialized(row, run)
-                sums.add(serialized)
-                lengths.append(tfrecord.write_record(sink, len(serialized), [serialized]))
+                lengths.append(self._append(sink, row, run, sums))
                 Metrics.counter("spectroshard", "written_songs").inc()
                 tally.add(1)
         shard = _named(rows[0], len(rows), path, run)
         storage.put_new(path, storage.join(run.request.output, shard.name))
         return Assembled(planned=rows[0].shard, shard=shard, lengths=tuple(lengths), sums=sums.of_features())
 
-    def _serialized(self, row: RecordToWrite, run: Run) -> bytes:
-        """A record's bytes: copied, with another genre if need be; where they are no more, made again."""
+    def _append(self, sink: IO[bytes], row: RecordToWrite, run: Run, sums: "Totals") -> int:
+        """Writes one record, of which nothing is left in memory, and gives how many bytes that took."""
+        serialized, pieces = self._record(row, run)
+        sums.add(serialized)
+        return tfrecord.write_record(sink, sum(map(len, pieces)), pieces)
+
+    def _record(self, row: RecordToWrite, run: Run) -> tuple[memoryview, Sequence[bytes | memoryview]]:
+        """A record, and its pieces with another genre if need be: copied; where it is no more, made again."""
         if row.url:
             try:
                 found = tfrecord.content_of(storage.read_bytes(row.url, row.offset, row.offset + row.length))
-                return records.with_genre(found, row.content_hash, row.genre)
+                return found, records.with_genre(found, row.content_hash, row.genre)
             except (FileNotFoundError, SpectroshardError):
                 pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
             except OSError as error:
@@ -126,7 +131,8 @@ class AssembleShard(WorkerDoFn):
                 f"{location}: is not what it was when it was read ({found_now}); nothing is published,"
                 " run the same command again"
             )
-        return tfrecord.content_of(path.read_bytes())
+        serialized = tfrecord.content_of(path.read_bytes())
+        return serialized, [serialized]
 
     def _location(self, uri: str, run: Run) -> str:
         """Where a song's file can be read: a member of a tar archive is unpacked."""
@@ -156,7 +162,7 @@ class Totals:
     def __init__(self) -> None:
         self._sums: dict[str, list[Sums]] = defaultdict(list)
 
-    def add(self, serialized: bytes) -> None:
+    def add(self, serialized: bytes | memoryview) -> None:
         """Adds a record's."""
         for name, chunks in records.chunks(serialized):
             self._sums[name].append(Sums.total(map(Sums.of, chunks)))

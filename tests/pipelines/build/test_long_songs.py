@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from pipelines.build.steps import make_record as module
+from pipelines.build.steps.assemble import AssembleShard, Totals
 from pipelines.build.steps.make_record import Recipe, make_record
+from pipelines.build.steps.plan import RecordToWrite
 from pipelines.common.arrays import spooled
 from pipelines.config import BuildConfig
-from pipelines.dataset import records
+from pipelines.dataset import records, tfrecord
+from pipelines.dataset.ledger import record_id
 from pipelines.dataset.records import Record
 from pipelines.features import blockwise
 from pipelines.features.chroma import PeaksReader
@@ -95,6 +98,31 @@ def test_memory_does_not_grow_with_a_song(tmp_path, files):
     peak_bytes(10)  # what is made once
     (less, smaller), (more, larger) = peak_bytes(20), peak_bytes(120)
     assert (more - less) / (larger - smaller) < 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("genre", ["blues", "jazz"])
+def test_assembly_holds_one_record_once(tmp_path, genre):
+    path = tmp_path / "records"
+
+    def peak_bytes(frames):
+        """Of two records, one after the other, in a shard; and the bytes of one."""
+        values = np.broadcast_to(np.linspace(0, 1, 1_000, dtype=np.float32), (frames, 1_000))
+        record = Record(record_id("5f0c", "blues"), "blues", {"log_mel": values})
+        with path.open("wb") as file:
+            length = tfrecord.write_record(file, *records.serialise(record, "uint8"))
+        row, shard, sums = RecordToWrite("", "", genre, "5f0c", str(path), 0, length, ""), AssembleShard(), Totals()
+        with (tmp_path / "shard").open("wb") as sink:
+            tracemalloc.start()
+            for _ in range(2):
+                shard._append(sink, row, None, sums)
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+        return peak, length
+
+    peak_bytes(100)  # what is made once
+    (less, smaller), (more, larger) = peak_bytes(4_000), peak_bytes(24_000)
+    assert (more - less) / (larger - smaller) < 1.1
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -46,9 +46,9 @@ def with_entry(key, entry):
     """Gives a serialised record another entry."""
 
     def change(serialized):
-        entries = {k: example_proto.entry_of(k, feature) for k, feature in example_proto.parse(serialized).items()}
-        entries = {k: kept for k, kept in entries.items() if k != key} | ({key: entry(key)} if entry else {})
-        return example_proto.head(entries) + b"".join(entries[k].begin for k in sorted(entries))
+        entries = {k: feature.entry for k, feature in example_proto.parse(serialized).items()}
+        entries = {k: kept for k, kept in entries.items() if k != key} | ({key: entry(key).begin} if entry else {})
+        return example_proto.head(entries) + b"".join(entries[k] for k in sorted(entries))
 
     return change
 
@@ -69,7 +69,7 @@ def with_value(value):
     """Gives the first value of the first feature another value."""
 
     def change(serialized):
-        data = example_proto.parse(serialized)["log_mel/data"].bytes_list.value[0]
+        data = example_proto.parse(serialized)["log_mel/data"].texts[0]
         harmed = np.frombuffer(data, "<f2").copy()
         harmed[0] = value
         return serialized.replace(data, harmed.tobytes())
