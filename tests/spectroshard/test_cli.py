@@ -59,7 +59,7 @@ def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
     assert code == 0
     assert "low" in out and "fold-03" in out and "16 files found: 16 written, 0 duplicates, 0 rejected" in out
     assert "times real time" in out
-    assert "Read files: 16 of 16" in err and "Write shards: 16 of 16" in err
+    assert "Read songs: 16 of 16" in err and "Write songs: 16 of 16" in err
 
 
 def test_build_again_says_that_nothing_is_to_do(chain, built, capsys):
