@@ -13,7 +13,7 @@ import keras
 
 from model.config import Training
 from model.inference.bundle import HISTORY_NAME
-from pipelines.common import output_folder, storage
+from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 
 WORK_NAME = "_training"
@@ -64,11 +64,10 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         Raises
         ------
         UsageError
-            The folder holds something else.
+            The folder is not on this machine, or another training was stopped there.
         """
         if not storage.is_local(output):
             raise UsageError(f"{output}: a bundle is written to a local folder; copy it where you like afterwards")
-        output_folder.refuse_other_files(output, "training", work=WORK_NAME)
         folder = Path(storage.filesystem(output)[1]) / WORK_NAME
         path = folder / _STATE_NAME
         state: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {"digest": digest, "rows": []}

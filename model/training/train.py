@@ -17,7 +17,7 @@ from model.training import optimizer, out_of_distribution, rejection, transfer_h
 from model.training.checkpoints import WORK_NAME, Epochs, is_finished
 from model.training.run import Run
 from pipelines.audit import audit
-from pipelines.common import storage
+from pipelines.common import output_folder, storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset.check import in_a_line
 from pipelines.dataset.dataset import Dataset
@@ -55,6 +55,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     if Bundle.json_name() in storage.names(output):
         return _finished(output, run)
     _refuse_leaks(run)
+    output_folder.refuse_other_files(output, "training", work=WORK_NAME)
     shards.local_paths(dataset, run.splits["train"])  # fails at once where there are no songs
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")

@@ -62,8 +62,8 @@ def test_build_shows_a_table_and_a_rate(chain, capsys, tmp_path):
     assert "Read songs: 16 of 16" in err and "Write songs: 16 of 16" in err
 
 
-def test_build_again_says_that_nothing_is_to_do(chain, built, capsys):
-    code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", built)
+def test_build_again_says_that_nothing_is_to_do(chain, built, music, capsys):
+    code, out, _ = run(capsys, "build", music, "--config", chain / "c.yaml", "--output", built)
     assert code == 0 and "up to date" in out
 
 
@@ -213,10 +213,10 @@ def test_crossval(chain, built, capsys, tmp_path):
             2,
             "allowed: cnn,",
         ),
-        (["train", "{d}", "--config", "{c}", "--output", "{c}/x"], 1, "{c}/x: not a directory"),
+        (["train", "{d}", "--config", "{c}", "--output", "{c}/x"], 2, "{c}/x: not a directory ({c} is a file)"),
         (["crossval", "{d}", "--config", "{c}", "--output", "{d}"], 2, "no crossval wrote"),
         (["evaluate", "{t}/gone", "{d}"], 2, "no bundle there"),
-        (["inspect", "{d}", "no such song"], 2, "no song ends in 'no such song'; its songs.parquet lists all"),
+        (["inspect", "{d}", "no such song"], 2, "no song ends in 'no such song'; its table songs lists all"),
         (["inspect", "{d}", "low/33.wav"], 2, "did you mean low/3.wav?"),
         (["inspect", "{d}", "low/3.wav", "--output", "x.jpg"], 2, "--output x.jpg: expected a file that ends in .png"),
         (["inspect", "{r}"], 2, "no dataset there (no dataset.json); did you mean {r}/dataset?"),
