@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import shtab
 
 import spectroshard
-from pipelines.common.beam.failures import root_cause
+from pipelines.common.beam.failures import deaths, root_cause
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
@@ -236,8 +236,10 @@ def _refuse_slips(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
 
 
 def _in_a_line(error: Exception) -> str:
-    is_told = isinstance(error, SpectroshardError) or (isinstance(error, OSError) and error.filename)
-    return root_cause(error) if is_told else f"{root_cause(error)} (-v shows where)"
+    cause = root_cause(error)
+    is_of_file = isinstance(error, OSError) and error.filename
+    is_told = isinstance(error, SpectroshardError) or is_of_file or cause in deaths
+    return cause if is_told else f"{cause} (-v shows where)"
 
 
 if __name__ == "__main__":

@@ -111,6 +111,8 @@ class RunProgress(contextlib.AbstractContextManager["RunProgress"]):
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         self._stopped.set()
         self._thread.join()
+        if kind is None:
+            self._show(current_step(self._run))  # the last may have been short
         self._shown.__exit__(kind, error, trace)
 
     def _watch(self) -> None:

@@ -4,6 +4,10 @@ import re
 
 from pipelines.common.errors import SpectroshardError
 
+deaths: list[str] = []
+"""What is to be said of worker processes of this machine that have died."""
+
+_LOST = "Channel closed prematurely"  # what Beam says of one
 _STEP = re.compile(r" \[while running '[^']*'\]")
 # The last line of a traceback: where the error was raised, its class may have a module in front of it.
 _RAISED = re.compile(r"^(?:\w+\.)*(\w+): (.*)", re.MULTILINE | re.DOTALL)
@@ -35,7 +39,8 @@ def root_cause(error: BaseException) -> str:
     >>> root_cause(KeyError("hop"))
     "KeyError: 'hop'"
     """
-    return " ".join(_cause(error).split())
+    cause = deaths[-1] if deaths and _LOST in str(error) else _cause(error)
+    return " ".join(cause.split())
 
 
 def _cause(error: BaseException) -> str:

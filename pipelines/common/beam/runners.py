@@ -24,6 +24,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.runners.worker import sdk_worker
 from google.protobuf import json_format, text_format
 
+from pipelines.common.beam import failures
 from pipelines.common.child import python_path
 from pipelines.common.errors import SpectroshardError, UsageError
 
@@ -126,6 +127,8 @@ class WatchedWorker(GrpcWorkerHandler):
 
     def _watch(self) -> None:
         error = SpectroshardError(_death_message(self._process.pid, self._process.wait()))
+        if not self._is_closing.is_set():
+            failures.deaths.append(str(error))
         # Beam goes on sending requests until it notices.
         while not self._is_closing.wait(_LOOKS_EVERY_S):
             for answer in self._awaited():

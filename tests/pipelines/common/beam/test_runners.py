@@ -32,8 +32,10 @@ def chosen(*arguments, songs=0):
 def test_a_few_workers_of_a_few_songs_are_threads_and_others_processes(monkeypatch):
     monkeypatch.setattr(runners, "cores", lambda: 3)
     assert chosen([]) == ("FnApiRunner", "multi_threading", 3)
-    assert chosen([], MOST_THREADS) == ("FnApiRunner", "multi_threading", MOST_THREADS)
-    assert chosen([], MOST_THREADS + 1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
+    assert chosen([], MOST_THREADS, songs=1) == ("FnApiRunner", "multi_threading", MOST_THREADS)
+    assert chosen([], MOST_THREADS + 1, songs=1) == ("FnApiRunner", "multi_processing", MOST_THREADS + 1)
+    # They decode nothing themselves.
+    assert chosen([], MOST_THREADS + 1, songs=0) == ("FnApiRunner", "multi_threading", MOST_THREADS + 1)
     assert chosen([], 2, songs=FEW_FILES) == ("FnApiRunner", "multi_threading", 2)
     assert chosen([], 2, songs=FEW_FILES + 1) == ("FnApiRunner", "multi_processing", 2)
     assert chosen([], 1, songs=FEW_FILES + 1) == ("FnApiRunner", "multi_threading", 1)
