@@ -107,6 +107,7 @@ def test_predict_writes_every_output(trained, chain, capsys, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["m.csv", "p.csv", "p.html"]
 
 
+@pytest.mark.slow
 def test_evaluate_at_other_tempi(trained, built, capsys):
     code, out, err = run(capsys, "evaluate", trained, built, "--tempo")
     rows = [line.split() for line in out.splitlines()]
@@ -336,6 +337,7 @@ def test_configs_are_listed_and_printed(capsys):
     assert code == 2 and "no configuration 'dmeo'; did you mean demo?" in err
 
 
+@pytest.mark.slow
 def test_run_does_all_of_it_and_goes_on_where_it_was(music, capsys, tmp_path):
     arguments = ["run", music, "--output", tmp_path / "r", "--set", "folds.count=4", "--workers", 1]
     quick = ["--set", "training.epochs=1", "--set", "training.window_s=1", "--set", "training.windows_per_epoch=16"]
@@ -375,6 +377,7 @@ def test_inspect_shows_what_a_build_that_failed_rejected(capsys, tmp_path):
     assert code == 1 and out.startswith("xeon6.ogg: no_genre (")
 
 
+@pytest.mark.slow
 def test_training_needs_no_configuration(built, capsys, tmp_path):
     quick = ["--set", "training.epochs=1", "--set", "training.windows_per_epoch=16"]
     code, out, _ = run(capsys, "train", built, "--output", tmp_path / "b", *quick)
@@ -382,6 +385,7 @@ def test_training_needs_no_configuration(built, capsys, tmp_path):
     assert Bundle.load(str(tmp_path / "b")).splits["test"] == ("fold-00",)
 
 
+@pytest.mark.slow
 def test_a_build_tells_how_to_train_where_its_configuration_says_so(chain, built, capsys, tmp_path):
     code, out, _ = run(capsys, "build", chain / "corpus", "--config", chain / "c.yaml", "--output", tmp_path / "d")
     line = f"spectroshard train {tmp_path}/d --output BUNDLE --config {chain}/c.yaml"
@@ -409,6 +413,7 @@ print([m for m in ("numpy", "pydantic", "fsspec", "tensorflow", "apache_beam", "
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_build_needs_no_tensorflow(chain, tmp_path):
     script = """
 import sys

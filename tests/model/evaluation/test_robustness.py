@@ -77,6 +77,7 @@ def test_files_of_one_song_change_together():
     assert measure_tempos({0.8: slower, 1.0: files}, GENRES)[0] == {"tempo": 0.8, "song_accuracy": 1.0, "changed": 0.0}
 
 
+@pytest.mark.slow
 def test_evaluate_keeps_the_tempos_where_they_are_asked_for(own, dataset, tempo_scores):
     metrics, _ = evaluate(own, dataset, new_pipeline)
     assert [row["tempo"] for row in metrics["tempo"]] == list(TEMPOS)
@@ -87,6 +88,7 @@ def test_evaluate_keeps_the_tempos_where_they_are_asked_for(own, dataset, tempo_
     assert "tempo" not in evaluate(own, dataset)[0]
 
 
+@pytest.mark.slow
 def test_audio_that_is_gone_is_counted_and_the_first_is_named(own, dataset):
     moved = in_test(own, dataset)
     places = [root.absolute(song.uri, dataset.root) for song in moved[1:3]]

@@ -63,6 +63,7 @@ def test_default_is_compact():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_every_network_gives_distributions_and_loads_in_safe_mode(name, tmp_path):
     shapes = shapes_of(name)
     windows = random_windows(shapes)

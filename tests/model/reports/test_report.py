@@ -93,6 +93,7 @@ def test_the_reliability_picture_has_a_point_for_each_tenth_with_its_songs():
     assert 'cx="249.0" cy="235.0"' in picture and 'cx="448.0" cy="45.0"' in picture
 
 
+@pytest.mark.slow
 def test_the_calibration_is_explained(page, half_wrong, bundle, dataset, tmp_path):
     assert f"fitted on {bundle.calibration.songs} validation songs" in page
     assert f"a probability under {100 * bundle.calibration.threshold:.0f}&nbsp;% says" in page
@@ -104,6 +105,7 @@ def test_the_calibration_is_explained(page, half_wrong, bundle, dataset, tmp_pat
         assert said in other and "validation songs above" not in other
 
 
+@pytest.mark.slow
 def test_tempos_are_told_where_they_were_scored(page, half_wrong, bundle, dataset):
     assert 'href="#tempo"' not in page
     metrics, scores = half_wrong

@@ -183,6 +183,7 @@ def test_early_stopping():
     assert kept_row([{"epoch": 0, "loss": 1.0}, {"epoch": 1, "loss": 2.0}], Training(patience=3))["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, dataset, tmp_path):
     bundle = train(changed(config, epochs=30, patience=1, learning_rate=0.5), dataset, str(tmp_path / "b"))
     rows = history(bundle)
@@ -191,6 +192,7 @@ def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, data
     assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
 
 
+@pytest.mark.slow
 def test_the_weights_on_disk_are_those_that_the_state_tells_of(config, dataset, tmp_path, monkeypatch):
     """However a kill falls between the files: each epoch has its own, and none is written twice."""
     write, seen = storage.write_bytes, []
@@ -224,12 +226,14 @@ def test_what_a_kill_left_beside_a_finished_bundle_is_removed(config, dataset, b
     assert not (tmp_path / "b" / "_training").exists()
 
 
+@pytest.mark.slow
 def test_it_learns(config, dataset, tmp_path):
     """Windows of three very different styles: if this is not learned, nothing is."""
     bundle = train(changed(config, epochs=15, windows_per_song=8, mixup=0, patience=15), dataset, str(tmp_path / "b"))
     assert bundle.validation["validation_accuracy"] > 0.6
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_the_training_at_once(config, dataset, tmp_path):
     wild = changed(config, learning_rate=1e30, epochs=3)
     for _ in range(2):  # nothing of it is kept to go on from

@@ -126,6 +126,7 @@ def stopped(source, output, stop):
     return job.returncode, errors, [path.name for path in at_work.iterdir()]
 
 
+@pytest.mark.slow
 def test_a_build_whose_worker_is_killed_ends_and_goes_on(built, songs_folder, tmp_path):
     output = tmp_path / "out"
     code, errors, workers = stopped(songs_folder, output, lambda _, worker: os.kill(worker, signal.SIGKILL))
@@ -144,6 +145,7 @@ def test_a_worker_that_fails_prints_no_traceback(capsys):
 
 
 @pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.slow
 def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_path, number, exit_code):
     output = tmp_path / "out"
     code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, number))
