@@ -95,8 +95,8 @@ def verify(name: str) -> Verification:
     _check_lineage(every, found)
     if known and known[-1] in asked:
         for copy, content in versions.copies(asked[known[-1]]).items():
-            if not storage.version(at := storage.join(url, copy)) or storage.read_bytes(at) != content:
-                found.add(f"{copy}: is not what version {known[-1]}, the newest, makes of it", known[-1])
+            if fault := _copy_fault(storage.join(url, copy), content, known[-1]):
+                found.add(f"{copy}: {fault}", known[-1])
     files = _read(asked, found)
     return Verification(
         url,
@@ -107,6 +107,14 @@ def verify(name: str) -> Verification:
         found.lines(None if number is None else [number]),
         dict(litter(url, list(every))),
     )
+
+
+def _copy_fault(url: str, content: bytes, newest: int) -> str:
+    try:
+        is_right = storage.read_bytes(url) == content
+    except OSError as error:
+        return check.unreadable(error)
+    return "" if is_right else f"is not what version {newest}, the newest, makes of it"
 
 
 class _Faults:
@@ -134,6 +142,9 @@ def _load(url: str, number: int, found: _Faults) -> Dataset | None:
         dataset = versions.version(url, number)
     except SpectroshardError as error:
         found.add(str(error), number)
+        return None
+    except OSError as error:
+        found.add(f"{versions.json_url(url, number)}: {check.unreadable(error)}", number)
         return None
     if dataset.version != number:
         found.add(f"{versions.json_url(url, number)}: is that of version {dataset.version}", number)

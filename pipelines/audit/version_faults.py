@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.common import parquet, storage
 from pipelines.copies.fingerprint import LEAST_S
 from pipelines.dataset import ledger
-from pipelines.dataset.check import Scanned, content_faults
+from pipelines.dataset.check import Scanned, content_faults, unreadable
 from pipelines.dataset.dataset import (
     COPIES,
     FINGERPRINTS,
@@ -73,8 +73,8 @@ def table_fault(url: str, table: Table) -> str:
     """What is wrong with a file of a table; empty where nothing is."""
     try:
         content = storage.read_bytes(url)
-    except FileNotFoundError:
-        return "is missing"
+    except OSError as error:
+        return unreadable(error)
     if len(content) != table.bytes:
         return f"is damaged, or of another build ({len(content)} bytes, dataset.json says {table.bytes})"
     found = hashlib.sha256(content).hexdigest()

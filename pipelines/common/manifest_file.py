@@ -1,6 +1,7 @@
 """The manifest of a folder: a JSON file that is written last, so that a folder without it is not finished."""
 
 import hashlib
+import json
 import re
 from typing import ClassVar, Self
 
@@ -30,6 +31,14 @@ def unsealed(content: bytes) -> bytes | None:
     seal = _SEAL.match(content)
     body = b"{\n" + content[seal.end() :] if seal else b""
     return body if seal and hashlib.sha256(body).hexdigest().encode() == seal[1] else None
+
+
+def _is_json(content: bytes) -> bool:
+    try:
+        json.loads(content)
+    except ValueError:
+        return False
+    return True
 
 
 class FolderManifest(Section):
@@ -86,16 +95,18 @@ class FolderManifest(Section):
         SpectroshardError
             It is damaged.
         """
-        # What it says is looked at first: another version's may be sealed otherwise, and is not damaged for that.
-        body = _SEAL.sub(b"{\n", content, count=1)
+        body = unsealed(content)
+        if body is None and (_SEAL.match(content) or not _is_json(content)):
+            raise SpectroshardError(f"{source}: is damaged, or was edited: its SHA-256 does not fit what it says")
         try:
-            manifest = cls.model_validate_json(body)
+            # One without a seal may be another version's, and is not damaged for that.
+            manifest = cls.model_validate_json(content if body is None else body)
         except pydantic.ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the file"
             raise UsageError(f"{source}: is not what this version reads ({where}: {fault['msg']})") from error
-        if unsealed(content) is None:
-            raise SpectroshardError(f"{source}: is damaged, or was edited: its SHA-256 does not fit what it says")
+        if body is None:
+            raise SpectroshardError(f"{source}: is damaged, or was edited: it has no SHA-256 of what it says")
         return manifest
 
     def content(self) -> bytes:

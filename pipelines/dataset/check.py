@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
+from pipelines.common.storage import StoreError
 from pipelines.dataset import tfrecord
 from pipelines.dataset.dataset import Dataset, FeatureInfo, Shard
 from pipelines.dataset.ledger import File, record_id, written
@@ -125,11 +126,18 @@ def scan(url: str, shard: Shard, features: Mapping[str, FeatureInfo], observe: O
         with storage.local_copy(url) as path:
             fault = _file_fault(path, shard)
             records.extend(_records(path, features, observe))
-    except FileNotFoundError:
-        return Scanned(fault="is missing")
+    except OSError as error:
+        return Scanned(fault=unreadable(error))
     except SpectroshardError as error:
         fault = f"{fault}; {error}" if fault else str(error)
     return Scanned(records, fault)
+
+
+def unreadable(error: OSError) -> str:
+    """What an error says of a file that cannot be read; one that tells of a whole store is raised."""
+    if isinstance(error, StoreError):
+        raise error
+    return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
 
 
 def _file_fault(path: Path, shard: Shard) -> str:

@@ -330,7 +330,8 @@ class Dataset(FolderManifest):
             raise SpectroshardError(f"{url}: is missing; spectroshard verify tells what else is") from error
         if hashlib.sha256(content).hexdigest() != part.sha256:
             raise SpectroshardError(
-                f"{url}: is damaged (its SHA-256 is not the one that {self.name} was published with)"
+                f"{url}: is damaged (its SHA-256 is not the one that {self.name} was published with); restore it from a"
+                " copy, or build a new dataset with --previous naming a version that is whole (verify tells which)"
             )
         return parquet.table(content)
 

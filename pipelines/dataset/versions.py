@@ -7,7 +7,7 @@ newest version's, for readers; whoever comes next mends them.
 import re
 
 from pipelines.common import storage
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LISTS, VERSIONS
 
@@ -59,7 +59,23 @@ def version(url: str, number: int) -> Dataset:
     except (FileNotFoundError, NotADirectoryError) as error:
         there = ", ".join(map(str, numbers(url))) or "none"
         raise UsageError(f"{url}: no version {number}; there are {there}") from error
-    return Dataset.parsed(content, at).model_copy(update={"url": url})
+    try:
+        return Dataset.parsed(content, at).model_copy(update={"url": url})
+    except UsageError:
+        raise
+    except SpectroshardError as error:
+        raise SpectroshardError(f"{error}; {_way_out(url, number)}") from error
+
+
+def _way_out(url: str, number: int) -> str:
+    """What to do where the commit of a version is damaged."""
+    try:
+        copied = Dataset.load(url)
+    except SpectroshardError:
+        copied = None
+    if copied is not None and copied.version == number:
+        return f"{storage.join(url, Dataset.json_name())} is a whole copy of it: put that in its place"
+    return "restore it from a copy, or build a new dataset with --previous naming a version that is whole"
 
 
 def json_url(url: str, number: int) -> str:

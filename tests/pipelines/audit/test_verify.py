@@ -1,5 +1,6 @@
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
@@ -105,9 +106,11 @@ def test_copies_at_the_top_are_those_of_the_newest_version(dataset, tmp_path):
     (tmp_path / "d" / "test.txt").write_text("shards/000001/another.tfrecord\n")
     (tmp_path / "d" / "train.txt").unlink()
     shutil.copy(tmp_path / "d" / "versions" / "000001" / "dataset.json", tmp_path / "d" / "dataset.json")
-    assert verify(dataset.url).faults == tuple(
-        f"{name}: is not what version 3, the newest, makes of it (version 3)"
-        for name in ("train.txt", "test.txt", "dataset.json")
+    other = "is not what version 3, the newest, makes of it (version 3)"
+    assert verify(dataset.url).faults == (
+        "train.txt: is missing (version 3)",
+        f"test.txt: {other}",
+        f"dataset.json: {other}",
     )
     assert verify(f"{dataset.url}@2").faults == ()
 
@@ -190,3 +193,22 @@ def test_the_command(dataset, tmp_path, capsys):
     fault, summary = capsys.readouterr().out.splitlines()
     assert fault == f"{dataset.shards[0].name}: is missing (version 3)" and summary.endswith(": 1 fault")
     assert cli.main(["verify", str(tmp_path)]) == 2
+
+
+def test_what_cannot_be_opened_is_a_fault_among_others(dataset):
+    for name in (dataset.shards[0].name, dataset.tables[SONGS][0].name, "test.txt", "versions/000001/dataset.json"):
+        path = Path(dataset.url) / name
+        path.unlink()
+        path.mkdir()
+    found = verify(dataset.url)
+    assert sum("cannot be read (Is a directory)" in fault for fault in found.faults) >= 4
+
+
+def test_the_way_out_of_a_damaged_commit_is_said(dataset):
+    commit = Path(versions.json_url(dataset.url, dataset.version))
+    commit.write_bytes(commit.read_bytes()[:-9])
+    with pytest.raises(SpectroshardError, match=r"is damaged.*; .*dataset\.json is a whole copy of it: put that in"):
+        versions.newest(dataset.url)
+    (Path(dataset.url) / "dataset.json").unlink()
+    with pytest.raises(SpectroshardError, match=r"is damaged.*; restore it from a copy, or build a new"):
+        versions.newest(dataset.url)

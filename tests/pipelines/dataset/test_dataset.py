@@ -81,7 +81,7 @@ def test_the_digest_stays_in_a_later_version_that_has_more_settings(dataset):
         ({"format": 1}, r"dataset\.json: is not what this version reads \(format: "),
         ({"shards": "none"}, r"\(shards: "),
         ({"surprise": 1}, r"\(surprise: "),
-        ("{", r"\(the file: Invalid JSON"),
+        ("[]", r"\(the file: "),
     ],
 )
 def test_what_is_no_dataset_is_refused(tmp_path, dataset, content, message):
