@@ -98,8 +98,8 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
     how late, a step is run. A file that is missing is an error.
     """
 
-    def expand(self, folders: PCollection[str]) -> PCollection[str]:
-        laid_out = folders | "Lay out fingerprints" >> beam.Map(_lay_out)
+    def expand(self, input_or_inputs: PCollection[str]) -> PCollection[str]:
+        laid_out = input_or_inputs | "Lay out fingerprints" >> beam.Map(_lay_out)
         aligned = (
             laid_out
             | "List partitions" >> beam.FlatMap(_partitions)

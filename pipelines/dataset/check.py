@@ -122,6 +122,7 @@ def scan(url: str, shard: Shard, features: Mapping[str, FeatureInfo], observe: O
         Is given each feature's name and values, record after record.
     """
     records: list[Held] = []
+    fault = ""
     try:
         with storage.local_copy(url) as path:
             fault = _file_fault(path, shard)

@@ -39,6 +39,6 @@ class ShardSums:
         """What it holds."""
         return Sums(
             frames=self.frames,
-            sum=np.frombuffer(self.sum),
-            sum_of_squares=np.frombuffer(self.sum_of_squares),
+            sum=tuple(np.frombuffer(self.sum).tolist()),
+            sum_of_squares=tuple(np.frombuffer(self.sum_of_squares).tolist()),
         )

@@ -51,10 +51,10 @@ class Assembled(Section):
 class AssembleShards(beam.PTransform[PCollection[str], PCollection[str]]):
     """Writes the shards that are new."""
 
-    def expand(self, plan: PCollection[str]) -> PCollection[str]:
+    def expand(self, input_or_inputs: PCollection[str]) -> PCollection[str]:
         """The run's URL to what the plan called each shard."""
         written: PCollection[str] = (
-            plan
+            input_or_inputs
             | "List shards" >> beam.FlatMap(_shards)
             | "Spread shards" >> beam.Reshuffle()
             | "Write shards" >> beam.ParDo(AssembleShard())  # type: ignore[no-untyped-call]

@@ -26,10 +26,10 @@ from pipelines.dataset.readings import Reading, StagedReading
 class ReadSongs(beam.PTransform[PCollection[str], PCollection[int]]):
     """Reads the files that a run is to read, and stages their readings and records."""
 
-    def expand(self, run: PCollection[str]) -> PCollection[int]:
+    def expand(self, input_or_inputs: PCollection[str]) -> PCollection[int]:
         """The run's URL to how many files each part had."""
         read: PCollection[int] = (
-            run
+            input_or_inputs
             | "List parts" >> beam.FlatMap(_parts)
             | "Spread parts" >> beam.Reshuffle()
             | "Read songs" >> beam.ParDo(ReadPart())  # type: ignore[no-untyped-call]

@@ -42,7 +42,8 @@ _SAYS_WHERE = ("--runner", "--direct_running_mode", "--direct_num_workers")
 _LOOKS_EVERY_S = 0.1
 
 # The traceback that a worker prints when its work fails or is stopped, it logs too: a log can be left out.
-vars(sdk_worker)["print"] = lambda *_, **__: None
+_worker_module: Any = sdk_worker
+_worker_module.print = lambda *_, **__: None
 
 
 def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:

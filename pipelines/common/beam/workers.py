@@ -49,9 +49,9 @@ class AfterAll(beam.PTransform[PCollection[Any], PCollection[str]]):
         super().__init__()
         self.value = value
 
-    def expand(self, elements: PCollection[Any]) -> PCollection[str]:
+    def expand(self, input_or_inputs: PCollection[Any]) -> PCollection[str]:
         """All elements to the one value."""
         # A combination has a default. A GroupByKey of nothing would give nothing, and what follows would not happen.
-        counted = elements | "Wait for all" >> beam.CombineGlobally(CountCombineFn())
+        counted: Any = input_or_inputs | "Wait for all" >> beam.CombineGlobally(CountCombineFn())
         gone_on: PCollection[str] = counted | "Go on" >> beam.Map(lambda _, value: value, self.value)
         return gone_on
