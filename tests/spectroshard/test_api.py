@@ -124,6 +124,7 @@ def test_shuffled_batches_are_one_window_a_song_and_others_each_time(ds):
     assert np.array_equal(values(first), values(again)) and not np.array_equal(values(first), values(second))
 
 
+@pytest.mark.slow
 def test_a_keras_model_learns_from_them(ds):
     import keras
 

@@ -120,6 +120,7 @@ def test_where_folds_were_dealt_anew_the_dataset_says_which_are_test(bundle, dat
     assert find_unseen(bundle, later(dataset, tmp_path / "d", rows, config=config)).folds == ("fold-04",)
 
 
+@pytest.mark.slow
 def test_batches_over_songs_give_each_song_its_own(bundle, dataset):
     windows, model = bundle.input_windows(), bundle.network()
     together = {

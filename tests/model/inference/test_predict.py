@@ -66,6 +66,7 @@ def test_every_field_of_a_predicted_song_is_set(bundle, folder):
     assert set(Prediction.model_fields) - song.model_fields_set == {"status", "reason", "error"}
 
 
+@pytest.mark.slow
 def test_prediction_from_audio_agrees_with_evaluation_from_shards(bundle, dataset):
     scores = {score.path: score for score in score_bundle(bundle, dataset, "test")}
     uri_of = {root.absolute(song.uri, dataset.root): song.path for song in dataset.ledger() if song.path in scores}
@@ -85,6 +86,7 @@ def unsure(bundle, tmp_path_factory):
     return copy
 
 
+@pytest.mark.slow
 def test_an_unsure_bundle_says_no_genre_with_confidence(unsure, bundle, corpus, tmp_path):
     song = str(next((corpus / "techno").glob("*.wav")))
     (sharper,), (flatter,) = (predict(each, [song], None, new_pipeline) for each in (bundle, unsure))

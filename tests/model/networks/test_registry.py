@@ -88,6 +88,7 @@ def test_every_network_takes_windows_of_any_length(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.slow
 def test_every_network_is_trained_for_a_step(name):
     shapes = shapes_of(name)
     model = registry.build(name, shapes, 3)

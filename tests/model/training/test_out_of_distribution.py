@@ -38,6 +38,7 @@ def test_some_sounds_end_where_a_lower_rate_does(some):
 
 
 @pytest.mark.parametrize("window_s", [0.2, 7.0])
+@pytest.mark.slow
 def test_windows_of_any_length_have_each_sound_once(dataset, window_s):
     windows = Windows.of(dataset, ("log_mel", "chroma"), window_s, tuple(dataset.folds))
     batches = list(out_of_distribution.batches(dataset, windows))

@@ -308,6 +308,7 @@ def test_a_forged_dataset_is_refused_in_a_line_that_names_the_record(config, dat
     assert "\n" not in str(told.value) and not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, tmp_path):
     folder = tmp_path / "leaky"
     shutil.copytree(dataset.url, folder)

@@ -224,6 +224,7 @@ def test_a_chain_is_linked_as_it_arrives(tmp_path):
     assert tied == {("0", "1"), ("1", "2"), ("2", "3")}
 
 
+@pytest.mark.slow
 def test_neither_order_nor_attempts_nor_workers_change_a_byte(chained, many_parts, tmp_path):
     shuffled = dict(sorted(chained.items(), key=lambda item: item[0][3:]))
     whole = lambda folder: {path.name: path.read_bytes() for path in folder.iterdir() if path.name != "request.json"}  # noqa: E731

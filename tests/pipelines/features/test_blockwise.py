@@ -100,6 +100,7 @@ def test_music(music):
     np.testing.assert_allclose(found["log_mel"], wanted["log_mel"], rtol=0, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_double_precision(music):
     assert_alike(*both(music, ALL, precision="double"), precision="double")
 

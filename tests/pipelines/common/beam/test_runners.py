@@ -69,6 +69,7 @@ def test_cores_are_those_that_a_container_may_use(limit, expected, monkeypatch, 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_threads_change_no_byte(workers, built, songs_folder, tmp_path):
     build(config_of(songs_folder), str(tmp_path / "out"), new_pipelines([], workers))
     assert published(tmp_path / "out") == published(built.dataset.url)
