@@ -4,14 +4,13 @@ import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.audio import decode, quality
+from pipelines.audio import decode
 from pipelines.audio.schema import AudioConfig
-from pipelines.audio.streams import TRUNCATED
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import FileError
 from pipelines.copies import fingerprint
-from pipelines.corpus import artists
+from pipelines.corpus.reading import read_audio
 from pipelines.dataset.ledger import Entry, File
 from pipelines.dataset.readings import Reading, with_reading
 
@@ -92,22 +91,9 @@ class ReadFiles(tasks.TaskDoFn[ReadTask, ReadResult]):
 
 def read_file(location: str, config: AudioConfig) -> tuple[Reading, bytes]:
     """Reads one file: what it is, and its fingerprint, which is empty of one that is rejected or very short."""
-    content_hash = ""
     try:
         with decode.local_copy(location) as path:
-            recording = decode.load(str(path), config)
-            content_hash = recording.content_hash if len(recording.samples) else ""
-            quality.check(recording, config)
-            artist = artists.read_tag(path)
+            reading, recording = read_audio(path, config)
     except FileError as error:
-        return Reading(content_hash=content_hash).rejected(error.reason, error.detail), b""
-    reading = Reading(
-        duration_s=len(recording.samples) / config.sample_rate_hz,
-        sample_rate_hz=recording.sample_rate_hz,
-        channels=recording.channels,
-        content_hash=content_hash,
-        artist=artist,
-        reason=TRUNCATED.name if recording.truncated else "",
-        error="the file ends early; what is there is used" if recording.truncated else "",
-    )
-    return reading, fingerprint.of_samples(recording.samples, config.sample_rate_hz)
+        return Reading().rejected(error.reason, error.detail), b""
+    return reading, fingerprint.of_samples(recording.samples, config.sample_rate_hz) if recording else b""

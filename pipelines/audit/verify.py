@@ -160,7 +160,7 @@ def _check_lineage(every: Mapping[int, Dataset], found: _Faults) -> None:
 
 def _read(asked: Mapping[int, Dataset], found: _Faults) -> list[Shard | Table]:
     """Reads all files of some versions, and gives what was read."""
-    named = {file: dataset for dataset in asked.values() for file in _files(dataset)}
+    named = {file: dataset for dataset in asked.values() for file in dataset.files}
     scans: dict[Shard, Scanned] = {}
     totals: dict[Shard, ShardTotals] = {}
     table_faults: dict[Table, str] = {}
@@ -177,10 +177,6 @@ def _read(asked: Mapping[int, Dataset], found: _Faults) -> list[Shard | Table]:
             for fault in version_faults(dataset, scans, totals, table_faults):
                 found.add(fault, number)
     return list(named)
-
-
-def _files(dataset: Dataset) -> list[Shard | Table]:
-    return [*dataset.shards, *(part for parts in dataset.tables.values() for part in parts)]
 
 
 class _Summing:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.common import parquet, storage
 from pipelines.copies.fingerprint import LEAST_S
 from pipelines.dataset import ledger
-from pipelines.dataset.check import Scanned, content_faults, unreadable
+from pipelines.dataset.check import Scanned, content_faults, damage, unreadable
 from pipelines.dataset.dataset import (
     COPIES,
     FINGERPRINTS,
@@ -75,11 +75,8 @@ def table_fault(url: str, table: Table) -> str:
         content = storage.read_bytes(url)
     except OSError as error:
         return unreadable(error)
-    if len(content) != table.bytes:
-        return f"is damaged, or of another build ({len(content)} bytes, dataset.json says {table.bytes})"
-    found = hashlib.sha256(content).hexdigest()
-    if found != table.sha256:
-        return f"is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {table.sha256[:12]})"
+    if fault := damage(table, len(content), hashlib.sha256(content).hexdigest()):
+        return fault
     try:
         rows = parquet.row_count(content)
     except pa.ArrowException as error:

@@ -145,9 +145,9 @@ def _listing_digest(files: Iterable[Listed]) -> str:
 
 def _broken(parent: Dataset, verify_content: bool) -> Iterator[str]:
     """The parent's shards that are not as they were published: by their sizes or, if need be, by their content."""
-    sizes = storage.sizes(storage.join(parent.url, layout.SHARDS))
+    sizes = versions.shard_sizes(parent.url)
     for shard in parent.shards:
-        if sizes.get(shard.name.removeprefix(f"{layout.SHARDS}/")) != shard.bytes or (
+        if sizes.get(shard.name) != shard.bytes or (
             verify_content and checksum.sha256(storage.join(parent.url, shard.name)) != shard.sha256
         ):
             yield shard.name
@@ -159,13 +159,8 @@ def _known(parent: Dataset | None, request: Request) -> dict[str, Reading]:
     return {reading.uri: reading for reading in parent.readings()}
 
 
-def _is_known(reading: Reading | None, file: File) -> bool:
-    return (
-        reading is not None
-        and isinstance(file, Listed)
-        and reading.version == file.version
-        and not _is_passing(reading)
-    )
+def _is_known(reading: Reading | None, file: Listed) -> bool:
+    return reading is not None and reading.version == file.version and not _is_passing(reading)
 
 
 def _is_passing(reading: Reading) -> bool:

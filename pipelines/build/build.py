@@ -73,8 +73,8 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
     begin.check(config, output)
     with lease.held(storage.join(output, LEASE_NAME), "build"):
         parent = begin.parent_of(config, output)
-        if (newest := versions.newest(output)) is not None:
-            versions.mend_copies(newest)
+        if parent and parent.url == output:
+            versions.mend_copies(parent)
         run = begin.begin(config, output, parent, verify_content)
         if run is None:
             storage.remove(storage.join(output, STAGING))  # of a run that was killed when all was published

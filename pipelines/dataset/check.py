@@ -4,18 +4,17 @@ A checksum tells what was damaged, and nothing of what was forged: so each recor
 its row of the ledger. Each fault is a line that names the shard and the record.
 """
 
-import hashlib
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.common import storage
+from pipelines.common import checksum, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.storage import StoreError
 from pipelines.dataset import tfrecord
-from pipelines.dataset.dataset import Dataset, FeatureInfo, Shard
+from pipelines.dataset.dataset import Dataset, FeatureInfo, Shard, Table
 from pipelines.dataset.ledger import File, record_id, written
 from pipelines.dataset.record_check import Examined, Observe, examine
 
@@ -125,7 +124,7 @@ def scan(url: str, shard: Shard, features: Mapping[str, FeatureInfo], observe: O
     fault = ""
     try:
         with storage.local_copy(url) as path:
-            fault = _file_fault(path, shard)
+            fault = damage(shard, path.stat().st_size, checksum.sha256(str(path)))
             records.extend(_records(path, features, observe))
     except OSError as error:
         return Scanned(fault=unreadable(error))
@@ -141,14 +140,12 @@ def unreadable(error: OSError) -> str:
     return "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error.strerror})"
 
 
-def _file_fault(path: Path, shard: Shard) -> str:
-    size = path.stat().st_size
-    if size != shard.bytes:
-        return f"is damaged, or of another build ({size} bytes, dataset.json says {shard.bytes})"
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != shard.sha256:
-        return f"is damaged, or of another build (SHA-256 {found[:12]}, dataset.json says {shard.sha256[:12]})"
+def damage(file: Shard | Table, size: int, sha256: str) -> str:
+    """What is wrong with a file of a dataset of which this was found; empty where it is what was published."""
+    if size != file.bytes:
+        return f"is damaged, or of another build ({size} bytes, dataset.json says {file.bytes})"
+    if sha256 != file.sha256:
+        return f"is damaged, or of another build (SHA-256 {sha256[:12]}, dataset.json says {file.sha256[:12]})"
     return ""
 
 

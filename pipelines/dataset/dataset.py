@@ -287,6 +287,11 @@ class Dataset(FolderManifest):
         return f"{self.url}@{self.version}"
 
     @property
+    def files(self) -> tuple[Shard | Table, ...]:
+        """All files that it names: its shards, and then those of its tables."""
+        return (*self.shards, *(part for parts in self.tables.values() for part in parts))
+
+    @property
     def songs(self) -> int:
         """How many records the shards hold."""
         return sum(shard.songs for shard in self.shards)

@@ -71,14 +71,11 @@ def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:
     named = set()
     for number in kept:
         dataset = versions.version(url, number)
-        named |= {shard.name for shard in dataset.shards}
-        named |= {part.name for parts in dataset.tables.values() for part in parts}
+        named |= {file.name for file in dataset.files}
         named.add(versions.json_url("", number).lstrip("/"))
-    for folder in (VERSIONS, SHARDS, TABLES, STAGING, RUNS):
-        for name, size in sorted(storage.sizes(storage.join(url, folder)).items()):
-            path = f"{folder}/{name}"
-            is_of_run = path == LEASE_NAME or (folder == RUNS and path.endswith(f"/{OUTCOME_NAME}"))
-            if path not in named and not is_of_run:
-                yield path, size
-    for name in filter(storage.is_unfinished, storage.names(url)):
-        yield name, storage.sizes(url)[name]
+    for path, size in sorted(storage.sizes(url).items()):
+        folder, _, name = path.partition("/")
+        is_ours = folder in (VERSIONS, SHARDS, TABLES, STAGING, RUNS) if name else storage.is_unfinished(path)
+        is_of_run = path == LEASE_NAME or (folder == RUNS and path.endswith(f"/{OUTCOME_NAME}"))
+        if is_ours and path not in named and not is_of_run:
+            yield path, size

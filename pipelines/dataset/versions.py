@@ -9,7 +9,7 @@ import re
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import LISTS, VERSIONS
+from pipelines.dataset.layout import LISTS, SHARDS, VERSIONS
 
 _NAMED = re.compile(r"(.+)@(\d+)", re.DOTALL)
 
@@ -106,6 +106,11 @@ def commit(dataset: Dataset) -> bool:
     """
     at, content = json_url(dataset.url, dataset.version), dataset.content()
     return storage.create(at, content) or storage.read_bytes(at) == content
+
+
+def shard_sizes(url: str) -> dict[str, int]:
+    """The bytes of each file among the shards of the dataset in a folder, by its path in the dataset."""
+    return {f"{SHARDS}/{name}": size for name, size in storage.sizes(storage.join(url, SHARDS)).items()}
 
 
 def mend_copies(dataset: Dataset) -> None:

@@ -83,12 +83,11 @@ class Step:
 
 def current_step(run: Run) -> Step:
     """The step that a run is at."""
-    plan_url = run.path(f"plan/{RECORDS}.parquet")
-    if storage.version(plan_url):
-        songs = parquet.row_count(storage.read_bytes(plan_url))
+    if storage.version(run.plan(RECORDS)):
+        songs = parquet.count_rows(run.plan(RECORDS))
         return Step("Write songs", songs, lambda: min(done(run, WRITE), songs))
     if storage.version(storage.join(run.search, LAYOUT_NAME)):
-        songs = parquet.row_count(storage.read_bytes(run.contents))
+        songs = parquet.count_rows(run.contents)
         return Step("Compare songs", songs, lambda: round(search.share_done(run.search) * songs))
     songs = run.request.songs_to_read
     return Step("Read songs", songs, lambda: min(done(run, READ), songs))

@@ -155,6 +155,10 @@ class Run:
         """The folder of the search for copies."""
         return self.path("copies")
 
+    def plan(self, table: str) -> str:
+        """A table of the plan."""
+        return self.path(f"plan/{table}.parquet")
+
     @property
     def staging(self) -> str:
         """The folder of all staged readings that this run can use, of earlier runs too."""

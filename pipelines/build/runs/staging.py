@@ -44,8 +44,8 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         self._readings: list[StagedReading] = []
         self._since_s = time.monotonic()
 
-    def add(self, reading: StagedReading, record: Path | None) -> int:
-        """Adds a reading and its framed record, if it has one; gives how many readings were flushed for that."""
+    def add(self, reading: StagedReading, record: Path | None) -> None:
+        """Adds a reading and its framed record, if it has one; what is in hand is flushed when it is due."""
         if record is not None:
             if self._pack is None:
                 path = self._open.enter_context(storage.writing(self._url + _PACK_SUFFIX))
@@ -57,16 +57,16 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
             reading = replace(reading, pack=self._url + _PACK_SUFFIX, offset=offset, length=length)
         self._readings.append(reading)
         is_large = self._pack is not None and self._pack.tell() > MOST_BYTES
-        return self.flush() if is_large or time.monotonic() - self._since_s > _MOST_S else 0
+        if is_large or time.monotonic() - self._since_s > _MOST_S:
+            self.flush()
 
-    def flush(self) -> int:
-        """Stages what was added since the last time, and gives how many readings that is."""
-        flushed, pack_bytes = len(self._readings), self._pack.tell() if self._pack else 0
+    def flush(self) -> None:
+        """Stages what was added since the last time."""
+        pack_bytes = self._pack.tell() if self._pack else 0
         self._open.close()  # the pack appears
-        if flushed:
+        if self._readings:
             parquet.write(f"{self._url}-{pack_bytes}{_TABLE_SUFFIX}", StagedReading, self._readings)
         self._begin()
-        return flushed
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if kind is None:

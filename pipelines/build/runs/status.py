@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.build.runs.progress import current_step
-from pipelines.build.runs.run import REJECTED_NAME, Run
+from pipelines.build.runs.run import REJECTED_NAME, Run, is_run
 from pipelines.common import lease, parquet, storage
 from pipelines.common.errors import UsageError
 from pipelines.dataset import versions
@@ -66,8 +66,7 @@ def rejected_of_last_run(url: str) -> list[File] | None:
 
 def _newest_run(url: str) -> Run | None:
     folder = storage.join(url, RUNS)
-    names = [name for name in storage.names(folder) if not name.endswith(".json")]
-    begun = [Run(storage.join(folder, name)) for name in names]
+    begun = [Run(storage.join(folder, name)) for name in storage.names(folder) if is_run(name)]
     return next((run for run in reversed(begun) if run.is_begun or run.outcome() is not None), None)
 
 

@@ -24,7 +24,7 @@ from pipelines.common.section import Section
 from pipelines.corpus import listing, root
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Shard, Sums
-from pipelines.dataset.layout import STAGING
+from pipelines.dataset.layout import SHARDS, STAGING
 from pipelines.split.shards import SUFFIX
 
 
@@ -65,7 +65,7 @@ class AssembleShards(beam.PTransform[PCollection[str], PCollection[str]]):
 def _shards(url: str) -> Iterator[tuple[str, int]]:
     run = Run(url)
     if run.outcome() is None:
-        for number in range(parquet.group_count(run.path(f"plan/{RECORDS}.parquet"))):
+        for number in range(parquet.group_count(run.plan(RECORDS))):
             yield url, number
 
 
@@ -83,7 +83,7 @@ class AssembleShard(WorkerDoFn):
 
     def process(self, element: tuple[str, int]) -> Iterator[str]:
         run, number = Run(element[0]), element[1]
-        rows = parquet.read_group(run.path(f"plan/{RECORDS}.parquet"), RecordToWrite, number)
+        rows = parquet.read_group(run.plan(RECORDS), RecordToWrite, number)
         if not rows:
             return
         planned = rows[0].shard
@@ -145,7 +145,7 @@ class AssembleShard(WorkerDoFn):
 def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
     """A shard with the name of its content; one that is mended must have the name that it had."""
     sha256 = checksum.sha256(str(path))
-    name = f"shards/{run.request.version:06d}/{row.fold}-{sha256[:16]}{SUFFIX}"
+    name = f"{SHARDS}/{run.request.version:06d}/{row.fold}-{sha256[:16]}{SUFFIX}"
     if row.shard in run.request.broken:
         if row.shard.rpartition("/")[2] != name.rpartition("/")[2]:
             raise SpectroshardError(

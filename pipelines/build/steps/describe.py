@@ -17,7 +17,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.config import BuildConfig
 from pipelines.copies.search import RECALL, SEARCH_VERSION
 from pipelines.dataset import dataset as tables
-from pipelines.dataset import ledger
+from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
 from pipelines.dataset.ledger import DUPLICATE, File, written
 from pipelines.dataset.shard_sums import ShardSums
@@ -30,7 +30,7 @@ def describe(run: Run) -> Dataset:
     request, parent = run.request, run.parent
     results = _results(run)
     before = {shard.name: shard for shard in parent.shards} if parent and parent.url == request.output else {}
-    files = _placed(parquet.read(run.path(f"plan/{SONGS}.parquet"), File), results)
+    files = _placed(parquet.read(run.plan(SONGS), File), results)
     shard_of = before | {result.shard.name: result.shard for result in results}
     shards = tuple(shard_of[name] for name in sorted({file.shard for file in written(files)}))
     _check_shards(request.output, shards)
@@ -38,8 +38,8 @@ def describe(run: Run) -> Dataset:
     made = {
         tables.SONGS: parquet.encode(File, files),
         tables.SUMS: parquet.encode(ShardSums, sums),
-        tables.HISTORY: storage.read_bytes(run.path(f"plan/{HISTORY}.parquet")),
-        tables.COPIES: storage.read_bytes(run.path(f"plan/{COPIES}.parquet")),
+        tables.HISTORY: storage.read_bytes(run.plan(HISTORY)),
+        tables.COPIES: storage.read_bytes(run.plan(COPIES)),
         tables.READINGS: storage.read_bytes(run.readings),
     }
     written_tables = {name: (_write(request.output, name, content),) for name, content in made.items()}
@@ -56,9 +56,7 @@ def describe(run: Run) -> Dataset:
         folds=_folds(files, shards, sums, list(request.config.features.chosen)),
         shards=shards,
         tables=written_tables | {tables.FINGERPRINTS: _fingerprints(run, parent)},
-        search=Search(
-            version=SEARCH_VERSION, recordings=parquet.row_count(storage.read_bytes(run.contents)), recall=RECALL
-        ),
+        search=Search(version=SEARCH_VERSION, recordings=parquet.count_rows(run.contents), recall=RECALL),
         shown=len(files),
         duplicates=sum(file.status == DUPLICATE for file in files),
         rejected=ledger.count_rejects(files),
@@ -102,9 +100,9 @@ def _placed(files: Sequence[File], results: Sequence[Assembled]) -> list[File]:
 
 def _check_shards(output: str, shards: Sequence[Shard]) -> None:
     """Looks at every shard that is to be published: the version must not name what is not there."""
-    sizes = storage.sizes(storage.join(output, "shards"))
+    sizes = versions.shard_sizes(output)
     for shard in shards:
-        found = sizes.get(shard.name.removeprefix("shards/"))
+        found = sizes.get(shard.name)
         if found != shard.bytes:
             there = "is missing" if found is None else f"has {found} bytes, expected {shard.bytes}"
             raise SpectroshardError(

@@ -13,15 +13,14 @@ from pipelines.dataset.dataset import FINGERPRINTS, Dataset
 from pipelines.dataset.ledger import REJECTED
 from pipelines.dataset.readings import Reading
 
+_COLUMNS = [field.name for field in fields(Reading)]
+
 
 @dataclass(frozen=True, slots=True)
 class Content:
     """A recording, by its content hash."""
 
     content_hash: str
-
-
-_COLUMNS = [field.name for field in fields(Reading)]
 
 
 def gather(url: str) -> str:
@@ -82,10 +81,7 @@ def _search(run: Run, parent: Dataset | None, staged: list[str], readings: Itera
     known = kept_fingerprints(run, parent)
     new = contents - fingerprints.content_hashes(known)
     # What the parent has of other readings than this run's, it has only of recordings that are not read any more.
-    others = (
-        [storage.join(parent.url, part.name) for part in parent.tables[FINGERPRINTS]] if parent and not known else []
-    )
-    fingerprints.write_once(run.fingerprints, new, staged, others)
+    fingerprints.write_once(run.fingerprints, new, staged, [] if known else _fingerprint_files(parent))
     # All that are known take part, also what had no fold: `copies` has every pair among `fingerprints`, for ever.
     is_continued = parent is not None and parent.search.version == SEARCH_VERSION
     Comparison(

@@ -9,7 +9,6 @@ import xxhash
 from pipelines.audio import decode, quality
 from pipelines.audio.messages import steady
 from pipelines.audio.schema import AudioConfig
-from pipelines.audio.streams import TRUNCATED
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.child import UNLIMITED, Child, ChildCrashed, ChildKilled, Limits
@@ -183,26 +182,18 @@ def file_hash(path: Path) -> str:
 def _made(path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
     # These compile, which the process that only starts others need not wait for.
     from pipelines.copies import fingerprint
-    from pipelines.corpus import artists
+    from pipelines.corpus.reading import read_audio
 
-    reading = Reading(bytes_hash=file_hash(path))
+    bytes_hash = file_hash(path)
+    reading, recording = read_audio(path, recipe.audio)
+    reading = replace(reading, bytes_hash=bytes_hash)
+    if recording is None:
+        return Made(reading)
     try:
-        recording = decode.load_local(path, recipe.audio)
-        if len(recording.samples):
-            reading = replace(reading, content_hash=recording.content_hash)
-        quality.check(recording, recipe.audio)
         features = _features(recording.samples, recipe)
     except FileError as error:
-        return Made(reading.rejected(error.reason, error.detail))
-    reading = replace(
-        reading,
-        duration_s=len(recording.samples) / recipe.audio.sample_rate_hz,
-        sample_rate_hz=recording.sample_rate_hz,
-        channels=recording.channels,
-        artist=artists.read_tag(path),
-        reason=TRUNCATED.name if recording.truncated else "",
-        error="the file ends early; what is there is used" if recording.truncated else "",
-    )
+        decoded = Reading(bytes_hash=bytes_hash, content_hash=reading.content_hash)
+        return Made(decoded.rejected(error.reason, error.detail))
     record = Record(record_id(reading.content_hash, genre), genre, features)
     with storage.naming(str(record_path)), record_path.open("wb") as stream:
         length = tfrecord.write_record(stream, *records.serialise(record, recipe.dtype))

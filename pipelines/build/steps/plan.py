@@ -89,18 +89,18 @@ def _make(run: Run) -> None:
     except SpectroshardError as error:
         run.end(Outcome(status="refused", version=request.version - 1, message=str(error), exit_code=error.exit_code))
         return
-    parquet.write(run.path(f"plan/{SONGS}.parquet"), File, files)
+    parquet.write(run.plan(SONGS), File, files)
     now = request.config.folds
     forgotten = history.forgotten(earlier, files, parent.config.folds if parent else now, now)
-    parquet.write(run.path(f"plan/{HISTORY}.parquet"), File, forgotten)
-    parquet.write(run.path(f"plan/{COPIES}.parquet"), Copy, copies)
+    parquet.write(run.plan(HISTORY), File, forgotten)
+    parquet.write(run.plan(COPIES), Copy, copies)
     shards = _records_to_write(run, parent, files)
-    storage.write_bytes(run.path(f"plan/{RECORDS}.parquet"), parquet.encode_groups(RecordToWrite, shards))
+    storage.write_bytes(run.plan(RECORDS), parquet.encode_groups(RecordToWrite, shards))
 
 
 def digest_of(run: Run) -> str:
     """A digest of which records are to be in which shard, and of how they are made."""
-    url = run.path(f"plan/{SONGS}.parquet")
+    url = run.plan(SONGS)
     return _digest(url, storage.version(url), run.request.reading)
 
 
@@ -112,7 +112,7 @@ def _digest(url: str, _version: str, reading: str) -> str:
 
 def planned_shards(run: Run) -> list[str]:
     """What the plan calls the shards that are to be written, sorted."""
-    rows = parquet.table(storage.read_bytes(run.path(f"plan/{RECORDS}.parquet")), ["shard"])
+    rows = parquet.table(storage.read_bytes(run.plan(RECORDS)), ["shard"])
     return sorted(set(rows.column("shard").to_pylist()))
 
 
@@ -149,7 +149,7 @@ def _copies(run: Run, parent: Dataset | None) -> list[Copy]:
 
     What is gone stays among them: it may come back, and is compared with nothing again that was there in between.
     """
-    found = {(each.first, each.second): each for each in parquet.read(run.path(f"copies/{COPIES_NAME}"), Copy)}
+    found = {(each.first, each.second): each for each in parquet.read(storage.join(run.search, COPIES_NAME), Copy)}
     if parent and parent.search.version == SEARCH_VERSION:
         found = {(each.first, each.second): each for each in parent.copies()} | found
     return [found[pair] for pair in sorted(found)]

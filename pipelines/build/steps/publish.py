@@ -38,8 +38,9 @@ def publish(url: str) -> str:
         run.end(run.superseded())
         return url
     # A late second attempt finds a newer version: its copies at the top, and what is staged, are not this run's.
-    if versions.numbers(dataset.url)[-1] <= dataset.version:
-        versions.mend_copies(versions.version(dataset.url, versions.numbers(dataset.url)[-1]))
+    newest = versions.newest(dataset.url)
+    if newest and newest.version <= dataset.version:
+        versions.mend_copies(newest)
         storage.remove(storage.join(dataset.url, STAGING))
     return url
 
