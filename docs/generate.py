@@ -29,6 +29,7 @@ from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard,
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.unknown import Unknown
 from pipelines.features.schema import Features
 from pipelines.split.evidence import EVIDENCE
 
@@ -73,7 +74,7 @@ def dataset_format() -> str:
         f"`{dataset.SUMS}`": ShardSums,
     }
     parts = [f"### {names}\n\n{_columns_table(kind, _stored(kind))}" for names, kind in tables.items()]
-    for kind in (Dataset, FeatureInfo, Fold, Sums, Shard, Table, Search):
+    for kind in (Dataset, FeatureInfo, Fold, Sums, Shard, Table, Search, Unknown):
         keys = [name for name, field in kind.model_fields.items() if not field.exclude]
         heading = Dataset.json_name() if kind is Dataset else kind.__name__
         parts.append(f"### `{heading}`\n\n{_columns_table(kind, keys, 'key')}")

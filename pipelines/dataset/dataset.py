@@ -18,6 +18,7 @@ from pipelines.config import SPLITS, BuildConfig, FoldsConfig, StorageType
 from pipelines.dataset import splits
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.unknown import Unknown
 
 SONGS, COPIES, HISTORY, READINGS, FINGERPRINTS, SUMS = (
     "songs", "copies", "history", "readings", "fingerprints", "sums"
@@ -235,12 +236,14 @@ class Dataset(FolderManifest):
         How many files have no record of their own, as another file has the same or a better one.
     rejected : dict
         How many files were rejected for each reason.
+    unknown : Unknown
+        What is not known of the files that are used, and so was not compared.
     """
 
     KIND = "dataset"
     MADE_BY = "build"
 
-    format: Literal[4] = 4
+    format: Literal[5] = 5
     version: int
     ancestors: tuple[str, ...]
     config: BuildConfig
@@ -256,6 +259,7 @@ class Dataset(FolderManifest):
     shown: int
     duplicates: int
     rejected: dict[str, int]
+    unknown: Unknown
 
     @pydantic.model_validator(mode="after")
     def _files_have_the_names_that_the_format_gives(self) -> Self:

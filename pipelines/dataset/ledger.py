@@ -59,6 +59,11 @@ class File:
         The file's sample rate in hertz, before resampling.
     channels : int
         How many channels the file has, before they are mixed to mono.
+    unread_s : float
+        How many seconds of the file were not read: what lies beyond `audio.max_duration_s`, and what is damaged, as far
+        as the file tells how long it is.
+    tags_unread : bool
+        Whether nothing here can read the tags of a file of its kind, so that they may name an artist.
     content_hash : str
         XXH3 (128 bits) of the decoded samples, as they are in the file.
     copy_of : str
@@ -85,6 +90,8 @@ class File:
     duration_s: float = 0.0
     sample_rate_hz: int = 0
     channels: int = 0
+    unread_s: float = 0.0
+    tags_unread: bool = False
     content_hash: str = ""
     copy_of: str = ""
     fingerprint: bytes = dataclasses.field(default=b"", metadata={parquet.IS_STORED: False})

@@ -24,7 +24,7 @@ class Reading:
         not be read.
     artist : str
         The artist by the file's tags; empty where they say none.
-    duration_s, sample_rate_hz, channels, content_hash, reason, error
+    duration_s, sample_rate_hz, channels, unread_s, tags_unread, content_hash, reason, error
         As in the table `songs`.
     is_rejected : bool
         Whether the file cannot be used.
@@ -36,6 +36,8 @@ class Reading:
     duration_s: float = 0.0
     sample_rate_hz: int = 0
     channels: int = 0
+    unread_s: float = 0.0
+    tags_unread: bool = False
     content_hash: str = ""
     artist: str = ""
     reason: str = ""
@@ -102,6 +104,8 @@ def with_reading(file: File, reading: Reading, with_tags: bool) -> File:
         duration_s=reading.duration_s,
         sample_rate_hz=reading.sample_rate_hz,
         channels=reading.channels,
+        unread_s=reading.unread_s,
+        tags_unread=reading.tags_unread,
         content_hash=reading.content_hash,
         artist=file.artist or (reading.artist if with_tags else ""),
         reason=reading.reason,

@@ -21,6 +21,7 @@ from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
 from pipelines.dataset.ledger import DUPLICATE, File, written
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.unknown import Unknown
 
 _MOST_FINGERPRINT_FILES = 8
 
@@ -60,6 +61,7 @@ def describe(run: Run) -> Dataset:
         shown=len(files),
         duplicates=sum(file.status == DUPLICATE for file in files),
         rejected=ledger.count_rejects(files),
+        unknown=Unknown.of(files),
     )
 
 

@@ -1,4 +1,4 @@
-"""Datasets of format 4 that are made of rows and arrays, for tests that need one and no build."""
+"""Datasets of format 5 that are made of rows and arrays, for tests that need one and no build."""
 
 import hashlib
 import io
@@ -31,6 +31,7 @@ from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File, record_id
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.records import Record
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.unknown import Unknown
 from pipelines.features.compute import compute
 
 CONFIG = BuildConfig.model_validate(
@@ -158,6 +159,7 @@ def dataset(
         shown=len(songs),
         duplicates=sum(file.status == DUPLICATE for file in songs),
         rejected=ledger.count_rejects(songs),
+        unknown=Unknown.of(songs),
     )
     return published(made)
 

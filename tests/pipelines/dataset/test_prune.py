@@ -10,6 +10,7 @@ from pipelines.config import BuildConfig
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset, Search, Shard, Table
 from pipelines.dataset.prune import litter, prune
+from pipelines.dataset.unknown import Unknown
 
 FOLDS = ("fold-00", "fold-01", "fold-02")
 
@@ -44,6 +45,7 @@ def dataset_of(url, number, *shards, tables=("songs-1",)):
         shown=0,
         duplicates=0,
         rejected={},
+        unknown=Unknown.of([]),
     )
     for name in [part.name for part in (*made.shards, *made.tables["songs"])]:
         storage.write_bytes(storage.join(made.url, name), b"1234")

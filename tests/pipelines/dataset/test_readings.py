@@ -4,13 +4,14 @@ from pipelines.dataset.readings import Reading, StagedReading, with_reading
 
 FILE = File("blues/a.wav", "blues/a.wav", "blues", song="Blue", artist="", fold="train")
 READING = Reading(
-    "blues/a.wav", "8-1", "b1", 1.5, 8_000, 2, "c1", artist="Ann", reason="truncated", error="the file ends early"
+    "blues/a.wav", "8-1", "b1", 1.5, 8_000, 2, 3.0, True, "c1", "Ann", reason="truncated", error="the file ends early"
 )
 
 
 def test_a_file_has_what_reading_it_told():
     told = with_reading(FILE, READING, with_tags=True)
     assert (told.duration_s, told.sample_rate_hz, told.channels, told.content_hash) == (1.5, 8_000, 2, "c1")
+    assert (told.unread_s, told.tags_unread) == (3.0, True)
     assert (told.status, told.reason, told.error) == ("written", "truncated", "the file ends early")
     assert (told.song, told.genre, told.fold, told.artist) == ("Blue", "blues", "train", "Ann")
 
