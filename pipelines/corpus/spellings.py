@@ -1,0 +1,42 @@
+"""Names that are spelt in several ways: in either form of Unicode, and with the separators of another system."""
+
+import unicodedata
+from collections.abc import Iterable
+
+
+def unicode_form(name: str) -> str:
+    r"""A name in the one form in which names are compared: a Mac gives accents as characters of their own.
+
+    >>> unicode_form("Forro\u0301") == unicode_form("Forr\u00f3") == "Forr\u00f3"
+    True
+    """
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+class Spellings:
+    r"""Names that there are, to be found by another spelling too.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of files, or paths.
+
+    Examples
+    --------
+    >>> there = Spellings(["blues/a.wav", "Forro\u0301"])
+    >>> there.find("blues\\a.wav"), there.find("Forr\u00f3") == "Forro\u0301", there.find("Forro")
+    ('blues/a.wav', True, None)
+    """
+
+    def __init__(self, names: Iterable[str]):
+        self._names = set(names)
+        self._by_form = {unicode_form(name): name for name in sorted(self._names, reverse=True)}
+
+    def find(self, name: str) -> str | None:
+        """A name as it is spelt here: just so, or else in the other form, or else with `/` for each backslash."""
+        for spelt in (name, name.replace("\\", "/")):
+            if spelt in self._names:
+                return spelt
+            if found := self._by_form.get(unicode_form(spelt)):
+                return found
+        return None
