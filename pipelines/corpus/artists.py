@@ -5,27 +5,33 @@ import unicodedata
 from pathlib import Path
 
 from pipelines.corpus import tags
+from pipelines.corpus.folding import bare
 
-_NAMES_NOBODY = frozenset({
-    "-", "?", "anon", "anonymous", "artist", "artist unknown", "artistes divers", "diverse", "na", "no artist", "none",
-    "null", "traditional", "unbekannt", "unbekannter interpret", "unknown", "unknown artist", "unknown artists", "va",
-    "varios", "varios artistas", "various", "various artist", "various artists", "verschiedene interpreten",
-})  # fmt: skip
+_NAMES_NOBODY = frozenset(
+    name.replace(" ", "")
+    for name in (
+        "-", "?", "anon", "anonymous", "artist", "artist unknown", "artistes divers", "diverse", "na", "no artist",
+        "none", "null", "traditional", "unbekannt", "unbekannter interpret", "unknown", "unknown artist",
+        "unknown artists", "va", "varios", "varios artistas", "various", "various artist", "various artists",
+        "verschiedene interpreten",
+    )
+)  # fmt: skip
 _GUESTS = frozenset({"feat", "featuring", "ft"})
-_AND = str.maketrans({"&": " and ", "+": " and "})
-_APOSTROPHES = str.maketrans(dict.fromkeys("'`\u2018\u2019\u02bc"))
-# Letters that Unicode does not take apart into a letter and an accent.
-_WITHOUT_ACCENT = str.maketrans(
-    {"æ": "ae", "đ": "d", "ð": "d", "ħ": "h", "\u0131": "i", "ł": "l", "ø": "o", "œ": "oe", "þ": "th", "ŧ": "t"}
-)
+_SIGNS = str.maketrans({"&": " and ", "+": " and ", ",": " , ", "$": "s"} | dict.fromkeys("'`\u2018\u2019\u02bc", ""))
+_IN_NUMBER = re.compile(r"(?<=\d),(?=\d)")
+_I = re.compile(r"(?<=\w)!(?=\w)")
+_STAYS_LAST = frozenset({"ii", "iii", "iv", "jr", "junior", "sr", "senior"})
 _TAGS = ("artist", "TPE1", "Author")  # in most formats; in the ID3 of WAV and AIFF; in ASF
 
 
 def normalised(artist: str) -> str:
     """What all spellings of an artist's name have in common.
 
-    Case, accents, punctuation and spaces do not count, `&` and `+` are `and`, initials are one word, and guests
-    ("feat.", "ft.", "featuring") are left out. Letters of all scripts count, and so does a name without any letter.
+    Case, accents, punctuation and spaces do not count, so that AC/DC is ACDC, and neither do guests ("feat.", "ft.",
+    "featuring") and the word "the". `&` and `+` are `and`; `$`, and `!` within a word, are the letters that they stand
+    for. What follows a name's only comma comes first, as in "Hendrix, Jimi" or "Fabulosos Cadillacs, Los", but not in
+    "Tyler, the Creator", in "Sammy Davis, Jr." or where an `and` joins several. Letters of all scripts count, and so
+    does a name without any letter.
 
     Parameters
     ----------
@@ -40,17 +46,19 @@ def normalised(artist: str) -> str:
     --------
     >>> normalised("Björk feat. Thom Yorke"), normalised("BJORK")
     ('bjork', 'bjork')
-    >>> normalised("Simon & Garfunkel"), normalised("R.E.M.")
-    ('simon and garfunkel', 'rem')
+    >>> normalised("Hendrix, Jimi"), normalised("Beatles, The"), normalised("AC/DC")
+    ('jimihendrix', 'beatles', 'acdc')
+    >>> normalised("Earth, Wind & Fire"), normalised("Tyler, The Creator"), normalised("Ke$ha")
+    ('earthwindandfire', 'tylercreator', 'kesha')
     >>> normalised("Various Artists")
     ''
     """
-    folded = _folded(artist)
+    folded = bare(artist.replace("\u00b4", "'"))  # an accent alone stands for an apostrophe
     if any(letter.isalnum() for letter in folded):
-        spaced = "".join(c if _is_of_a_word(c) else " " for c in folded.translate(_AND).translate(_APOSTROPHES))
-        name = re.sub(r"(?<!\S)(\S) (?=\S(?!\S))", r"\1", " ".join(_without_guests(spaced.split())))
+        words = _in_speaking_order(_without_guests(_words(folded)))
+        name = "".join([word for word in words if word != "the"] or words)
     else:
-        name = " ".join(folded.split())
+        name = folded.replace(" ", "")
     return "" if name in _NAMES_NOBODY else name
 
 
@@ -71,22 +79,34 @@ def read_tag(path: Path) -> str:
     return next(iter(tags.read(path, _TAGS)), "")
 
 
-def _folded(text: str) -> str:
-    text = text.replace("\u00b4", "'")  # an accent alone stands for an apostrophe
-    for _ in range(2):  # decomposing may bring capitals to light
-        text = unicodedata.normalize("NFKD", text.casefold())
-    # Marks of lower classes, as vowel signs and the kana's voicing marks, make another letter.
-    bare = "".join(c for c in text if unicodedata.combining(c) < 200)
-    return unicodedata.normalize("NFC", bare.translate(_WITHOUT_ACCENT))
+def _words(text: str) -> list[str]:
+    """The words of a name, and its commas, but for those within a number.
 
-
-def _is_of_a_word(character: str) -> bool:
-    return unicodedata.category(character)[0] in "LMN"
+    >>> _words("10,000 p!nk hendrix, jimi")
+    ['10', '000', 'pink', 'hendrix', ',', 'jimi']
+    """
+    text = _IN_NUMBER.sub(" ", _I.sub("i", text)).translate(_SIGNS)
+    return "".join(c if c == "," or unicodedata.category(c)[0] in "LMN" else " " for c in text).split()
 
 
 def _without_guests(words: list[str]) -> list[str]:
     for position in range(1, len(words) - 1):
         # Little Feat's name ends so.
-        if words[position] in _GUESTS and words[position + 1] not in _GUESTS | {"and"}:
+        if words[position] in _GUESTS and words[position + 1] not in _GUESTS | {"and", ","}:
             return words[:position]
     return words
+
+
+def _in_speaking_order(words: list[str]) -> list[str]:
+    """The words of a name, those after its only comma first, and no commas.
+
+    >>> _in_speaking_order(["hendrix", ",", "jimi"]), _in_speaking_order(["davis", ",", "jr"])
+    (['jimi', 'hendrix'], ['davis', 'jr'])
+    """
+    spoken = [word for word in words if word != ","]
+    if words.count(",") != 1 or "and" in words:
+        return spoken
+    comma = words.index(",")
+    last = spoken[comma:]
+    stays = not last or last[0] in _STAYS_LAST or (last[0] == "the" and len(last) > 1)
+    return spoken if stays else [*last, *spoken[:comma]]

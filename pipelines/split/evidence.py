@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipelines.corpus.artists import normalised
+from pipelines.corpus.folding import caseless
 from pipelines.dataset.ledger import File
 
-_artist_key = functools.cache(normalised)  # a corpus names an artist many times, anywhere
+# A corpus names them many times, anywhere.
+_artist_key, _song_key = functools.cache(normalised), functools.cache(caseless)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +72,7 @@ SONG = Evidence(
     name="song",
     label="song name",
     source="metadata",
-    key=lambda file: file.song,
+    key=lambda file: _song_key(file.song),
     sentence=lambda first, second: f"both of song {first.song!r}",
     tie="song",
 )
@@ -147,8 +149,8 @@ def ties(file: File, group_by: str) -> list[str]:
     --------
     >>> file = File("a.wav", "", song="One", artist="Björk feat. Thom Yorke", content_hash="5f0c")
     >>> ties(file, "song")
-    ['content:5f0c', 'song:One']
+    ['content:5f0c', 'song:one']
     >>> ties(file, "artist")
-    ['content:5f0c', 'song:One', 'artist:bjork']
+    ['content:5f0c', 'song:one', 'artist:bjork']
     """
     return [f"{kind.tie}:{key}" for kind in tying(group_by) if (key := kind.key(file))]

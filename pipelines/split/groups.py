@@ -15,7 +15,7 @@ def with_groups(files: Sequence[File], group_by: str, copies: Sequence[Copy] = (
     Examples
     --------
     >>> [file.group for file in with_groups([File("a.wav", "", song="One"), File("d.wav", "")], "song")]
-    ['song:One', 'file:d.wav']
+    ['song:one', 'file:d.wav']
     """
     groups = groups_of(files, group_by, copies)
     return [replace(file, group=group) for file, group in zip(files, groups, strict=True)]
@@ -52,7 +52,7 @@ def groups_of(files: Iterable[File], group_by: str, copies: Sequence[Copy] = ())
     >>> groups_of(files, "artist")
     ['artist:ann', 'artist:ann', 'artist:ann', 'file:d.wav']
     >>> groups_of(files, "song")
-    ['song:One', 'song:One', 'file:c.wav', 'file:d.wav']
+    ['song:one', 'song:one', 'file:c.wav', 'file:d.wav']
     """
     kinds = tying(group_by)
     keys: dict[str, list[str | None]] = {tie: [] for tie in (*(kind.tie for kind in kinds), _FILE)}
