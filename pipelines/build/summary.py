@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pipelines.common import parquet
 from pipelines.common.output.text_table import table
 from pipelines.copies import best_copy
+from pipelines.corpus.song_names import summarise_segments
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import SHARDS
@@ -42,9 +43,11 @@ def rejects(dataset: Dataset) -> str:
 
 
 def findings(dataset: Dataset) -> str:
-    """What a user should know of a dataset's groups, a line each: too large, withdrawn, or copies of two genres."""
+    """What a user should know of a dataset's groups, a line each."""
     files = dataset.ledger()
-    lines = [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
+    segments = summarise_segments(files)
+    lines = [f"segments: {segments}"] if segments else []
+    lines += [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [
         f"copies disagree: {file.path} is {file.genre}, {other.path} is {other.genre}"
         for file, other in best_copy.genre_conflicts(files, dataset.copies())

@@ -16,6 +16,8 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import PurePosixPath
 
+from pipelines.common.output.words import counted
+from pipelines.corpus import genres
 from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.segments import SEGMENT_WORDS, songs_of_segments
 from pipelines.corpus.split_lists import without_suffix
@@ -24,6 +26,7 @@ from pipelines.dataset.ledger import File
 _WORDLESS = re.compile(rf"(?:audio|file|music|rec|recording|song|sound|track|{SEGMENT_WORDS})?[\W_]*\d*", re.IGNORECASE)
 _NUMBER = re.compile(r"[\W_]*\d+$")
 _FEW = 0.1
+_MOST_SHOWN = 3
 
 
 def with_song_names(files: Sequence[File]) -> list[File]:
@@ -54,12 +57,32 @@ def with_songs_of_segments(files: Sequence[File]) -> list[File]:
 
     What is named after its genre, as `genre1/genre1.00000.wav`, is no segment.
     """
-    return [
-        file
-        if file.song or not name or name == path or PurePosixPath(name).name.lower() == file.genre.lower()
-        else replace(file, song=name)
-        for file, (path, name) in zip(files, _names(files), strict=True)
-    ]
+    songs = zip(files, _songs_of_segments(files), strict=True)
+    return [replace(file, song=song) if song and not file.song else file for file, song in songs]
+
+
+def summarise_segments(files: Sequence[File]) -> str:
+    """Which files of a dataset are segments of one song by their names alone, in a line; empty where none is.
+
+    Examples
+    --------
+    >>> files = with_songs_of_segments([File(f"x/{song}_seg{n}.wav", "") for song in ("one", "two") for n in (1, 2)])
+    >>> summarise_segments(files)
+    '4 files are of 2 songs, by names such as one (one_seg1.wav, one_seg2.wav); two (two_seg1.wav, two_seg2.wav)'
+    """
+    of_song: dict[str, list[str]] = {}
+    for file, song in zip(files, _songs_of_segments(files), strict=True):
+        if song and song == file.song:
+            of_song.setdefault(song, []).append(posixpath.basename(file.path))
+    if not of_song:
+        return ""
+    examples = "; ".join(f"{song} ({_first(names)})" for song, names in list(of_song.items())[:_MOST_SHOWN])
+    count = counted(sum(map(len, of_song.values())), "file")
+    return f"{count} are of {counted(len(of_song), 'song')}, by names such as {examples}"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_MOST_SHOWN], *(["..."] if len(names) > _MOST_SHOWN else [])])
 
 
 def splits_in(name: str) -> set[str]:
@@ -71,10 +94,18 @@ def splits_in(name: str) -> set[str]:
     return {SPLIT_ALIASES[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_ALIASES}
 
 
-def _names(files: Sequence[File]) -> Iterator[tuple[str, str]]:
+def _songs_of_segments(files: Sequence[File]) -> Iterator[str]:
+    """The song of each file that is a segment by its name, otherwise nothing."""
+    names = _names(files, [file.genre for file in files])
+    for file, (path, name) in zip(files, names, strict=True):
+        is_segment = name not in ("", path) and genres.key(posixpath.basename(name)) != genres.key(file.genre)
+        yield name if is_segment else ""
+
+
+def _names(files: Sequence[File], genres_of: Sequence[str] | None = None) -> Iterator[tuple[str, str]]:
     """Each file's own name, and the name of the song that it tells: empty where it tells none."""
     paths = _own_paths([file.path for file in files])
-    song_of = songs_of_segments(paths, [file.duration_s for file in files])
+    song_of = songs_of_segments(paths, [file.duration_s for file in files], genres_of)
     nameless = _nameless(files, paths, song_of)
     listed = Counter(file.path for file, path in zip(files, paths, strict=True) if path in nameless)
     for file, path in zip(files, paths, strict=True):

@@ -1,8 +1,9 @@
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
-from pipelines.corpus.song_names import with_song_names, with_songs_of_segments
+from pipelines.corpus.song_names import summarise_segments, with_song_names, with_songs_of_segments
 from pipelines.dataset.ledger import File
 
 
@@ -24,7 +25,16 @@ def numbered(form, songs, numbers):
         ("train/blues/x (clip 3).mp3", "x"),
         ("x.segment.0007.flac", "x"),
         ("Valid/x_slice10.wav", "x"),
+        ("x (1 of 6).wav", "x"),
+        ("x - part 2 of 12.wav", "x"),
+        ("x_3of4.wav", "x"),
+        ("x_00m_30s__01m_00s.mp3", "x"),
+        ("x_00m_30s__01m_00s_99h.mp3", "x"),
+        ("2 of 3.wav", "2 of 3"),
         ("x_part2.wav", "x_part2"),
+        ("x003.wav", "x003"),
+        ("3_x.wav", "3_x"),
+        ("vitamin_c.wav", "vitamin_c"),
         ("subsample3.wav", "subsample3"),
         ("blues/blues.00000.wav", "blues.00000"),
         ("test/Ann/Live/intro.ogg", "intro"),
@@ -52,6 +62,17 @@ SONGS = ["blues.00000", "blues.00001", "jazz.00007"]
         (numbered("{song}-part{n}.wav", ["a", "b", "c"], (1, 2, 3)), ["a", "b", "c"]),
         (numbered("{song}_{n}.wav", ["a", "b", "c"], (0, 5000, 10000)), ["a", "b", "c"]),
         (numbered("{song}_{n}.wav", ["000002", "000005"], range(3)), ["000002", "000005"]),
+        (
+            numbered("{song}{n:03d}.wav", ["morningrain", "oldriver", "citylights"], range(3)),
+            ["morningrain", "oldriver", "citylights"],
+        ),
+        (
+            numbered("{song}{n}.wav", ["morningrain", "oldriver", "citylights"], range(3)),
+            ["morningrain", "oldriver", "citylights"],
+        ),
+        (numbered("{n}_{song}.wav", ["rain", "river", "lights"], range(3)), ["rain", "river", "lights"]),
+        (numbered("{song}_{n}.wav", ["rain", "river"], "ab"), ["rain", "river"]),
+        (numbered("g/{song} ({n} of 6).wav", ["rain", "river"], (1, 6)), ["rain", "river"]),
         (["x_0.0_5.0.wav", "x_5.0_10.0.wav", "y 2_10.0_15.0.wav"], ["x", "x", "y 2"]),
         (["bach-01-aria-0-29.mp3", "bach-01-aria-30-59.mp3", "bach-01-aria-59-88.mp3"], ["bach-01-aria"] * 3),
     ],
@@ -71,6 +92,17 @@ def test_pieces_are_of_one_song(paths, songs):
         [f"album{a}_{n}.mp3" for a in "abcdef" for n in range(1, 4 + 3 * "abcdef".index(a))],
         ["one_1-2.wav", "one_1-3.wav", "one_1-9.wav", "two_1-5.wav"],
         ["here - 1.wav", "here - 2.wav", "here - 3.wav"],
+        numbered("{song}{n}.wav", ["sonata", "opus"], range(1, 3)),
+        [f"{n:02d}_{title}.wav" for n, title in enumerate(("intro", "rain", "river", "outro"))],
+        [
+            "01_intro.wav",
+            "12_intro.wav",
+            "02_outro.wav",
+            "11_outro.wav",
+            "03_rain.wav",
+            *(f"{n}_s{n}x.wav" for n in range(4, 9)),
+        ],
+        ["vitamin_c.wav", "plan_b.wav", "side_a.wav", "side_b.wav"],
         [f"U2 - {n:02d} - title{n}.wav" for n in range(9)],
     ],
 )
@@ -137,3 +169,55 @@ def test_short_pieces_are_seen_however_few_their_songs():
     assert {song.song for song in with_songs_of_segments(pieces)} == {"adventure", "battle"}
     long = [replace(song, duration_s=30.0) for song in pieces]
     assert with_songs_of_segments(long) == long
+
+
+def lengths_of(paths, durations_s, genre=""):
+    """How many files each name is given to, in a build."""
+    files = [
+        File(path, "", genre or path.partition("/")[0], duration_s=d)
+        for path, d in zip(paths, durations_s, strict=True)
+    ]
+    return Counter(file.song for file in with_songs_of_segments(files) if file.song)
+
+
+def test_what_a_segmenter_leaves_is_seen_however_long_and_few():
+    # ffmpeg's segmenter counts from 0, sox's `newfile : restart` from 1; the last piece is what was left.
+    for first in (0, 1):
+        paths = [
+            f"x/{song}{n:03d}.wav" for song, count in (("rain", 6), ("river", 8)) for n in range(first, first + count)
+        ]
+        durations_s = [*[30.0] * 5, 12.5, *[30.02] * 7, 21.0]
+        assert lengths_of(paths, durations_s) == {"rain": 6, "river": 8}
+        # A piece that is too short is rejected, and its length is not known.
+        assert lengths_of(paths, [*[4.0] * 5, 0.0, *[4.0] * 7, 0.0]) == {"rain": 6, "river": 8}
+
+
+def test_songs_cut_in_equal_parts_are_seen():
+    paths = numbered("x/{song}_{n}.wav", ["rain", "river", "lights"], "ab")
+    assert lengths_of(paths, [100.0, 100.1, 83.0, 83.0, 151.0, 150.9]) == {"rain": 2, "river": 2, "lights": 2}
+    assert lengths_of(paths, [100.0, 140.1, 83.0, 61.0, 151.0, 210.9]) == {}
+
+
+def test_tracks_of_an_album_keep_apart_however_they_are_numbered():
+    for form in ("x/{song}{n:02d}.wav", "x/{song}_{n:02d}.wav", "x/{n:02d} - {song}.wav", "x/{song} ({n}).wav"):
+        paths = numbered(form, ["first", "second", "third"], range(1, 10))
+        assert lengths_of(paths, [180.0 + 37 * n % 101 for n in range(27)]) == {}
+        assert lengths_of(paths, [30.0] * 27) == {}
+
+
+def test_names_that_would_make_each_class_one_song_count_its_songs():
+    paths = numbered("{song}/{song[0]}{n:04d}.wav", ["dog", "cat", "rain"], range(20))
+    assert lengths_of(paths, [5.0] * 60) == {}
+    named = numbered("all/hiphop_{n:04d}.wav", ["x"], range(20))
+    paths = [*named, *numbered("all/{song}_{n}.wav", ["rain", "river"], range(3))]
+    assert lengths_of(paths, [5.0] * 26, "Hip-Hop") == {"rain": 3, "river": 3}
+
+
+def test_what_was_decided_is_told_with_examples():
+    paths = numbered("x/{song}{n:03d}.wav", ["rain", "river", "sun", "sea"], range(4))
+    files = with_songs_of_segments([File(path, "", "x", duration_s=4.0) for path in paths])
+    assert summarise_segments(files) == (
+        "16 files are of 4 songs, by names such as rain (rain000.wav, rain001.wav, rain002.wav, ...);"
+        " river (river000.wav, river001.wav, river002.wav, ...); sun (sun000.wav, sun001.wav, sun002.wav, ...)"
+    )
+    assert summarise_segments([File("a.wav", "", song="own")]) == ""
