@@ -25,10 +25,11 @@ from pipelines.audio.schema import AudioConfig
 from pipelines.common import parquet
 from pipelines.common.section import Section, section_of
 from pipelines.dataset import dataset
-from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
+from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Table
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.sums import Sums
 from pipelines.dataset.unknown import Unknown
 from pipelines.features.schema import Features
 from pipelines.split.evidence import EVIDENCE

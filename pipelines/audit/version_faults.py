@@ -14,21 +14,11 @@ from pipelines.common import parquet, storage
 from pipelines.copies.fingerprint import LEAST_S
 from pipelines.dataset import ledger
 from pipelines.dataset.check import Scanned, content_faults, damage, unreadable
-from pipelines.dataset.dataset import (
-    COPIES,
-    FINGERPRINTS,
-    HISTORY,
-    READINGS,
-    SONGS,
-    SUMS,
-    Dataset,
-    Shard,
-    Sums,
-    Table,
-)  # fmt: skip
+from pipelines.dataset.dataset import COPIES, FINGERPRINTS, HISTORY, READINGS, SONGS, SUMS, Dataset, Shard, Table
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, WRITTEN, Copy, File
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.sums import Sums  # fmt: skip
 
 _KINDS: Mapping[str, type[Any]] = {
     SONGS: File,

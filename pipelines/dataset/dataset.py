@@ -3,7 +3,7 @@
 import builtins
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from pipelines.config import SPLITS, BuildConfig, FoldsConfig, StorageType
 from pipelines.dataset import splits
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.sums import Sums
 from pipelines.dataset.unknown import Unknown
 
 SONGS, COPIES, HISTORY, READINGS, FINGERPRINTS, SUMS = (
@@ -46,59 +47,6 @@ class FeatureInfo(Section):
     bins: int
     frame_rate_hz: float
     dtype: StorageType
-
-
-class Sums(Section):
-    """A feature's sums over frames, bin by bin, from which mean and deviation follow; those of several folds add up.
-
-    Attributes
-    ----------
-    frames : int
-        How many frames were summed.
-    sum, sum_of_squares : tuple of float
-        Of each bin.
-
-    Examples
-    --------
-    >>> first = Sums.of(np.array([[1, 0], [3, 0]], np.float32))
-    >>> second = Sums.of(np.array([[5, 3]], np.float32))
-    >>> total = Sums.total([first, second])
-    >>> total.frames, total.sum
-    (3, (9.0, 3.0))
-    >>> total.mean_and_deviation()[0]
-    array([3., 1.], dtype=float32)
-    """
-
-    frames: int
-    sum: tuple[float, ...]
-    sum_of_squares: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: NDArray[np.float32]) -> Self:
-        """The sums of a feature's values, shape (frames, bins)."""
-        squares = np.einsum("ij,ij->j", values, values, dtype=np.float64)
-        return cls(frames=len(values), sum=values.sum(axis=0, dtype=np.float64), sum_of_squares=squares)
-
-    @classmethod
-    def total(cls, parts: Iterable["Sums"]) -> Self:
-        """The sums of several, added in their order."""
-        parts = list(parts)
-        return cls(
-            frames=sum(part.frames for part in parts),
-            sum=np.sum([part.sum for part in parts], axis=0),
-            sum_of_squares=np.sum([part.sum_of_squares for part in parts], axis=0),
-        )
-
-    def mean_and_deviation(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Each bin's mean and standard deviation, shape (bins,)."""
-        mean = np.array(self.sum) / self.frames
-        variance = np.maximum(np.array(self.sum_of_squares) / self.frames - mean**2, 0)
-        return mean.astype(np.float32), np.sqrt(variance).astype(np.float32)
-
-    @pydantic.field_validator("sum", "sum_of_squares", mode="before")
-    @classmethod
-    def _as_floats(cls, values: object) -> object:
-        return tuple(values.tolist()) if isinstance(values, np.ndarray) else values
 
 
 class Fold(Section):

@@ -189,6 +189,8 @@ def _int64s(content: memoryview) -> Iterator[int]:
 
 def _read_varint(content: memoryview, begin: int) -> tuple[int, int]:
     """The number that begins there, and where it ends."""
+    if begin < len(content) and content[begin] < 0x80:  # as most are
+        return content[begin], begin + 1
     value = 0
     for place, byte in enumerate(content[begin : begin + 10]):
         value |= (byte & 0x7F) << 7 * place

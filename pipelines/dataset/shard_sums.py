@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.dataset.dataset import Sums
+from pipelines.dataset.sums import Sums
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ import numpy as np
 
 from pipelines.audio import decode
 from pipelines.dataset import records, tfrecord, versions
-from pipelines.dataset.dataset import Sums
 from pipelines.dataset.ledger import record_id
 from pipelines.dataset.records import Record
+from pipelines.dataset.sums import Sums
 from pipelines.features.compute import compute
 
 _made = {}

@@ -2,7 +2,6 @@
 
 import errno
 import tempfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,8 +22,9 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
 from pipelines.corpus import listing, root
 from pipelines.dataset import records, tfrecord
-from pipelines.dataset.dataset import Shard, Sums
+from pipelines.dataset.dataset import Shard
 from pipelines.dataset.layout import SHARDS, STAGING
+from pipelines.dataset.sums import RunningSums, Sums
 from pipelines.split.shards import SUFFIX
 
 
@@ -160,16 +160,19 @@ class Totals:
     """Each feature's sums over the frames of some records, as a reader will see them."""
 
     def __init__(self) -> None:
-        self._sums: dict[str, list[Sums]] = defaultdict(list)
+        self._sums: dict[str, RunningSums] = {}
 
     def add(self, serialized: bytes | memoryview) -> None:
         """Adds a record's."""
         for name, chunks in records.chunks(serialized):
-            self._sums[name].append(Sums.total(map(Sums.of, chunks)))
+            for values in chunks:
+                if name not in self._sums:
+                    self._sums[name] = RunningSums(values.shape[1])
+                self._sums[name].add(values)
 
     def of_features(self) -> dict[str, Sums]:
         """All of each feature."""
-        return {name: Sums.total(parts) for name, parts in sorted(self._sums.items())}
+        return {name: running.total() for name, running in sorted(self._sums.items())}
 
 
 def _assembled_before(run: Run, planned: str) -> Assembled | None:

@@ -18,9 +18,10 @@ from pipelines.config import BuildConfig
 from pipelines.copies.search import RECALL, SEARCH_VERSION
 from pipelines.dataset import dataset as tables
 from pipelines.dataset import ledger, versions
-from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Sums, Table
+from pipelines.dataset.dataset import Dataset, FeatureInfo, Fold, Search, Shard, Table
 from pipelines.dataset.ledger import DUPLICATE, File, written
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.sums import Sums
 from pipelines.dataset.unknown import Unknown
 
 _MOST_FINGERPRINT_FILES = 8

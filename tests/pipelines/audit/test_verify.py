@@ -10,9 +10,10 @@ import pytest
 from pipelines.audit.verify import verify
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import versions
-from pipelines.dataset.dataset import FINGERPRINTS, HISTORY, READINGS, SONGS, SUMS, Dataset, Sums
+from pipelines.dataset.dataset import FINGERPRINTS, HISTORY, READINGS, SONGS, SUMS, Dataset
 from pipelines.dataset.readings import Fingerprint
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.sums import Sums
 from spectroshard import cli
 from tests.pipelines.conftest import content_of
 from tests.pipelines.dataset import made

@@ -185,7 +185,7 @@ def test_what_the_first_moments_of_a_build_leave_is_its_own(songs_folder, tmp_pa
 
 def test_an_output_that_is_a_file_is_refused(songs_folder, tmp_path):
     (tmp_path / "out").write_bytes(b"precious")
-    with pytest.raises(UsageError, match="no build wrote"):
+    with pytest.raises(UsageError, match=r"is a file\); give a folder of its own"):
         build(config_of(songs_folder), str(tmp_path / "out"), in_process())
     assert (tmp_path / "out").read_bytes() == b"precious"
 

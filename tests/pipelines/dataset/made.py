@@ -24,13 +24,13 @@ from pipelines.dataset.dataset import (
     Fold,
     Search,
     Shard,
-    Sums,
     Table,
-)  # fmt: skip
+)
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File, record_id
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.records import Record
 from pipelines.dataset.shard_sums import ShardSums
+from pipelines.dataset.sums import Sums  # fmt: skip
 from pipelines.dataset.unknown import Unknown
 from pipelines.features.compute import compute
 

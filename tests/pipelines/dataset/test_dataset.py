@@ -10,7 +10,8 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import FoldsConfig
 from pipelines.dataset import records, tfrecord, versions
-from pipelines.dataset.dataset import SONGS, Dataset, Sums
+from pipelines.dataset.dataset import SONGS, Dataset
+from pipelines.dataset.sums import Sums
 
 
 def parsed(dataset, folds):
