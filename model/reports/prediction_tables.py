@@ -14,7 +14,7 @@ from model.inference.prediction import REJECTED, Prediction, format_time, genre_
 from model.reports import prediction_page
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.corpus.listing import escape_undecodable
+from pipelines.corpus.spellings import escape_undecodable
 
 if typing.TYPE_CHECKING:
     import pyarrow as pa
@@ -88,8 +88,18 @@ def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
     writer.writeheader()
     for prediction in predictions:
         lists = {name: "; ".join(map(str, each)) for name, each in prediction if isinstance(each, tuple)}
-        writer.writerow(_row(prediction, genres) | lists)
+        cells = _row(prediction, genres) | lists
+        writer.writerow({name: _inert(cell) if isinstance(cell, str) else cell for name, cell in cells.items()})
     return sink.getvalue().encode()
+
+
+def _inert(cell: str) -> str:
+    """A text as a cell that a spreadsheet does not run as a formula.
+
+    >>> _inert("=HYPERLINK(0)"), _inert("blues/a=b.wav")
+    ("'=HYPERLINK(0)", 'blues/a=b.wav')
+    """
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _parquet(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:

@@ -45,6 +45,13 @@ def test_csv(written):
     assert rows[2]["reason"] == "not_audio" and rows[2]["p_metal"] == ""
 
 
+def test_a_csv_holds_no_formulas(tmp_path):
+    predictions = [rejected("=HYPERLINK(1).wav"), rejected("-1.wav"), rejected("a=b.wav")]
+    write_predictions(str(tmp_path / "p.csv"), predictions, GENRES)
+    paths = [row["path"] for row in csv.DictReader((tmp_path / "p.csv").open())]
+    assert paths == ["'=HYPERLINK(1).wav", "'-1.wav", "a=b.wav"]
+
+
 def test_parquet(written):
     rows = pq.read_table(written(".parquet")).to_pylist()
     assert set(rows[0]) == set(Prediction.model_fields) - {"probabilities"} | {f"p_{genre}" for genre in GENRES}
