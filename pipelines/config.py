@@ -13,7 +13,7 @@ import yaml
 from pydantic import Field
 
 from pipelines.audio.schema import AudioConfig
-from pipelines.common import storage
+from pipelines.common import storage, strict_yaml
 from pipelines.common.errors import UsageError
 from pipelines.common.section import Section, section_of
 from pipelines.features.schema import Features, LogMel
@@ -44,6 +44,11 @@ class CorpusConfig(Section):
         An index of artists: lines `file ::: artist ::: title`, as in B. L. Sturm's index of GTZAN.
     artist_tags : bool
         Whether the artist is read from a file's tags where nothing else says it.
+    allow_remote : tuple of str
+        What a manifest may name beside the files below its root: protocols, as `s3`, or URLs that a path may begin
+        with, as `https://host/songs`. Of a chained URL (`zip://a.wav::s3://...`), each part must be allowed.
+    follow_links : bool
+        Whether links that lead out of the corpus's folder are followed.
     """
 
     input: str = ""
@@ -51,6 +56,8 @@ class CorpusConfig(Section):
     splits: dict[SplitName, str] = Field(default_factory=dict)
     artists: str = ""
     artist_tags: bool = False
+    allow_remote: tuple[str, ...] = ()
+    follow_links: bool = False
 
 
 class FoldsConfig(Section):
@@ -158,7 +165,7 @@ class BuildConfig(Section):
         """
         sections = set(BuildConfig.model_fields) - {"build"}
         # What these say of the files, the listing has.
-        told = {"corpus": {"input", "root", "splits", "artists"}}
+        told = {"corpus": {"input", "root", "splits", "artists", "allow_remote", "follow_links"}}
         return self.model_dump(include=sections, exclude=told) == other.model_dump(include=sections, exclude=told)
 
 
@@ -194,7 +201,7 @@ def load(source: str | Mapping[str, Any], overrides: Sequence[str], kind: type[C
 
 def _read_yaml(url: str) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(storage.read_bytes(url))
+        values = strict_yaml.load(storage.read_bytes(url))
     except FileNotFoundError as error:
         raise UsageError(f"{url}: no such file; give the path of a YAML configuration") from error
     except OSError as error:
@@ -228,7 +235,7 @@ def _set(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise UsageError(f"--set {override}: {section} holds a value, not keys of its own")
     try:
-        values[key] = yaml.safe_load(text)
+        values[key] = strict_yaml.load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {override}: the value is not YAML ({' '.join(str(error).split())})") from error
 

@@ -1,15 +1,37 @@
 """The audio files that a prediction is asked for: paths, folders, globs and manifests."""
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.corpus import listing, manifest, tags
+from pipelines.corpus import manifest, tags
+from pipelines.corpus.listing import glob_root
+from pipelines.corpus.named_files import NamedFiles
+from pipelines.corpus.paths import is_audio
+from pipelines.corpus.tables import read_table
 
 _GLOB = "*?["
 
 
-def years_by_file(urls: Sequence[str]) -> dict[str, int | None]:
+@dataclass
+class InputFiles:
+    """What is to be predicted.
+
+    Attributes
+    ----------
+    years : dict
+        By file, its year where a manifest gives one, else None.
+    faults : dict
+        By the path of a manifest, why it may not be read.
+    """
+
+    years: dict[str, int | None] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+
+def input_files(urls: Sequence[str]) -> InputFiles:
     """The audio files that paths, folders, globs and manifests name, sorted, each once.
 
     A path to nothing is kept, so that the prediction reports it as unreadable.
@@ -18,21 +40,18 @@ def years_by_file(urls: Sequence[str]) -> dict[str, int | None]:
     ----------
     urls : sequence of str
 
-    Returns
-    -------
-    dict
-        By file, its year where a manifest gives one, else None.
-
     Raises
     ------
     UsageError
         A folder, a glob or a manifest holds no audio, or a manifest has an invalid row.
     """
-    years: dict[str, int | None] = {}
+    found = InputFiles()
     for url in urls:
-        for path, year in (_in_manifest(url) if manifest.is_manifest(url) else _at(url)).items():
-            years[path] = years.get(path) or year
-    return dict(sorted(years.items()))
+        each = _in_manifest(url) if manifest.is_manifest(url) else InputFiles(dict.fromkeys(_at(url)))
+        for path, year in each.years.items():
+            found.years[path] = found.years.get(path) or year
+        found.faults |= each.faults
+    return InputFiles(dict(sorted(found.years.items())), found.faults)
 
 
 def refuse_missing(urls: Sequence[str]) -> None:
@@ -46,34 +65,45 @@ def refuse_missing(urls: Sequence[str]) -> None:
         raise UsageError(f"{urls[0]}: no such file or folder")
 
 
-def _at(url: str) -> dict[str, int | None]:
-    """The file at a path, or the audio files of a folder or a glob; without years."""
+def _at(url: str) -> list[str]:
+    """The file at a path, or the audio files of a folder or a glob."""
     fs, path = storage.filesystem(url)
     is_glob = not fs.exists(path) and any(sign in path for sign in _GLOB)
     if not is_glob and not storage.is_folder(url):
-        return {storage.absolute(url): None}
+        return [storage.absolute(url)]
     members = storage.find_glob(url) if is_glob else storage.find(url)
-    files = [storage.url_of(fs, member) for member in members if listing.is_audio(member.rpartition("/")[2])]
+    root = glob_root(path) if is_glob else path
+    files = [storage.url_of(fs, member) for member in members if is_audio(member.removeprefix(root).lstrip("/"))]
     if not files:
         raise UsageError(f"{url}: no audio there; give audio files, folders of them, globs, or manifests")
-    return dict.fromkeys(files)
+    return files
 
 
-def _in_manifest(url: str) -> dict[str, int | None]:
+def _in_manifest(url: str) -> InputFiles:
     """The files of a manifest, with their years."""
-    columns, rows = manifest.read_table(url)
-    if "path" not in columns or not rows:
-        found = ", ".join(sorted(columns)) or "none"
-        raise UsageError(
-            f"manifest {url}: expected rows with a path and optionally a year; found {len(rows)}, of {found}"
-        )
-    folder = storage.absolute(url).rpartition("/")[0]
-    years: dict[str, int | None] = {}
-    for row in rows:
+    table = read_table(url)
+    if "path" not in table.names or not table.rows:
+        found = f"{len(table.rows)}, of {table.found}"
+        raise UsageError(f"manifest {url}: expected rows with a path and optionally a year; found {found}")
+    inputs, files = InputFiles(), NamedFiles(manifest.root_url(url, ""), anywhere=True)
+    for row in table.rows:
         path, year = row["path"], row.get("year", "")
-        if not path or (year and tags.year_of(year) is None):
+        if not path or not (_is_unknown(year) or tags.year_of(year)):
             raise UsageError(
                 f"manifest {url}: path {path!r}, year {year!r}; expected a path, and four digits or nothing"
             )
-        years[manifest.file_url(path, folder)] = tags.year_of(year)
-    return years
+        named = files.find(path)
+        if named.fault:
+            inputs.faults[path] = f"{named.fault}; name it after the command to have it read"
+        else:
+            inputs.years[named.uri] = tags.year_of(year)
+    return inputs
+
+
+def _is_unknown(year: str) -> bool:
+    """Whether a year says that nothing is known, as 0 and -1 in the Million Song Dataset.
+
+    >>> [_is_unknown(year) for year in ("", "0", "-1.0", "1994.0", "sixties")]
+    [True, True, True, False, False]
+    """
+    return not year or re.fullmatch(r"-\d+(\.\d*)?|0+(\.0*)?", year) is not None

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from model.inference.bundle import Bundle
-from model.inference.input_files import years_by_file
+from model.inference.input_files import input_files
 from model.inference.prediction import REJECTED, Prediction
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
+from pipelines.corpus.named_files import OUTSIDE_ROOT
 
 if TYPE_CHECKING:
     from model.inference.predictor import Predictor
@@ -37,9 +38,12 @@ def predict(bundle: Bundle, urls: Sequence[str], folder: str | None, new_pipelin
     if folder is None:
         with tempfile.TemporaryDirectory() as temporary:
             return predict(bundle, urls, temporary, new_pipeline)
-    years = years_by_file(urls)
-    predictions = predict_at_tempos(bundle, list(years), (1.0,), folder, new_pipeline)[1.0]
-    return [each.model_copy(update={"year": years[each.path] or each.year}) for each in predictions]
+    files = input_files(urls)
+    predicted = predict_at_tempos(bundle, list(files.years), (1.0,), folder, new_pipeline)[1.0]
+    predictions = [each.model_copy(update={"year": files.years[each.path] or each.year}) for each in predicted]
+    for path, fault in files.faults.items():
+        predictions.append(Prediction(path=path, status=REJECTED, reason=OUTSIDE_ROOT.name, error=fault))
+    return sorted(predictions, key=lambda prediction: prediction.path)
 
 
 def predict_at_tempos(

@@ -6,13 +6,19 @@ from pathlib import PurePosixPath
 
 from pipelines.audio.decode import UNREADABLE
 from pipelines.audio.schema import AudioConfig
-from pipelines.audit.listed_files import ListedFiles, accepted
+from pipelines.audit import listed_files
+from pipelines.audit.listed_files import accepted
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig, CorpusConfig
 from pipelines.corpus import listing, manifest, split_lists
+from pipelines.corpus.listed_files import ListedFiles
 from pipelines.corpus.manifest import SPLIT_ALIASES
+from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFile, NamedFiles
 from pipelines.corpus.song_names import splits_in
+from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.tables import metadata, read_table
+from pipelines.corpus.text_files import read_lines
 from pipelines.dataset.ledger import Entry, File
 
 READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
@@ -136,7 +142,7 @@ def _of_folder(url: str) -> list[tuple[str, Entry]]:
     split = _split_of_folder(url)
     return [
         (split, replace(entry, file=replace(accepted(entry.file), path=f"{_name(url)}/{entry.file.path}")))
-        for entry in listing.list_files(CorpusConfig(input=url))
+        for entry in listing.list_files(CorpusConfig(input=url, follow_links=True))
     ]
 
 
@@ -144,8 +150,7 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
     listed: dict[tuple[str, str], None] = {}
     for url in urls:
         split = _split_of_list(url)
-        lines = storage.read_bytes(url).decode("utf-8-sig", "backslashreplace").splitlines()
-        paths = [line.strip() for line in lines if line.strip()]
+        paths = read_lines(url)
         if not paths:
             raise UsageError(f"{url}: lists no file, expected one path per line")
         listed |= dict.fromkeys((split, path) for path in paths)
@@ -153,33 +158,32 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
         return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
-    find = ListedFiles(listing.list_files(CorpusConfig(input=audio)))
-    return ExternalSplit(_by_split((split, find(path)) for split, path in listed))
+    files = ListedFiles(listing.list_files(CorpusConfig(input=audio, follow_links=True)))
+    return ExternalSplit(_by_split((split, listed_files.find(files, path)) for split, path in listed))
 
 
 def _of_manifest(url: str, root: str) -> ExternalSplit:
-    columns, rows = manifest.read_table(url)
-    if "path" not in columns or not columns & {"split", "fold"}:
-        raise UsageError(
-            f"{url}: expected the columns path, and split or fold; found {', '.join(sorted(columns)) or 'none'}"
-        )
-    root = manifest.root_url(url, root)
-    if "split" in columns:
-        rows = [{**row, "fold": ""} for row in rows]
+    table = read_table(url)
+    if "path" not in table.names or not {"split", "fold"} & set(table.names):
+        raise UsageError(f"{url}: expected the columns path, and split or fold; found {table.found}")
+    files = NamedFiles(manifest.root_url(url, root), anywhere=True)
+    rows = [{**row, "fold": ""} for row in table.rows] if "split" in table.names else table.rows
     entries: dict[tuple[str, str], Entry] = {}
     for number, row in enumerate(rows, 1):
         if split := manifest.own_fold(row, url):
-            entry = _of_row(row, number, root)
+            entry = _of_row(row, number, files)
             entries.setdefault((split, entry.file.path), entry)
     without = sum(not (row.get("split") or row.get("fold")) for row in rows)
     by_split = _by_split((split, entry) for (split, _), entry in entries.items())
     return ExternalSplit(by_split, without_split=without)
 
 
-def _of_row(row: Mapping[str, str], number: int, root: str) -> Entry:
-    path = row["path"]
-    uri = manifest.file_url(path, root)
-    file = File(path or f"row {number}", uri, row.get("genre", ""), **manifest.metadata(row))
-    if not path:
+def _of_row(row: Mapping[str, str], number: int, files: NamedFiles) -> Entry:
+    named = files.find(row["path"]) if row["path"] else NamedFile(f"row {number}", "")
+    path = row["path"] or named.path
+    file = File(path, escape_undecodable(named.uri), row.get("genre", ""), **metadata(row))
+    if not row["path"]:
         file = file.rejected(UNREADABLE, "the manifest's path is empty")
-    return Entry(file, uri, storage.version(uri) if path and storage.is_local(uri) else "")
+    elif named.fault:
+        file = file.rejected(OUTSIDE_ROOT, f"{named.fault}; --audio says where the files lie")
+    return Entry(file, named.uri, named.version)

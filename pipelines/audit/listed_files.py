@@ -1,12 +1,10 @@
-"""Files that a split list names, found in a folder of audio."""
+"""Files that a split list names, as an audit takes them."""
 
-from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import PurePosixPath
 
 from pipelines.audio.decode import UNREADABLE
+from pipelines.corpus.listed_files import ListedFiles
 from pipelines.corpus.manifest import NO_GENRE
-from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import WRITTEN, Entry, File
 
 
@@ -17,26 +15,11 @@ def accepted(file: File) -> File:
     return replace(file, fold="")
 
 
-class ListedFiles:
-    """Finds listed files among those that there are: by path, else by path or by name without suffix."""
-
-    def __init__(self, entries: Iterable[Entry]):
-        self.by_name: dict[str, list[Entry]] = {}
-        for entry in entries:
-            for name in set(_names(entry.file.path)):
-                self.by_name.setdefault(name, []).append(entry)
-
-    def __call__(self, listed: str) -> Entry:
-        found = next(filter(None, (self.by_name.get(name) for name in _names(listed))), [])
-        if len(found) == 1:
-            return replace(found[0], file=replace(accepted(found[0].file), path=listed))
-        others = ", ".join(entry.file.path for entry in found[:2])
-        fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
-        return Entry(File(listed, listed).rejected(UNREADABLE, fault), "")
-
-
-def _names(path: str) -> list[str]:
-    """What a file may be listed as, the most exact first."""
-    plain = PurePosixPath(path)
-    stem = without_suffix(plain.name)
-    return [str(plain), str(plain.with_name(stem)), stem]
+def find(files: ListedFiles, listed: str) -> Entry:
+    """The file that a list names, by the list's name for it; rejected where it is not there, or may be several."""
+    found = files.find(listed)
+    if len(found) == 1:
+        return replace(found[0], file=replace(accepted(found[0].file), path=listed))
+    others = ", ".join(entry.file.path for entry in found[:2])
+    fault = f"several files have its name: {others}" if found else "a split list names it; it is not there"
+    return Entry(File(listed, listed).rejected(UNREADABLE, fault), "")

@@ -18,7 +18,8 @@ from pipelines.common.section import digest
 from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.search import SEARCH_VERSION
-from pipelines.corpus import listing, root
+from pipelines.corpus import archives, listing, root
+from pipelines.corpus.spellings import escape_undecodable
 from pipelines.dataset import layout, versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File
@@ -131,7 +132,7 @@ def reading_digest(config: BuildConfig) -> str:
 def _listed(entry: Entry, corpus_root: str) -> Listed:
     told = {field.name: getattr(entry.file, field.name) for field in fields(File)}
     told["uri"] = root.relative(entry.file.uri, corpus_root)
-    return Listed(**told, location=listing.escape_undecodable(entry.location), version=entry.version)
+    return Listed(**told, location=escape_undecodable(entry.location), version=entry.version)
 
 
 def _listing_digest(files: Iterable[Listed]) -> str:
@@ -196,9 +197,9 @@ def _size(version: str) -> str:
 def _unpacked(files: Sequence[Listed], config: BuildConfig, run: Run) -> list[Listed]:
     """Files with locations that workers can read: members of a tar archive are unpacked for that."""
     url = config.corpus.input
-    if not files or not listing.is_tar(url):
+    if not files or not archives.is_tar(url):
         return list(files)
-    location_of = listing.unpack(url, {file.location for file in files}, run.path("unpacked"))
+    location_of = archives.unpack(url, {file.location for file in files}, run.path("unpacked"))
     return [replace(file, location=location_of[file.location]) for file in files]
 
 

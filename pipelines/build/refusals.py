@@ -9,7 +9,8 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig
 from pipelines.corpus import manifest
-from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
+from pipelines.corpus.manifest import NO_GENRE
+from pipelines.corpus.named_files import OUTSIDE_ROOT
 from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import HISTORY, Dataset
 from pipelines.dataset.ledger import REJECTED, File

@@ -81,6 +81,11 @@ def table(content: bytes, columns: Sequence[str] | None = None) -> pa.Table:
     return pq.ParquetFile(pa.BufferReader(content)).read(columns, use_threads=False)
 
 
+def columns(content: bytes) -> pa.Schema:
+    """The columns of the table that a Parquet file holds."""
+    return pq.ParquetFile(pa.BufferReader(content)).schema_arrow
+
+
 def read(url: str, kind: type[Row]) -> list[Row]:
     """The rows of a table, in its order.
 

@@ -4,28 +4,25 @@ Nothing is decoded here. What the listing alone shows to be wrong (a path that l
 repeats another) is rejected here; all else when the file is read.
 """
 
-import os
 import re
-import shutil
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.common.section import digest
 from pipelines.config import CorpusConfig
-from pipelines.corpus import manifest, split_lists
-from pipelines.corpus.manifest import NO_GENRE, OUTSIDE_ROOT
+from pipelines.corpus import archives, manifest, split_lists
+from pipelines.corpus.archives import Member
+from pipelines.corpus.manifest import genre_fault
+from pipelines.corpus.named_files import OUTSIDE_ROOT
+from pipelines.corpus.paths import is_audio, leads_out
+from pipelines.corpus.spellings import escape_undecodable
 from pipelines.dataset.ledger import Entry, File
 
 _GLOB = re.compile(r"[*?\[]")
-_ESCAPED = re.compile(r"\\x([89a-f][0-9a-f])")
-_TAR = (".tar", ".tar.gz", ".tgz")
 
 
 def list_files(config: CorpusConfig) -> list[Entry]:
@@ -39,7 +36,7 @@ def list_files(config: CorpusConfig) -> list[Entry]:
     -------
     list of Entry
         Sorted by path, then genre. Members of a tar archive, which can only be read from end to end, are to be unpacked
-        with `unpack`.
+        with `archives.unpack`.
 
     Raises
     ------
@@ -68,17 +65,14 @@ def list_files(config: CorpusConfig) -> list[Entry]:
 
 def _list(config: CorpusConfig) -> list[Entry]:
     url = config.input.rstrip("/")
-    lower = url.lower()
     check_input(url)
     if manifest.is_manifest(url):
-        return manifest.entries(url, config.root)
-    if lower.endswith(".zip"):
-        return _archive(_zip_members(url))
-    if lower.endswith(_TAR):
-        return _archive(_tar_members(url))
-    if storage.is_folder(url):
-        return _tree(url)
-    return _glob(url)
+        return manifest.entries(url, config.root, config.allow_remote, follow_links=config.follow_links)
+    if archives.is_archive(url):
+        return _archive(archives.members(url))
+    is_folder = storage.is_folder(url)
+    list_there = storage.find if is_folder else storage.find_glob
+    return _of_files(url, list_there(url, follow_links=config.follow_links), by_first_folder=is_folder)
 
 
 def check_input(url: str) -> None:
@@ -94,46 +88,32 @@ def check_input(url: str) -> None:
         return
     if not storage.version(url):
         raise UsageError(f"{url}: no such file or folder")
-    if not (manifest.is_manifest(url) or url.lower().endswith((".zip", *_TAR))):
+    if not (manifest.is_manifest(url) or archives.is_archive(url)):
         raise UsageError(
             f"{url}: is not music that can be listed; give a folder of genre folders, a glob, a manifest (.csv,"
-            f" .parquet) or an archive (.zip, {', '.join(_TAR)})"
+            f" .parquet) or an archive ({', '.join(archives.SUFFIXES)})"
         )
 
 
-def is_audio(path: str) -> bool:
-    """Whether a path below the root names an audio file, by its suffix, of which no part is hidden.
-
-    >>> is_audio("blues/a.MP3"), is_audio("blues/._a.mp3"), is_audio("blues/cover.jpg")
-    (True, False, False)
-    """
-    parts = PurePosixPath(path).parts
-    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
-    return not hidden and PurePosixPath(path).suffix.lower() in decode.SUFFIXES
-
-
-def _tree(url: str) -> list[Entry]:
+def _of_files(url: str, found: dict[str, str], *, by_first_folder: bool) -> list[Entry]:
+    """The audio files among those that are there, and the links that were not followed."""
     fs, root = storage.filesystem(url)
-    found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find(url).items()}
-    return [
-        _entry(below, storage.url_of(fs, path), _first_folder(below), version)
-        for below, (path, version) in found.items()
-        if is_audio(below)
-    ]
-
-
-def _glob(url: str) -> list[Entry]:
-    """What a glob matches; a file's genre is the folder that it lies in."""
-    fs, pattern = storage.filesystem(url)
-    if any("**" in part and part != "**" for part in pattern.split("/")):
-        raise UsageError(f"{url}: ** stands for folders, and only alone, as in **/*.wav")
-    root = glob_root(pattern)
-    found = {path.removeprefix(root).lstrip("/"): (path, version) for path, version in storage.find_glob(url).items()}
-    return [
-        _entry(below, storage.url_of(fs, path), PurePosixPath(path).parent.name, version)
-        for below, (path, version) in found.items()
-        if is_audio(below)
-    ]
+    root = root if by_first_folder else glob_root(root)
+    entries = []
+    for path, version in found.items():
+        below = path.removeprefix(root).lstrip("/")
+        is_link_out = version == storage.LEADS_OUT
+        if not is_audio(below, is_folder=is_link_out and Path(path).is_dir()):
+            continue
+        genre = _first_folder(below) if by_first_folder else PurePosixPath(path).parent.name
+        entry = _entry(below, storage.url_of(fs, path), genre, version)
+        if is_link_out:
+            error = (
+                f"{entry.file.path} is a link that leads out of the corpus; corpus.follow_links: true has it followed"
+            )
+            entry = Entry(entry.file.rejected(OUTSIDE_ROOT, error), entry.location)
+        entries.append(entry)
+    return entries
 
 
 def glob_root(pattern: str) -> str:
@@ -148,35 +128,12 @@ def glob_root(pattern: str) -> str:
 
 def _entry(path: str, uri: str, genre: str, version: str, location: str = "") -> Entry:
     file = File(escape_undecodable(path), escape_undecodable(uri), escape_undecodable(genre))
-    if _leads_out(path):
+    if leads_out(path):
         file = file.rejected(OUTSIDE_ROOT, f"the path {file.path} leads out of the corpus")
-    elif not genre:
-        file = file.rejected(NO_GENRE, "the file lies beside the genre folders, expected it in one")
+    elif fault := genre_fault(genre):
+        reason, error = fault
+        file = file.rejected(reason, error if genre else "the file lies beside the genre folders, expected it in one")
     return Entry(file, location or uri, version)
-
-
-def escape_undecodable(path: str) -> str:
-    r"""A path as text that can be written: bytes that are no UTF-8, as in names of old archives, are escaped.
-
-    >>> escape_undecodable("caf\udce9.wav")  # as Python reads the byte E9
-    'caf\\xe9.wav'
-    """
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def unescaped(url: str) -> str:
-    r"""Where the file is whose location was escaped, if it was: a name may hold such text of its own.
-
-    >>> unescaped("/music/caf\\xe9.wav")
-    '/music/caf\udce9.wav'
-    """
-    if not _ESCAPED.search(url) or storage.version(url):
-        return url
-    return _ESCAPED.sub(lambda byte: os.fsdecode(bytes.fromhex(byte[1])), url)
-
-
-def _leads_out(path: str) -> bool:
-    return path.startswith("/") or ".." in PurePosixPath(path).parts
 
 
 def _first_folder(path: str) -> str:
@@ -184,17 +141,10 @@ def _first_folder(path: str) -> str:
     return folder if slash else ""
 
 
-@dataclass(frozen=True)
-class _Member:
-    path: str
-    uri: str
-    version: str
-    location: str
-
-
-def _archive(members: Sequence[_Member]) -> list[Entry]:
+def _archive(members: list[Member]) -> list[Entry]:
     """The files of an archived tree, which may lie in a folder or two of the archive's own."""
-    folders = [PurePosixPath(member.path).parent.parts for member in members if not _leads_out(member.path)]
+    inner = [member for member in members if not (member.fault or leads_out(member.path))]
+    folders = [PurePosixPath(member.path).parent.parts for member in inner]
     # The genre is the first folder in which files differ; a file keeps at least its own folder.
     common = 0
     while folders and all(len(f) > common + 1 and f[common] == folders[0][common] for f in folders):
@@ -202,56 +152,9 @@ def _archive(members: Sequence[_Member]) -> list[Entry]:
     entries = []
     for member in members:
         parts = PurePosixPath(member.path).parts
-        path = member.path if _leads_out(member.path) else "/".join(parts[common:])
-        entries.append(_entry(path, member.uri, _first_folder(path), member.version, member.location))
+        path = member.path if leads_out(member.path) else "/".join(parts[min(common, len(parts) - 1) :])
+        entry = _entry(path, member.uri, _first_folder(path), member.version, member.location)
+        if member.fault:
+            entry = Entry(entry.file.rejected(*member.fault), entry.location, entry.version)
+        entries.append(entry)
     return entries
-
-
-def _zip_members(url: str) -> list[_Member]:
-    members = storage.zip_archive(url).find("", detail=True)
-    uris = {path: f"zip://{path}::{storage.absolute(url)}" for path in members if is_audio(path)}
-    return [_Member(path, uri, f"{members[path]['size']}-{members[path]['CRC']}", uri) for path, uri in uris.items()]
-
-
-def _tar_members(url: str) -> list[_Member]:
-    """The members of a tar archive, read once from end to end."""
-    members: dict[str, _Member] = {}
-    versions: dict[str, str] = {}
-    with storage.opened(url, 16 << 20) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
-        for member in archive:
-            name = str(PurePosixPath(member.name))
-            # A hard link is a file whose content came earlier, under another name.
-            content = str(PurePosixPath(member.linkname)) if member.islnk() else name
-            told = f"{member.size}-{member.mtime}"
-            versions[name] = versions.get(content, told) if member.islnk() else told
-            if (member.isfile() or member.islnk()) and is_audio(name):
-                members[name] = _Member(name, _member_url(name, url), versions[name], _member_url(content, url))
-    return list(members.values())
-
-
-def _member_url(name: str, url: str) -> str:
-    return f"tar://{escape_undecodable(name)}::{storage.absolute(url)}"
-
-
-def unpack(url: str, locations: Collection[str], folder: str) -> dict[str, str]:
-    """Unpacks members of a tar archive, read once from end to end, and gives where each now is."""
-    unpacked = {}
-    with storage.opened(url, 16 << 20) as stream, tarfile.open(fileobj=stream, mode="r|*") as archive:
-        for member in archive:
-            location = _member_url(str(PurePosixPath(member.name)), url)
-            if member.isfile() and location in locations and (content := archive.extractfile(member)):
-                unpacked[location] = _unpacked(folder, member.name)
-                with storage.writing(unpacked[location]) as local, local.open("wb") as sink:
-                    shutil.copyfileobj(content, sink)
-    return unpacked
-
-
-def _unpacked(folder: str, name: str) -> str:
-    """Where a member is unpacked: by a digest, as a name may be too long, or lead out of the folder."""
-    path = PurePosixPath(name)
-    return storage.join(folder, f"{digest(str(path))[:24]}{path.suffix.lower()}")
-
-
-def is_tar(url: str) -> bool:
-    """Whether a URL is a tar archive by its suffix."""
-    return url.lower().rstrip("/").endswith(_TAR)

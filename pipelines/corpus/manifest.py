@@ -3,24 +3,26 @@
 That is its `fold` or `split`, and its metadata: a column for each field in `pipelines.dataset.ledger.METADATA`.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import Any
 
-from pipelines.common import parquet, storage
+from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.common.reasons import Reason
+from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFiles
+from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.tables import metadata, read_table
 from pipelines.dataset.ledger import METADATA, Entry, File
 from pipelines.dataset.splits import fold_name
 
 CONTRADICTED = Reason("contradicted", "the manifest has several rows for the path, and they disagree")
 NO_GENRE = Reason("no_genre", "nothing says what the genre is")
-OUTSIDE_ROOT = Reason("outside_root", "the path leads out of the corpus's root")
-REPEATED = Reason("repeated", "an earlier row of the manifest names the same path")
+ODD_GENRE = Reason("odd_genre", "the genre holds a line break or another control character")
+REPEATED = Reason("repeated", "another row of the manifest, or member of the archive, has the same path")
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
+_WAYS_OUT = "corpus.root, corpus.allow_remote and corpus.follow_links say what a manifest may name"
 
 SPLIT_ALIASES = {
     "train": "train", "training": "train",
@@ -39,7 +41,7 @@ def is_manifest(url: str) -> bool:
     return url.lower().endswith((".csv", ".parquet"))
 
 
-def entries(url: str, root: str) -> list[Entry]:
+def entries(url: str, root: str, allow_remote: Sequence[str] = (), *, follow_links: bool = False) -> list[Entry]:
     """The files of a manifest; rows that cannot be right are among them, rejected.
 
     Parameters
@@ -47,50 +49,26 @@ def entries(url: str, root: str) -> list[Entry]:
     url : str
     root : str
         What the paths are relative to and must lie in. Default: the manifest's folder.
+    allow_remote, follow_links
+        As in `NamedFiles`.
 
     Raises
     ------
     UsageError
         It is no table, a column is missing, or a row names a split or fold that there is not.
     """
-    columns, rows = read_table(url)
-    if missing := {"path", "genre"} - columns:
+    table = read_table(url)
+    if missing := {"path", "genre"} - set(table.names):
         raise UsageError(
-            f"manifest {url}: no column {' or '.join(sorted(missing))}; found {', '.join(sorted(columns)) or 'none'};"
+            f"manifest {url}: no column {' or '.join(sorted(missing))}; found {table.found};"
             f" expected path, genre and optionally {', '.join(METADATA)}, fold or split"
         )
-    if {"fold", "split"} <= columns:
+    if {"fold", "split"} <= set(table.names):
         raise UsageError(f"manifest {url}: has both a fold and a split column; keep one")
-    if not rows:
+    if not table.rows:
         raise UsageError(f"manifest {url}: has no rows; expected one for each file")
-    root = root_url(url, root)
-    return _judge_repeats([_row_entry(row, root, url) for row in rows])
-
-
-def read_table(url: str) -> tuple[set[str], list[dict[str, str]]]:
-    """A table's columns, in lower case, and its rows."""
-    import pyarrow as pa
-
-    content = storage.read_bytes(url)
-    try:
-        if url.lower().endswith(".parquet"):
-            table = parquet.table(content)
-            names, rows = table.column_names, table.to_pylist()
-        else:
-            reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-            names, rows = list(reader.fieldnames or []), list(reader)
-    except (csv.Error, pa.ArrowException, UnicodeDecodeError) as error:
-        raise UsageError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
-    return {_column(name) for name in names}, [{_column(n): _cell(row[n]) for n in names} for row in rows]
-
-
-def _column(name: object) -> str:
-    return str(name).strip().lower()
-
-
-def _cell(value: Any) -> str:
-    is_missing = value is None or value != value  # NaN
-    return "" if is_missing else str(value).strip()
+    files = NamedFiles(root_url(url, root), allow_remote, follow_links=follow_links)
+    return _judge_repeats([_row_entry(row, files, url) for row in table.rows])
 
 
 def root_url(url: str, root: str) -> str:
@@ -102,40 +80,30 @@ def root_url(url: str, root: str) -> str:
     return storage.absolute(root or url.rpartition("/")[0] or ".")
 
 
-def file_url(path: str, root: str) -> str:
-    """The URL of a file that a manifest names; a relative path lies below the root."""
-    is_relative = "://" not in path and not path.startswith("/")
-    return storage.absolute(storage.join(root, str(PurePosixPath(path))) if is_relative else path)
-
-
-def metadata(row: Mapping[str, str]) -> dict[str, Any]:
-    """What a row says of its file besides the genre, by the names of the fields of `File`; empty where it says nothing.
-
-    >>> found = metadata({"path": "a.wav", "genre": "blues", "artist": "Ann"})
-    >>> found["artist"], found["song"]
-    ('Ann', '')
-    """
-    return {name: row.get(name, "") for name in METADATA}
-
-
-def _row_entry(row: Mapping[str, str], root: str, manifest: str) -> Entry:
-    path = row["path"]
-    uri = file_url(path, root)
-    below = uri.removeprefix(storage.join(root, ""))
-    outside = not path or below == uri or ".." in PurePosixPath(path).parts
-    file = File(
-        path if outside else below,
-        uri,
-        row["genre"],
-        **metadata(row),
-        fold=own_fold(row, manifest),
-    )
-    if outside:
-        file = file.rejected(OUTSIDE_ROOT, f"path {path!r} is not below {root}; corpus.root says where songs may lie")
-    elif not file.genre:
-        file = file.rejected(NO_GENRE, "the manifest's genre is empty")
+def _row_entry(row: Mapping[str, str], files: NamedFiles, manifest: str) -> Entry:
+    named = files.find(row["path"])
+    path, uri = escape_undecodable(named.path), escape_undecodable(named.uri)
+    file = File(path, uri, row["genre"], **metadata(row), fold=own_fold(row, manifest))
+    if named.fault:
+        file = file.rejected(OUTSIDE_ROOT, f"{named.fault}; {_WAYS_OUT}")
+    elif fault := genre_fault(file.genre):
+        file = file.rejected(*fault)
     # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
-    return Entry(file, uri, storage.version(uri) if storage.is_local(uri) and not outside else "")
+    return Entry(file, named.uri, named.version)
+
+
+def genre_fault(genre: str) -> tuple[Reason, str] | None:
+    r"""Why a genre is none, if it is none.
+
+    >>> genre_fault("Folk, World, & Country")
+    >>> genre_fault("Folk\nWorld")[1]
+    "the genre 'Folk\\nWorld' holds a line break or a control character, expected a name"
+    """
+    if not genre:
+        return NO_GENRE, "nothing says the file's genre"
+    if _CONTROL.search(genre):
+        return ODD_GENRE, f"the genre {genre!r} holds a line break or a control character, expected a name"
+    return None
 
 
 def own_fold(row: Mapping[str, str], manifest: str) -> str:
@@ -163,17 +131,20 @@ def _judge_repeats(entries: Sequence[Entry]) -> list[Entry]:
     by_path: dict[str, list[Entry]] = {}
     for entry in entries:
         by_path.setdefault(entry.file.path, []).append(entry)
-    judged = []
-    for path, rows in by_path.items():
-        agree = len({row.file for row in rows}) == 1
-        for index, row in enumerate(rows):
-            if len(rows) == 1 or row.file.reason or (agree and index == 0):
-                judged.append(row)
-            elif agree:
-                error = f"the manifest names {path} {len(rows)} times; the first row counts"
-                judged.append(replace(row, file=row.file.rejected(REPEATED, error)))
-            else:
-                genres = ", ".join(sorted({r.file.genre for r in rows}))
-                error = f"{len(rows)} rows for {path} disagree (genres: {genres}); keep one"
-                judged.append(replace(row, file=row.file.rejected(CONTRADICTED, error)))
-    return judged
+    return [judged for path, rows in by_path.items() for judged in (rows if len(rows) == 1 else _judged(path, rows))]
+
+
+def _judged(path: str, rows: Sequence[Entry]) -> list[Entry]:
+    if len({row.file for row in rows}) == 1:
+        return [
+            rows[0],
+            *(repeated(row, f"the manifest names {path} {len(rows)} times; one counts") for row in rows[1:]),
+        ]
+    genres = ", ".join(sorted({row.file.genre for row in rows}))
+    error = f"{len(rows)} rows for {path} disagree (genres: {genres}); keep one"
+    return [row if row.file.reason else replace(row, file=row.file.rejected(CONTRADICTED, error)) for row in rows]
+
+
+def repeated(entry: Entry, error: str) -> Entry:
+    """An entry that names again what another names, unless something else is wrong with it."""
+    return entry if entry.file.reason else replace(entry, file=entry.file.rejected(REPEATED, error))

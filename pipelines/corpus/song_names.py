@@ -18,9 +18,9 @@ from pathlib import PurePosixPath
 
 from pipelines.common.output.words import counted
 from pipelines.corpus import genres
+from pipelines.corpus.listed_files import without_suffix
 from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.segments import SEGMENT_WORDS, songs_of_segments
-from pipelines.corpus.split_lists import without_suffix
 from pipelines.dataset.ledger import File
 
 _WORDLESS = re.compile(rf"(?:audio|file|music|rec|recording|song|sound|track|{SEGMENT_WORDS})?[\W_]*\d*", re.IGNORECASE)

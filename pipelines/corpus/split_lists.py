@@ -1,80 +1,66 @@
-"""Split lists and artist indexes, as GTZAN has them: both name files without folder and suffix."""
+"""Split lists and artist indexes, as GTZAN has them: both may name files without folder and suffix."""
 
-import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
+from typing import Any
 
 from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.config import SplitName
+from pipelines.corpus.listed_files import ListedFiles, without_suffix
+from pipelines.corpus.spellings import unicode_form
+from pipelines.corpus.text_files import decoded, lines_of, read_lines
 from pipelines.dataset.ledger import Entry, File
 
 
 def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[Entry]:
     """The files that split lists name, each with its split as its fold; the others are no part of the corpus."""
+    files = ListedFiles(entries)
     split_of: dict[str, str] = {}
-    path_of: dict[str, str] = {}
+    missing = []
     for split, url in sorted(splits.items()):
-        for line in storage.read_bytes(url).decode().splitlines():
-            if stem := without_suffix(line.strip()):
-                if split_of.get(stem, split) != split:
-                    raise UsageError(f"corpus.splits: {stem} is in both {split_of[stem]} and {split}")
-                split_of[stem], path_of[stem] = split, line.strip()
-    by_stem = _by_stem(entries)
-    listed = [
-        replace(by_stem[stem], file=replace(by_stem[stem].file, fold=fold))
-        for stem, fold in split_of.items()
-        if stem in by_stem
-    ]
-    missing = [
-        Entry(
-            File(path, path, PurePosixPath(path).parent.name).rejected(
-                decode.UNREADABLE, "a split list names it; it is not there"
-            ),
-            "",
+        for line in read_lines(url):
+            file = _only(files, line)
+            path = file.path if file else line
+            if file is None and path not in split_of:
+                missing.append(_missing(line))
+            if split_of.setdefault(path, split) != split:
+                raise UsageError(f"corpus.splits: {without_suffix(path)} is in both {split_of[path]} and {split}")
+    listed = [entry for entry in entries if entry.file.path in split_of]
+    return [_with(entry, fold=split_of[entry.file.path]) for entry in listed] + missing
+
+
+def _only(files: ListedFiles, listed: str) -> File | None:
+    """The file that a line names, if it is there."""
+    found = files.find(listed)
+    if len(found) > 1:
+        raise UsageError(
+            f"corpus.splits and corpus.artists go by file name where no path fits, and two files are called"
+            f" {without_suffix(listed)}: {found[0].file.path} and {found[1].file.path}"
         )
-        for stem, path in path_of.items()
-        if stem not in by_stem
-    ]
-    return listed + missing
+    return found[0].file if found else None
 
 
-def without_suffix(path: str) -> str:
-    """A file's name without its suffix of audio, if it has one.
-
-    >>> without_suffix("blues/blues.00000.wav"), without_suffix("blues.00000")
-    ('blues.00000', 'blues.00000')
-    """
-    stem, suffix = posixpath.splitext(posixpath.basename(path))
-    return stem if suffix.lower() in decode.SUFFIXES else stem + suffix
+def _missing(path: str) -> Entry:
+    genre = PurePosixPath(path.replace("\\", "/")).parent.name
+    error = "a split list names it; it is not there"
+    return Entry(File(path, path, genre).rejected(decode.UNREADABLE, error), "")
 
 
-def _by_stem(entries: Sequence[Entry]) -> dict[str, Entry]:
-    """Files by their names without suffix: copies of GTZAN differ in folders and in .au or .wav."""
-    found: dict[str, Entry] = {}
-    for entry in entries:
-        stem = without_suffix(entry.file.path)
-        if stem in found:
-            raise UsageError(
-                f"corpus.splits and corpus.artists go by file name, and two files are called {stem}:"
-                f" {found[stem].file.path} and {entry.file.path}"
-            )
-        found[stem] = entry
-    return found
+def _with(entry: Entry, **told: Any) -> Entry:
+    return entry if entry.file.reason else replace(entry, file=replace(entry.file, **told))
 
 
 def with_artists(entries: list[Entry], url: str) -> list[Entry]:
     """Files with the artists, and the titles as songs, of an index in the form of Sturm's for GTZAN."""
-    index = read_index(url)
-    by_stem = _by_stem(entries)
+    files = ListedFiles(entries)
+    told = {file.path: names for name, names in read_index(url).items() if (file := _only(files, name))}
     named = []
-    for stem, entry in by_stem.items():
-        artist, song = index.get(stem, ("", ""))
-        named.append(
-            replace(entry, file=replace(entry.file, artist=entry.file.artist or artist, song=entry.file.song or song))
-        )
+    for entry in entries:
+        artist, song = told.get(entry.file.path, ("", ""))
+        named.append(_with(entry, artist=entry.file.artist or artist, song=entry.file.song or song))
     return named
 
 
@@ -82,7 +68,7 @@ def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> l
     """Files with the artists and titles of an index that is read; a segment has those of the song that it names."""
 
     def of(file: File) -> File:
-        own, whole = without_suffix(file.path), PurePosixPath(file.song).name
+        own, whole = (unicode_form(name) for name in (without_suffix(file.path), PurePosixPath(file.song).name))
         artist, title = index.get(own) or index.get(whole) or ("", "")
         return replace(file, artist=file.artist or artist, song=title or file.song)
 
@@ -90,13 +76,19 @@ def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> l
 
 
 def read_index(url: str) -> dict[str, tuple[str, str]]:
-    """The artist and the song of each file that an index names, by its name without suffix."""
+    """The artist and the song of each file that an index names, by its name without suffix, in one form of Unicode."""
     index: dict[str, tuple[str, str]] = {}
-    for line in storage.read_bytes(url).decode("latin-1").splitlines():
+    content = storage.read_bytes(url)
+    try:
+        text = decoded(content)
+    except UnicodeDecodeError:  # as Sturm's
+        text = content.decode("latin-1")
+    for line in lines_of(text):
         fields = [field.strip() for field in line.split(":::")]
         if len(fields) >= 2 and not line.startswith("#"):
             artist, title = fields[1], fields[2] if len(fields) > 2 else ""
-            index[without_suffix(fields[0])] = (artist, f"{artist}: {title}" if artist and title else "")
+            name = without_suffix(fields[0].replace("\\", "/"))
+            index[unicode_form(name)] = (artist, f"{artist}: {title}" if artist and title else "")
     if not index:
         raise UsageError(f"{url}: no line of the form 'file ::: artist ::: title'")
     return index

@@ -75,6 +75,7 @@ def test_overrides_are_yaml_and_win(tmp_path):
         ),
         ("[1, 2]", r"c\.yaml: holds list, expected a mapping"),
         ("a: b: c", r"c\.yaml: is not YAML"),
+        ("folds: {count: 3}\nfolds: {seed: 1}", r"c\.yaml: is not YAML \(key 'folds' is given twice; keep one"),
     ],
 )
 def test_faults_name_the_key_and_what_is_allowed(tmp_path, text, message):

@@ -20,7 +20,8 @@ from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
-from pipelines.corpus import listing, root
+from pipelines.corpus import archives, root
+from pipelines.corpus.spellings import unescaped
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.dataset import Shard
 from pipelines.dataset.layout import SHARDS, STAGING
@@ -135,11 +136,13 @@ class AssembleShard(WorkerDoFn):
         return serialized, [serialized]
 
     def _location(self, uri: str, run: Run) -> str:
-        """Where a song's file can be read: a member of a tar archive is unpacked."""
+        """Where a song's file can be read: links of an archive are followed, a member of a tar archive is unpacked."""
         location, archive = root.absolute(uri, run.request.root), run.request.config.corpus.input
-        if not listing.is_tar(archive):
-            return listing.unescaped(location)
-        return listing.unpack(archive, {location}, str(self._folder)).get(location, location)
+        if archives.is_archive(archive):
+            location = archives.location_of(location, archive)
+        if not archives.is_tar(archive):
+            return unescaped(location)
+        return archives.unpack(archive, {location}, str(self._folder)).get(location, location)
 
 
 def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:

@@ -19,7 +19,7 @@ from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, file_ha
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError
-from pipelines.corpus import listing
+from pipelines.corpus.spellings import unescaped
 from pipelines.dataset.readings import Reading, StagedReading
 
 
@@ -72,7 +72,7 @@ class ReadPart(WorkerDoFn):
         yield len(files)
 
     def _read(self, file: Listed, recipe: Recipe, run: Run) -> Made:
-        location = listing.unescaped(file.location)
+        location = unescaped(file.location)
         try:
             with storage.naming(location), decode.local_copy(location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None

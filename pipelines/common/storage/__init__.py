@@ -2,13 +2,24 @@
 
 from pipelines.common.storage.conditional import create
 from pipelines.common.storage.faults import is_of_the_path, naming
-from pipelines.common.storage.filesystems import absolute, filesystem, is_local, join, url_of, version, zip_archive
-from pipelines.common.storage.listing import find, find_glob, is_folder, names, sizes
+from pipelines.common.storage.filesystems import (
+    absolute,
+    filesystem,
+    is_local,
+    join,
+    local_version,
+    url_of,
+    version,
+    zip_archive,
+)
+from pipelines.common.storage.listing import LEADS_OUT, Links, find, find_glob, is_folder, names, sizes
 from pipelines.common.storage.reading import local_copy, opened, read_bytes
 from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
 
 __all__ = [
+    "LEADS_OUT",
+    "Links",
     "StoreError",
     "absolute",
     "create",
@@ -21,6 +32,7 @@ __all__ = [
     "is_unfinished",
     "join",
     "local_copy",
+    "local_version",
     "names",
     "naming",
     "opened",

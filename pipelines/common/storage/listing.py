@@ -1,5 +1,6 @@
 """Which files there are."""
 
+import heapq
 import os
 import re
 from collections.abc import Iterator
@@ -12,8 +13,12 @@ from fsspec.asyn import AsyncFileSystem
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
+from pipelines.common.errors import UsageError
 from pipelines.common.storage.filesystems import filesystem, listed_version, local_version
 from pipelines.common.storage.retries import retried
+
+LEADS_OUT = "leads out"
+"""The version of a local link out of the folder that was listed, where such links are not followed."""
 
 _MAGIC = re.compile(r"[*?[]")
 
@@ -33,15 +38,42 @@ def is_folder(url: str) -> bool:
 
 
 @retried
-def find(folder: str) -> dict[str, str]:
+def find(folder: str, *, follow_links: bool = True) -> dict[str, str]:
     """The files below a folder: each one's path in its file system, and its version.
 
-    Local links are followed, each folder once; a folder that cannot be listed raises.
+    Local links are followed, each folder once. Where those that lead out of the folder are not to be followed, their
+    version is `LEADS_OUT`, be it a file's or a folder's. A folder that cannot be listed raises.
     """
     fs, root = filesystem(folder)
     if isinstance(fs, LocalFileSystem):
-        return {path: local_version(path) for path in _walk(root)}
+        return dict(sorted(_walk(root, None if follow_links else Links(root))))
     return {path: listed_version(info) for path, info in _below(fs, root).items()}
+
+
+class Links:
+    """Tells which local paths lead out of a folder, by a link in them.
+
+    Parameters
+    ----------
+    folder : str
+        An absolute path, which may itself lead through links.
+    """
+
+    def __init__(self, folder: str):
+        self._root = os.path.realpath(folder)
+        self._leads_out: dict[str, bool] = {}
+
+    def lead_out(self, path: str) -> bool:
+        """Whether a file that is there lies elsewhere."""
+        if os.path.islink(path):  # noqa: PTH114 - as in `local_version`
+            return self._is_elsewhere(path)
+        folder = path.rpartition("/")[0]
+        if folder not in self._leads_out:
+            self._leads_out[folder] = self._is_elsewhere(folder)
+        return self._leads_out[folder]
+
+    def _is_elsewhere(self, path: str) -> bool:
+        return not f"{os.path.realpath(path)}/".startswith(f"{self._root.rstrip('/')}/")
 
 
 @retried
@@ -56,16 +88,22 @@ def sizes(folder: str) -> dict[str, int]:
 
 
 @retried
-def find_glob(pattern: str) -> dict[str, str]:
-    """The files that a glob matches, as `find` gives them."""
+def find_glob(pattern: str, *, follow_links: bool = True) -> dict[str, str]:
+    """The files that a glob matches, as `find` gives them; `**` comes to each folder once."""
     fs, pattern = filesystem(pattern)
-    if isinstance(fs, LocalFileSystem):
-        matches = sorted(glob(pattern, recursive=True))  # noqa: PTH207 - pathlib's `**` follows no links
-        return {path: local_version(path) for path in matches if not Path(path).is_dir()}
+    if any("**" in part and part != "**" for part in pattern.split("/")):
+        raise UsageError(f"{pattern}: ** stands for folders, and only alone, as in **/*.wav")
+    matching = re.compile(glob_translate(pattern))
     fixed = pattern[: magic.start()] if (magic := _MAGIC.search(pattern)) else pattern
     folder = fixed.rpartition("/")[0]
+    if isinstance(fs, LocalFileSystem):
+        links = None if follow_links else Links(folder or "/")
+        if "**" in pattern:
+            found = sorted(_walk(folder, links))
+            return {path: version for path, version in found if matching.match(path) or _is_folder_out(path, version)}
+        matches = sorted(path for path in glob(pattern) if not Path(path).is_dir())  # noqa: PTH207 - keeps the path's form
+        return {path: LEADS_OUT if links and links.lead_out(path) else local_version(path) for path in matches}
     levels = None if "**" in pattern else pattern.removeprefix(folder).count("/")
-    matching = re.compile(glob_translate(pattern))
     return {path: listed_version(info) for path, info in _below(fs, folder, levels).items() if matching.match(path)}
 
 
@@ -95,21 +133,42 @@ def _walk_store(fs: Any, folder: str, levels: int | None) -> Iterator[tuple[str,
             yield from _walk_store(fs, path, levels and levels - 1)
 
 
-def _walk(root: str) -> Iterator[str]:
-    """Every file below a folder, following links, but each folder once."""
+def _walk(root: str, links: Links | None) -> Iterator[tuple[str, str]]:
+    """Every file below a folder and its version; each folder once, though links may lead to it or in circles.
 
-    def refuse(error: OSError) -> None:
-        raise error
-
+    A folder has its own path, but where that is hidden, as nobody looks for it there: then that of a link to it.
+    """
+    itself, by_link, hidden = range(3)
     seen = set()
-    for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        folders.sort(key=lambda name: (Path(parent, name).is_symlink(), name))
-        real = Path(parent).resolve()
-        if real in seen:  # a link to a folder above it, or to a sister
-            folders.clear()
+    folders = [(itself, root or "/")]
+    while folders:
+        kind, folder = heapq.heappop(folders)
+        status = Path(folder).stat()
+        if (status.st_dev, status.st_ino) in seen:
             continue
-        seen.add(real)
-        yield from (f"{parent.rstrip('/')}/{name}" for name in sorted(files))
+        seen.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                path = f"{folder.rstrip('/')}/{entry.name}"
+                if entry.is_symlink() and links and links.lead_out(path):
+                    yield path, LEADS_OUT
+                elif _is_folder(entry):
+                    own = by_link if entry.is_symlink() else hidden if entry.name.startswith(".") else itself
+                    heapq.heappush(folders, (max(kind, own), path))
+                else:
+                    yield path, local_version(path)
+
+
+def _is_folder_out(path: str, version: str) -> bool:
+    """Whether a link leads out to a folder, in which anything may match."""
+    return version == LEADS_OUT and Path(path).is_dir()
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
 
 
 @retried

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from model.evaluation.evaluate import score_bundle
-from model.inference.input_files import years_by_file
+from model.inference.input_files import input_files
 from model.inference.predict import predict
 from model.inference.prediction import Prediction
 from model.inference.predictor import Predictor
@@ -120,15 +120,41 @@ def test_years_are_those_of_manifest_or_tags(bundle, folder, predictions, tmp_pa
 
 
 def test_globs_and_doubles(folder):
-    found = years_by_file([str(folder / "*.m*"), str(folder / "b.m4a")])
+    found = input_files([str(folder / "*.m*"), str(folder / "b.m4a")]).years
     assert [path.rpartition("/")[2] for path in found] == ["a song.mp3", "b.m4a"]
 
 
 def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
     (tmp_path / "m.csv").write_text("path,year\nb.wav,1990\na.wav,\n")
     expected = {str(tmp_path / "a.wav"): None, str(tmp_path / "b.wav"): 1990}
-    assert years_by_file([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]) == expected
-    assert list(years_by_file([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")]).items()) == list(expected.items())
+    assert input_files([str(tmp_path / "m.csv"), str(tmp_path / "b.wav")]).years == expected
+    both = input_files([str(tmp_path / "b.wav"), str(tmp_path / "m.csv")])
+    assert list(both.years.items()) == list(expected.items())
+
+
+@pytest.mark.parametrize(
+    ("year", "read"), [("1994.0", 1994), ("0", None), ("-1", None), ("0.0", None), ("NaN", None), ("", None)]
+)
+def test_a_year_may_be_unknown(tmp_path, year, read):
+    (tmp_path / "m.csv").write_text(f"path,year\n,\na.wav,{year}\n")
+    assert input_files([str(tmp_path / "m.csv")]).years == {str(tmp_path / "a.wav"): read}
+
+
+def test_a_manifest_names_files_of_its_own_kind_alone(bundle, tmp_path):
+    write(tmp_path / "a.wav", tone(1.2))
+    (tmp_path / "m.csv").write_text("path\nzip://a.wav::http://127.0.0.1:9/a.zip\na.wav\nnul\0.wav\n")
+    found = predict(bundle, [str(tmp_path / "m.csv")], None, new_pipeline)
+    assert {p.path.rpartition("/")[2]: p.reason for p in found} == {
+        "a.wav": "", "a.zip": "outside_root", "nul\0.wav": "outside_root",
+    }  # fmt: skip
+    assert "http://127.0.0.1:9/a.zip" in next(p.error for p in found if p.path.endswith("a.zip"))
+
+
+def test_a_glob_finds_nothing_that_is_hidden(tmp_path):
+    for name in ("a/b.wav", ".a/c.wav", "a/.d.wav"):
+        write(tmp_path / name, tone(0.1))
+    for url in (f"{tmp_path}/**/*.wav", str(tmp_path)):
+        assert list(input_files([url]).years) == [f"{tmp_path}/a/b.wav"]
 
 
 @pytest.mark.parametrize(
@@ -143,12 +169,12 @@ def test_a_year_of_a_manifest_stays_with_its_file(tmp_path):
 def test_a_wrong_manifest_is_an_error(tmp_path, text, message):
     (tmp_path / "m.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
-        years_by_file([str(tmp_path / "m.csv")])
+        input_files([str(tmp_path / "m.csv")])
 
 
 def test_a_folder_without_audio_is_an_error(tmp_path):
     with pytest.raises(UsageError, match="no audio there"):
-        years_by_file([str(tmp_path)])
+        input_files([str(tmp_path)])
 
 
 def test_a_stopped_prediction_goes_on(bundle, folder, tmp_path):

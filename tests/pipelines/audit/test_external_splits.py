@@ -85,6 +85,33 @@ def test_a_manifest_needs_neither_genre_nor_root(at):
     assert external_splits.list_split(["m/m.csv"], "/elsewhere/..").entries["train"][0].location == "/a.wav"
 
 
+def test_a_manifest_names_files_of_its_own_kind_alone(at):
+    at(m_csv="path,split\na.wav,train\nzip://b::http://127.0.0.1:9/x,test\nnul\0.wav,test\n,\n")
+    assert rows(external_splits.list_split(["m.csv"])) == [
+        ("a.wav", "train", ""),
+        ("nul\0.wav", "test", "outside_root"),
+        ("zip://b::http://127.0.0.1:9/x", "test", "outside_root"),
+    ]
+
+
+def test_lists_and_manifests_find_names_in_the_other_form_of_unicode(at):
+    folder = at("G/b/Canc\u0327a\u0303o.wav", "G/b/y.wav")
+    at(train_txt="\ufeffb\\Can\u00e7\u00e3o.wav\r\n", test_txt="y.wav\n")
+    (entry,) = external_splits.list_split(["train.txt", "test.txt"], "G").entries["train"]
+    location = f"{folder}/G/b/Canc\u0327a\u0303o.wav"
+    assert (entry.file.path, entry.file.reason, entry.location) == ("b\\Can\u00e7\u00e3o.wav", "", location)
+    (folder / "m.csv").write_text("path,split\nG\\b\\Can\u00e7\u00e3o.wav,train\nG/b/y.wav,test\n")
+    assert external_splits.list_split(["m.csv"]).entries["train"][0].location == location
+
+
+def test_split_folders_may_hold_links(at):
+    folder = at("pool/a.wav", "pool/b.wav")
+    for split, name in (("train", "a.wav"), ("test", "b.wav")):
+        (folder / "s" / split).mkdir(parents=True)
+        (folder / "s" / split / name).symlink_to(folder / "pool" / name)
+    assert [reason for *_, reason in rows(external_splits.list_split(["s"]))] == ["", ""]
+
+
 def test_a_manifest_by_fold_and_one_by_both(at):
     at(m_csv="path,fold\na.wav,1\nb.wav,2\n", n_csv="path,fold,split\na.wav,1,train\nb.wav,2,test\nc.wav,3,\n")
     assert external_splits.list_split(["m.csv"]).splits == ["fold-01", "fold-02"]

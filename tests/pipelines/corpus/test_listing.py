@@ -10,7 +10,8 @@ import pytest
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
-from pipelines.corpus import listing
+from pipelines.corpus import archives, listing
+from pipelines.corpus.spellings import escape_undecodable, unescaped
 
 SONGS = ["blues/a 1.wav", "blues/é#%.FLAC", "jazz/album/b.mp3", "jazz/c.m4a"]
 OTHERS = [
@@ -31,8 +32,8 @@ def listed(source, **keys):
 def contents(source, entries, folder):
     """What is in the files of entries; members of a tar archive are unpacked for that."""
     unpacked = {}
-    if listing.is_tar(str(source)):
-        unpacked = listing.unpack(str(source), {entry.location for entry in entries}, str(folder))
+    if archives.is_tar(str(source)):
+        unpacked = archives.unpack(str(source), {entry.location for entry in entries}, str(folder))
     return [storage.read_bytes(unpacked.get(entry.location, entry.location)) for entry in entries]
 
 
@@ -82,7 +83,7 @@ def any_form(request, tmp_path):
 
 
 def test_every_form_gives_the_same_songs(any_form, tmp_path):
-    entries = listed(any_form)
+    entries = listed(any_form, follow_links=True)
     assert genres_of(entries) == {name: name.partition("/")[0] for name in SONGS}
     assert [entry.file.path for entry in entries] == sorted(SONGS)
     for entry, content in zip(entries, contents(any_form, entries, tmp_path / "unpacked"), strict=True):
@@ -132,43 +133,6 @@ def test_songs_beside_the_genre_folders_have_no_genre(tmp_path):
     assert reasons == {"a.wav": ("rejected", "no_genre"), "g/b.wav": ("written", "")}
 
 
-def linked_tar(path, *contents):
-    """A tar archive that has a song as often as it has contents, and links to it from another genre."""
-    with tarfile.open(path, "w:gz") as archive:
-        for content in contents:
-            member = tarfile.TarInfo("g/a.wav")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-        link = tarfile.TarInfo("h/b.wav")
-        link.type, link.linkname = tarfile.LNKTYPE, "g/a.wav"
-        archive.addfile(link)
-    return path
-
-
-def test_a_tar_may_repeat_and_link_members(tmp_path):
-    archive = linked_tar(tmp_path / "a.tar.gz", b"old", b"new")
-    entries = listed(archive)
-    assert genres_of(entries) == {"g/a.wav": "g", "h/b.wav": "h"}
-    assert [entry.file.uri for entry in entries] == [f"tar://{name}::{archive}" for name in ("g/a.wav", "h/b.wav")]
-    assert contents(archive, entries, tmp_path / "unpacked") == [b"new", b"new"]
-
-
-def test_a_link_in_a_tar_is_another_version_where_its_content_is(tmp_path):
-    versions = [
-        [entry.version for entry in listed(linked_tar(tmp_path / "a.tar.gz", content))]
-        for content in (b"old", b"newer")
-    ]
-    assert versions == [["3-0", "3-0"], ["5-0", "5-0"]]
-
-
-def test_only_the_members_that_are_asked_for_are_unpacked(tmp_path):
-    archive = write_tar(tmp_path / "a.tar", ["g/a.wav", "g/b.wav", "README"])
-    unpacked = listing.unpack(str(archive), [f"tar://g/b.wav::{archive}"], str(tmp_path / "unpacked"))
-    assert list(unpacked) == [f"tar://g/b.wav::{archive}"]
-    assert [path.read_bytes() for path in (tmp_path / "unpacked").iterdir()] == [b"g/b.wav"]
-    assert unpacked[f"tar://g/b.wav::{archive}"].endswith(".wav")
-
-
 def test_names_that_are_no_utf8_or_very_long(tmp_path):
     names = ["g/caf\udce9.wav", "g/" + "n" * 240 + ".wav"]
     for name in names:
@@ -185,9 +149,61 @@ def test_names_that_are_no_utf8_or_very_long(tmp_path):
 def test_an_escaped_name_leads_to_its_file(tmp_path):
     name, own = str(tmp_path / "caf\udce9.wav"), str(tmp_path / "own\\xe9.wav")
     storage.write_bytes(own, b"")
-    assert listing.unescaped(listing.escape_undecodable(name)) == name
-    assert listing.unescaped(own) == own
-    assert listing.unescaped("s3://music/a.wav") == "s3://music/a.wav"
+    assert unescaped(escape_undecodable(name)) == name
+    assert unescaped(own) == own
+    assert unescaped("s3://music/a.wav") == "s3://music/a.wav"
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """Genre folders with a song, links to songs and folders in them and elsewhere, and links in circles."""
+    for name in ("music/blues/a.wav", "music/.annex/b.wav", "music/.annex/folk/c.wav", "elsewhere/d.wav"):
+        storage.write_bytes(str(tmp_path / name), name.encode())
+    links = {
+        "blues/b.wav": "../.annex/b.wav",
+        "blues/d.wav": f"{tmp_path}/elsewhere/d.wav",
+        "blues/notes": f"{tmp_path}/elsewhere/notes.txt",
+        "blues/gone.wav": "nowhere.wav",
+        "blues/round.wav": "round.wav",
+        "blues/up": "..",
+        "folk": ".annex/folk",
+        "rock": f"{tmp_path}/elsewhere",
+        "same": "blues",
+    }
+    for name, target in links.items():
+        (tmp_path / "music" / name).symlink_to(target)
+    return tmp_path / "music"
+
+
+WITHIN = {"blues/a.wav": "", "blues/b.wav": "", "blues/gone.wav": "", "blues/round.wav": "", "folk/c.wav": ""}
+
+
+@pytest.mark.parametrize("glob", ["", "/*/*", "/**"])
+def test_links_are_followed_within_the_corpus_alone(linked, glob):
+    entries = [e for e in listed(f"{linked}{glob}") if not e.file.path.startswith("same/")]
+    out = {"blues/d.wav": "outside_root"} | ({} if glob == "/*/*" else {"rock": "outside_root"})
+    if glob == "/*/*":
+        out["rock/d.wav"] = "outside_root"
+    assert {e.file.path: e.file.reason for e in entries} == WITHIN | out
+    assert "corpus.follow_links: true" in next(e.file.error for e in entries if e.file.reason)
+
+
+def test_links_out_of_the_corpus_are_followed_where_that_is_asked_for(linked):
+    found = {e.file.path: (e.file.genre, e.file.reason) for e in listed(linked, follow_links=True)}
+    assert found.keys() == WITHIN.keys() | {"blues/d.wav", "rock/d.wav"}
+    assert found["rock/d.wav"] == ("rock", "")
+
+
+def test_folders_lead_in_circles_that_end(linked):
+    for name in ("one", "two", "three"):
+        (linked / "blues" / name).symlink_to(linked)
+    assert len(listed(linked)) == len(listed(f"{linked}/**/*")) == 7
+
+
+def test_a_genre_is_one_line(tmp_path):
+    storage.write_bytes(str(tmp_path / "songs/folk\nrock/a.wav"), b"")
+    ((entry),) = listed(tmp_path / "songs")
+    assert (entry.file.reason, entry.file.genre) == ("odd_genre", "folk\nrock")
 
 
 @pytest.mark.parametrize("form", ["folder", "zip", "tar.gz", "glob"])

@@ -14,9 +14,9 @@ jazz/b.wav,jazz,Two,Bob,3
 """
 
 
-def entries_of(tmp_path, text, name="m.csv", root="", encoding="utf-8"):
+def entries_of(tmp_path, text, name="m.csv", root="", encoding="utf-8", **keys):
     (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode(encoding))
-    return manifest.entries(str(tmp_path / name), root)
+    return manifest.entries(str(tmp_path / name), root, **keys)
 
 
 def reasons_of(entries):
@@ -122,6 +122,116 @@ def test_remote_manifests_and_roots(tmp_path):
     assert [e.file.path for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
     elsewhere = manifest.entries("memory://lists/m.csv", str(tmp_path))
     assert reasons_of(elsewhere) == [("a.wav", "written", ""), ("memory://lists/b.wav", "rejected", "outside_root")]
+
+
+@pytest.fixture
+def no_store(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("a store was asked")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", refuse)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "zip://a.wav::http://127.0.0.1:9/x.zip",
+        "reference://a.wav",
+        "ftp://127.0.0.1/a.wav",
+        "foo://x.wav",
+        "simplecache::http://127.0.0.1:9/a.wav",
+        "a\0b.wav",
+        "http://127.0.0.1:9/a.wav",
+        "file:///etc/a.wav",
+    ],
+)
+def test_what_a_path_may_name_is_decided_by_its_text(tmp_path, no_store, path):
+    (tmp_path / "b.wav").touch()
+    entries = entries_of(tmp_path, f"path,genre\n{path},blues\nb.wav,jazz\n")
+    assert reasons_of(entries) == [(path, "rejected", "outside_root"), ("b.wav", "written", "")]
+
+
+@pytest.mark.parametrize(
+    ("path", "is_allowed"),
+    [
+        ("s3://bucket/a.wav", True),
+        ("https://host/songs/a.wav", True),
+        ("https://host/song/a.wav", False),
+        ("https://host/songs/../a.wav", False),
+        ("https://host.evil/songs/a.wav", False),
+        ("zip://a.wav::s3://bucket/a.zip", False),
+        ("s3::https://evil/a.wav", False),
+    ],
+)
+def test_what_else_a_manifest_may_name_is_configured(tmp_path, no_store, path, is_allowed):
+    allowed = ["s3", "https://host/songs"]
+    (entry,) = entries_of(tmp_path, f"path,genre\n{path},blues\n", allow_remote=allowed)
+    assert (entry.file.path, entry.location, not entry.file.reason) == (path, path, is_allowed)
+
+
+@pytest.mark.parametrize("path", ["/etc/a.wav", "memory://other/a.wav", "a::http://host/b.wav", "../a.wav"])
+def test_a_remote_manifest_names_nothing_of_this_machine(path):
+    storage.write_bytes("memory://lists/m.csv", f"path,genre\n{path},blues\n".encode())
+    assert reasons_of(manifest.entries("memory://lists/m.csv", "")) == [(path, "rejected", "outside_root")]
+
+
+def test_a_file_by_its_own_protocol_is_below_the_root(tmp_path):
+    (entry,) = entries_of(tmp_path, f"path,genre\nfile://{tmp_path}/a.wav,blues\n")
+    assert reasons_of([entry]) == [("a.wav", "written", "")]
+
+
+def test_links_out_of_the_root_are_followed_where_that_is_asked_for(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/a.wav").touch()
+    (tmp_path / "music").mkdir()
+    (tmp_path / "music/b.wav").touch()
+    for name, target in {"a.wav": "../elsewhere/a.wav", "out": "../elsewhere", "c.wav": "b.wav"}.items():
+        (tmp_path / "music" / name).symlink_to(target)
+    text = "path,genre\na.wav,x\nb.wav,x\nc.wav,x\nout/a.wav,x\n"
+    reasons = [reason for *_, reason in reasons_of(entries_of(tmp_path / "music", text))]
+    assert reasons == ["outside_root", "", "", "outside_root"]
+    assert not any(entry.file.reason for entry in entries_of(tmp_path / "music", text, follow_links=True))
+
+
+NFC, NFD = "Can\u00e7\u00e3o", "Canc\u0327a\u0303o"
+
+
+@pytest.mark.parametrize(("there", "named"), [(NFC, NFD), (NFD, NFC)])
+def test_a_file_is_found_in_the_other_form_of_unicode(tmp_path, there, named):
+    (tmp_path / there).mkdir()
+    (tmp_path / there / f"{there}.wav").touch()
+    (entry,) = entries_of(tmp_path, f"path,genre\n{named}/{named}.wav,blues\n")
+    assert (entry.file.path, entry.location) == (f"{there}/{there}.wav", f"{tmp_path}/{there}/{there}.wav")
+    assert entry.version
+
+
+def test_a_file_in_just_that_form_comes_first(tmp_path):
+    for name in (NFC, NFD):
+        (tmp_path / f"{name}.wav").touch()
+    text = f"path,genre\n{NFC}.wav,blues\n{NFD}.wav,jazz\n"
+    assert reasons_of(entries_of(tmp_path, text)) == [(f"{name}.wav", "written", "") for name in (NFC, NFD)]
+
+
+def test_a_backslash_separates_where_no_such_file_is(tmp_path):
+    (tmp_path / "blues").mkdir()
+    for name in ("blues/a.wav", "blues/b.wav", "blues\\b.wav"):
+        (tmp_path / name).touch()
+    text = "path,genre\r\nblues\\a.wav,blues\r\nblues\\b.wav,blues\r\nblues\\..\\..\\c.wav,blues\r\n"
+    paths = [path for path, *_ in reasons_of(entries_of(tmp_path, text))]
+    assert paths == ["blues/a.wav", "blues\\b.wav", "blues\\..\\..\\c.wav"]
+
+
+def test_a_name_that_is_no_utf8_is_found_as_a_ledger_has_it(tmp_path):
+    (tmp_path / "caf\udce9.wav").touch()
+    (entry,) = entries_of(tmp_path, "path,genre\ncaf\\xe9.wav,blues\n")
+    assert (entry.file.path, entry.location) == ("caf\\xe9.wav", f"{tmp_path}/caf\udce9.wav")
+    content = parquet(path=[b"caf\xe9.wav"], genre=["blues"])
+    assert entries_of(tmp_path, content, "m.parquet") == [entry]
+
+
+def test_a_genre_is_one_line(tmp_path):
+    entries = entries_of(tmp_path, parquet(path=["a.wav", "b.wav"], genre=["folk\nrock", "a\tb"]), "m.parquet")
+    assert [entry.file.reason for entry in entries] == ["odd_genre"] * 2
 
 
 def test_a_version_follows_the_file(tmp_path):

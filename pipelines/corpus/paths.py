@@ -1,0 +1,25 @@
+"""What the path of a file tells: whether it is audio, and whether it leads out of its folder."""
+
+from pathlib import PurePosixPath
+
+from pipelines.audio import decode
+
+
+def is_audio(path: str, *, is_folder: bool = False) -> bool:
+    """Whether a path below the root names an audio file, by its suffix, or a folder, of which no part is hidden.
+
+    >>> is_audio("blues/a.MP3"), is_audio("blues/._a.mp3"), is_audio("blues/cover.jpg")
+    (True, False, False)
+    """
+    parts = PurePosixPath(path).parts
+    hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
+    return not hidden and (is_folder or PurePosixPath(path).suffix.lower() in decode.SUFFIXES)
+
+
+def leads_out(path: str) -> bool:
+    """Whether a path that should be relative to a folder leads out of it.
+
+    >>> leads_out("blues/a.wav"), leads_out("/blues/a.wav"), leads_out("blues/../../a.wav")
+    (False, True, True)
+    """
+    return path.startswith("/") or ".." in PurePosixPath(path).parts
