@@ -61,14 +61,18 @@ BAD = {
     "not_finite": lambda path: write(path, np.where(np.arange(9e4) == 500, np.nan, 0.1), subtype="FLOAT"),
     "silent": lambda path: write(path, np.zeros(3 * RATE_HZ)),
     "too_short": lambda path: write(path, tone(0.3)),
+    "channels_cancel": lambda path: write(path, tone() * [1, -1]),
+    "not_full_scale": lambda path: write(path, tone() * 20_000, subtype="FLOAT"),
 }
 """A WAV file for each reason by which a file alone can be rejected."""
 
 NEARLY_BAD = {
     "truncated": lambda path: cut(write(path), size=44 + 2 * RATE_HZ),
-    "not_finite": lambda path: write(path, tone() * 1e30, subtype="FLOAT"),
+    "not_finite": lambda path: write(path, tone() * 1e-3, subtype="FLOAT"),
     "silent": lambda path: write(path, 1.02e-4 * (np.arange(2 * RATE_HZ) > RATE_HZ), subtype="FLOAT"),
     "too_short": lambda path: write(path, tone(1.0)),
+    "channels_cancel": lambda path: write(path, tone() * [1, -0.8]),
+    "not_full_scale": lambda path: write(path, tone() * 30, subtype="FLOAT"),
 }
 """A WAV file for each reason of `pipelines.audio.quality`, just good enough not to be rejected for it."""
 
@@ -96,7 +100,7 @@ def write_bad_corpus(folder: Path):
         write(folder / f"{name}.wav", tone(frequency_hz=700 + 10 * number))
     rows += [
         ("cut.wav", "blues", "", "", "truncated"),
-        ("loud.wav", "blues", "", "", "not_finite"),
+        ("loud.wav", "blues", "", "", "not_full_scale"),
         ("folder.wav", "blues", "", "", "unreadable"),
         ("gone.wav", "blues", "", "", "unreadable"),
         ("../up.wav", "blues", "", "", "outside_root"),

@@ -1,6 +1,7 @@
 """Audio files to mono samples, decoded, mixed, hashed and resampled block by block."""
 
 import contextlib
+import itertools
 import stat
 import struct
 import zipfile
@@ -8,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import soundfile
@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from pipelines.audio.messages import steady
 from pipelines.audio.schema import AudioConfig
-from pipelines.audio.streams import ABSURD_HEADER, FAILED, SampleBlock, open_stream
+from pipelines.audio.streams import ABSURD_HEADER, FAILED, TOO_SHORT, AudioStream, Block, UndecodableError
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
 from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
 
-EMPTY = Reason("empty", "the file has no bytes")
 UNREADABLE = Reason("unreadable", "the file is missing or may not be read")
 
 # fmt: off
@@ -46,11 +45,17 @@ class Recording:
     samples : array or SpooledArray, shape (samples,)
         Mono, float32, at the configured sample rate; those of a long recording lie on disk.
     sample_rate_hz, channels : int
-        Those of the file.
+        Those that the file begins with; 0 where nothing can be decoded.
     content_hash : str
-        XXH3 (128 bits) of the file's sample rate and its samples, mixed to mono but not resampled.
+        XXH3 (128 bits) of the file's sample rate and its samples, mixed to mono but not resampled. Where the rate
+        changes on the way, as in files that were joined, the new one comes before the samples that have it.
     truncated : bool
-        Whether the file ends before its header says.
+        Whether the file's bytes end in the middle of what they began.
+    unread_s : float
+        How many seconds the file holds that are not among the samples, as far as it tells: what is damaged, and what
+        lies beyond `audio.max_duration_s`.
+    channels_db, mix_db : float
+        The level (root mean square) of the channels and of their mean, relative to full scale; 0 of a mono file.
     """
 
     samples: spooled.FrameArray
@@ -58,6 +63,9 @@ class Recording:
     channels: int
     content_hash: str
     truncated: bool
+    unread_s: float = 0.0
+    channels_db: float = 0.0
+    mix_db: float = 0.0
 
 
 def load(url: str, config: AudioConfig) -> Recording:
@@ -135,24 +143,95 @@ def _failed(error: Exception, name: str) -> FileError:
 
 
 def _load(path: Path, config: AudioConfig) -> Recording:
-    from pipelines.audio.mono import to_mono  # compiles, which those that only list files need not wait for
+    from pipelines.audio.decoders import decoders  # takes a while, which those that only list files need not wait for
 
-    if not path.stat().st_size:
-        raise FileError(EMPTY, "the file has 0 bytes")
-    with open_stream(path) as stream:
-        rate = stream.sample_rate_hz
-        if not _RATES_HZ[0] <= rate <= _RATES_HZ[1]:
-            raise FileError(ABSURD_HEADER, f"{rate} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
-        content = xxhash.xxh3_128(struct.pack("<I", rate))
-        blocks = map(to_mono, _first(stream.blocks, round(config.max_duration_s * rate)))
-        samples = spooled.concatenate(_resampled(_hashed(blocks, content), rate, config.sample_rate_hz))
-    return Recording(samples, rate, stream.channels, content.hexdigest(), stream.truncated)
+    first: UndecodableError | None = None
+    with path.open("rb", buffering=0) as file:
+        for opened in decoders(file):
+            try:
+                with opened as stream:
+                    recording = _recording(stream, config)
+                if len(recording.samples) or first is None or first.reason is TOO_SHORT:
+                    return recording
+            except UndecodableError as error:
+                first = first or error
+            except FileError:
+                if first is None:
+                    raise
+    assert first is not None
+    raise FileError(first.reason, first.detail)
 
 
-def _hashed(blocks: Iterator[NDArray[np.float32]], content: Any) -> Iterator[NDArray[np.float32]]:
-    for block in blocks:
-        content.update(block)
-        yield block
+def _recording(stream: AudioStream, config: AudioConfig) -> Recording:
+    from pipelines.audio.mono import Levels, to_mono  # compiles
+
+    content, levels, beginning = xxhash.xxh3_128(), Levels(), _Beginning(config.max_duration_s)
+
+    def mono(blocks: Iterator[Block]) -> Iterator[NDArray[np.float32]]:
+        for block in blocks:
+            samples = to_mono(block.samples)
+            content.update(samples.data)
+            levels.add(block.samples, samples)
+            yield samples
+
+    def resampled() -> Iterator[NDArray[np.float32]]:
+        for rate_hz, blocks in itertools.groupby(beginning.of(stream.blocks), lambda block: block.rate_hz):
+            content.update(struct.pack("<I", rate_hz))
+            yield from _resampled(mono(blocks), rate_hz, config.sample_rate_hz)
+
+    samples = spooled.concatenate(resampled())
+    unread_s = stream.damaged_s + (beginning.cut_s + stream.rest_s() if beginning.is_over else 0.0)
+    if not beginning.rate_hz and stream.damaged_s:
+        raise FileError(FAILED, f"nothing of about {stream.damaged_s:.2f} s of audio can be decoded")
+    return Recording(
+        samples,
+        beginning.rate_hz,
+        beginning.channels,
+        content.hexdigest(),
+        truncated=stream.is_cut,
+        unread_s=unread_s,
+        channels_db=levels.channels_db,
+        mix_db=levels.mix_db,
+    )
+
+
+class _Beginning:
+    """The blocks of a file, for so long at most.
+
+    Attributes
+    ----------
+    rate_hz, channels : int
+        Those of the first of them; 0 where there is none.
+    is_over : bool
+        Whether the time is over; what follows was not asked for.
+    cut_s : float
+        How long what is left of the last block would play.
+    """
+
+    def __init__(self, duration_s: float):
+        self.rate_hz, self.channels = 0, 0
+        self.is_over = False
+        self.cut_s = 0.0
+        self._left_s = duration_s
+
+    def of(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        """As many of these blocks as there is time for, each with a rate that can be true."""
+        for block in blocks:
+            _refuse_absurd(block.rate_hz)
+            frames = round(self._left_s * block.rate_hz)
+            kept = Block(block.samples[:frames], block.rate_hz)
+            if not self.rate_hz:
+                self.rate_hz, self.channels = block.rate_hz, block.samples.shape[1]
+            self._left_s -= kept.duration_s
+            yield kept
+            if frames <= len(block.samples):
+                self.is_over, self.cut_s = True, block.duration_s - kept.duration_s
+                return
+
+
+def _refuse_absurd(rate_hz: int) -> None:
+    if not _RATES_HZ[0] <= rate_hz <= _RATES_HZ[1]:
+        raise FileError(ABSURD_HEADER, f"{rate_hz} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
 
 
 def _resampled(blocks: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
@@ -164,11 +243,3 @@ def _resampled(blocks: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz:
     resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
     yield from map(resampler.resample_chunk, blocks)
     yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def _first(blocks: Iterator[SampleBlock], frames: int) -> Iterator[SampleBlock]:
-    for block in blocks:
-        yield block[:frames]
-        frames -= len(block)
-        if frames <= 0:
-            return

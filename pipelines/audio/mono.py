@@ -1,5 +1,7 @@
-"""Mixing to mono, by a compiled loop."""
+"""Mixing to mono, by a compiled loop, and how loud that is."""
 
+import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -7,6 +9,8 @@ from numpy.typing import NDArray
 
 from pipelines.audio.streams import SampleBlock
 from pipelines.common.arrays.jit import compiled
+
+_MEASURED_EACH = 16  # frames
 
 
 def to_mono(block: SampleBlock) -> NDArray[np.float32]:
@@ -28,9 +32,53 @@ def to_mono(block: SampleBlock) -> NDArray[np.float32]:
     """
     mono = np.empty(len(block), np.float32)
     # libsndfile's own conversion from 16 bits to float32 takes five times as long.
-    scale = np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
-    _mix(block, scale, mono)
+    _mix(block, _scale(block), mono)
     return mono
+
+
+@dataclass
+class Levels:
+    """The levels of a file's channels and of their mean, by some of its frames, of which many are enough to tell.
+
+    Examples
+    --------
+    >>> levels, samples = Levels(), np.array([[0.5, -0.5], [0.5, -0.5]], np.float32)
+    >>> levels.add(samples, to_mono(samples))
+    >>> round(levels.channels_db, 1), levels.mix_db
+    (-6.0, -inf)
+    """
+
+    _frames: int = 0
+    _channels_energy: float = 0.0
+    _mix_energy: float = 0.0
+
+    def add(self, block: SampleBlock, mono: NDArray[np.float32]) -> None:
+        """Takes note of a block, shape (frames, channels), and of its mean."""
+        channels = block.shape[1]
+        if channels > 1:
+            some = block[::_MEASURED_EACH].astype(np.float64) * _scale(block)
+            self._channels_energy += float(np.square(some).sum()) / channels
+            self._mix_energy += float(np.square(mono[::_MEASURED_EACH], dtype=np.float64).sum())
+            self._frames += len(some)
+
+    @property
+    def channels_db(self) -> float:
+        """The mean level of the channels."""
+        return self._db(self._channels_energy)
+
+    @property
+    def mix_db(self) -> float:
+        """The level of their mean."""
+        return self._db(self._mix_energy)
+
+    def _db(self, energy: float) -> float:
+        if not self._frames:
+            return 0.0
+        return 10 * math.log10(energy / self._frames) if energy else -math.inf
+
+
+def _scale(block: SampleBlock) -> np.float32:
+    return np.float32(1 / 32_768 if block.dtype == np.int16 else 1)
 
 
 @compiled

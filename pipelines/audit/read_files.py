@@ -4,10 +4,11 @@ import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.audio import decode
+from pipelines.audio import decode, guarded
 from pipelines.audio.schema import AudioConfig
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
+from pipelines.common.child import Child
 from pipelines.common.errors import FileError
 from pipelines.copies import fingerprint
 from pipelines.corpus.reading import read_audio
@@ -83,10 +84,30 @@ class ReadFiles(tasks.TaskDoFn[ReadTask, ReadResult]):
     kind, verb = "read", "Read files"
     task_type, result_type = ReadTask, ReadResult
 
+    def setup(self) -> None:
+        super().setup()
+        self._child = Child(_read)
+
+    def teardown(self) -> None:
+        self._child.close()
+
     def run(self, task: ReadTask) -> ReadResult:
-        readings, fingerprints = zip(*(read_file(file.location, task.audio) for file in task.files), strict=True)
+        read = (self._read(file.location, task.audio) for file in task.files)
+        readings, fingerprints = zip(*read, strict=True)
         encoded = tuple(base64.b64encode(values).decode() for values in fingerprints)
         return ReadResult(readings, encoded, rejected=sum(reading.is_rejected for reading in readings))
+
+    def _read(self, location: str, config: AudioConfig) -> tuple[Reading, bytes]:
+        """Reads a file in another process, so that no file takes this one along."""
+        try:
+            with decode.local_copy(location) as path:
+                return guarded.twice(path, lambda: self._child.call((str(path), config), guarded.limits(config)))
+        except FileError as error:
+            return Reading().rejected(error.reason, error.detail), b""
+
+
+def _read(arguments: tuple[str, AudioConfig]) -> tuple[Reading, bytes]:
+    return read_file(*arguments)
 
 
 def read_file(location: str, config: AudioConfig) -> tuple[Reading, bytes]:

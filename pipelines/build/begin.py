@@ -9,10 +9,10 @@ from importlib.metadata import version as package_version
 
 from pipelines.audio import quality
 from pipelines.audio.decode import UNREADABLE
+from pipelines.audio.guarded import CRASHED
 from pipelines.build import refusals
 from pipelines.build.runs import staging
 from pipelines.build.runs.run import Listed, Request, Run, is_run
-from pipelines.build.steps.make_record import CRASHED
 from pipelines.common import checksum, output_folder, parquet, storage
 from pipelines.common.section import digest
 from pipelines.config import BuildConfig
@@ -123,7 +123,7 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
 
 def reading_digest(config: BuildConfig) -> str:
     """A digest of all that decides what reading a file gives: configuration, decoders, features and fingerprint."""
-    decoders = {name: package_version(name) for name in ("soundfile", "soxr", "imageio-ffmpeg")}
+    decoders = {name: package_version(name) for name in ("soundfile", "soxr", "av")}
     # Without defaults: a version of this program that has one more feature reads no file again for that.
     values = config.record_values(exclude_defaults=True)
     return digest([values, decoders, quality.VERSION, compute.VERSION, fingerprint.VERSION])

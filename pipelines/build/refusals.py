@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.audio.decode import UNREADABLE
-from pipelines.build.steps.make_record import CRASHED
+from pipelines.audio.guarded import CRASHED
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig

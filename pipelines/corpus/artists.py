@@ -63,6 +63,11 @@ def normalised(artist: str) -> str:
 
 
 def read_tag(path: Path) -> str:
+    """The artist in a file's tags, as `find_tag`; empty also where nothing can read them."""
+    return find_tag(path) or ""
+
+
+def find_tag(path: Path) -> str | None:
     """The artist in a file's tags.
 
     Parameters
@@ -72,11 +77,12 @@ def read_tag(path: Path) -> str:
 
     Returns
     -------
-    str
-        As it is written there, the first where there are several; empty where there is none that can be read. A broken
-        tag is no reason to reject a file.
+    str or None
+        As it is written there, the first where there are several; empty where there is none. None where nothing can
+        read the file's tags.
     """
-    return next(iter(tags.read(path, _TAGS)), "")
+    found = tags.find(path, _TAGS)
+    return None if found is None else next(iter(found), "")
 
 
 def _words(text: str) -> list[str]:

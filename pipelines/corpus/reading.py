@@ -23,7 +23,7 @@ def read_audio(path: Path, config: AudioConfig) -> tuple[Reading, Recording | No
         if len(recording.samples):
             reading = replace(reading, content_hash=recording.content_hash)
         quality.check(recording, config)
-        artist = artists.read_tag(path)
+        artist = artists.find_tag(path)
     except FileError as error:
         return reading.rejected(error.reason, error.detail), None
     told = replace(
@@ -31,7 +31,9 @@ def read_audio(path: Path, config: AudioConfig) -> tuple[Reading, Recording | No
         duration_s=len(recording.samples) / config.sample_rate_hz,
         sample_rate_hz=recording.sample_rate_hz,
         channels=recording.channels,
-        artist=artist,
+        unread_s=round(recording.unread_s, 3),
+        tags_unread=artist is None,
+        artist=artist or "",
         reason=TRUNCATED.name if recording.truncated else "",
         error="the file ends early; what is there is used" if recording.truncated else "",
     )

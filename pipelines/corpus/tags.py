@@ -1,5 +1,6 @@
-"""Tags of files: ID3, Vorbis comments, MP4, APEv2, ASF, and the INFO of a WAV."""
+"""Tags of files: ID3, Vorbis comments, MP4, APEv2, ASF, the INFO of a WAV; others, as Matroska's, by FFmpeg."""
 
+import contextlib
 import os
 import re
 import struct
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import mutagen
 import soundfile
-from mutagen.apev2 import APEv2
+from mutagen.apev2 import APENoHeaderError, APEv2
+
+from pipelines.common.errors import FileError
 
 # In most formats; in the ID3 of WAV and AIFF; in APEv2; in ASF. A remaster's own date says little of its music.
 _YEARS = (
@@ -19,6 +22,11 @@ _YEAR = re.compile(r"[12][0-9]{3}")
 
 
 def read(path: Path, names: Sequence[str]) -> list[str]:
+    """What a file's tags of some names say; nothing where nothing can read them, as `find`."""
+    return find(path, names) or []
+
+
+def find(path: Path, names: Sequence[str]) -> list[str] | None:
     """What a file's tags of some names say.
 
     Parameters
@@ -30,11 +38,18 @@ def read(path: Path, names: Sequence[str]) -> list[str]:
 
     Returns
     -------
-    list of str
-        Every text that is there, in the order of the names; none where nothing can be read. A broken tag is no reason
-        to reject a file.
+    list of str or None
+        Every text that is there, in the order of the names; None where nothing can read the tags of such a file, or
+        where they are broken, which is no reason to reject it.
     """
-    return _texts(_of_mutagen(path, names)) or _texts(_of_libsndfile(path, names))
+    of_mutagen = _of_mutagen(path, names)
+    if of_mutagen:
+        return of_mutagen
+    of_libsndfile = _of_libsndfile(path, names)
+    if of_libsndfile or of_mutagen is not None:
+        return of_libsndfile or of_mutagen
+    of_ffmpeg = _of_ffmpeg(path, names)
+    return of_ffmpeg if of_ffmpeg is not None else of_libsndfile
 
 
 def read_year(path: Path) -> int | None:
@@ -57,19 +72,32 @@ def _texts(values: Iterable[str]) -> list[str]:
     return [text for value in values if (text := " ".join(value.split()))]
 
 
-def _of_mutagen(path: Path, names: Sequence[str]) -> list[str]:
+def _of_mutagen(path: Path, names: Sequence[str]) -> list[str] | None:
     try:
         # APEv2 also follows formats that have tags of their own.
-        tags = mutagen.File(path, easy=True) or APEv2(path)  # type: ignore[no-untyped-call]
-        return [str(value) for name in names for value in tags.get(name) or ()]
+        tags = mutagen.File(path, easy=True)
+        if not tags:
+            with contextlib.suppress(APENoHeaderError):
+                tags = APEv2(path)  # type: ignore[no-untyped-call]
+        return None if tags is None else _texts(str(value) for name in names for value in tags.get(name) or ())
     except (mutagen.MutagenError, LookupError, TypeError, ValueError, struct.error):  # its parsers let these through
-        return []
+        return None
 
 
-def _of_libsndfile(path: Path, names: Sequence[str]) -> list[str]:
+def _of_libsndfile(path: Path, names: Sequence[str]) -> list[str] | None:
     try:
         with soundfile.SoundFile(os.fsencode(path)) as stream:
             tags = stream.copy_metadata()
     except (soundfile.LibsndfileError, TypeError):  # a name that ends in .raw is a TypeError
-        return []
-    return [tags[name] for name in names if name in tags]
+        return None
+    return _texts(tags[name] for name in names if name in tags)
+
+
+def _of_ffmpeg(path: Path, names: Sequence[str]) -> list[str] | None:
+    from pipelines.audio import ffmpeg  # takes a while, which hardly any file needs
+
+    try:
+        tags = {name.casefold(): text for name, text in ffmpeg.metadata(path).items()}
+    except (FileError, OSError):
+        return None
+    return _texts(tags[name.casefold()] for name in names if name.casefold() in tags)

@@ -6,14 +6,12 @@ from pathlib import Path
 import numpy as np
 import xxhash
 
-from pipelines.audio import decode, quality
-from pipelines.audio.messages import steady
+from pipelines.audio import decode, guarded, quality
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import storage
 from pipelines.common.arrays import spooled
-from pipelines.common.child import UNLIMITED, Child, ChildCrashed, ChildKilled, Limits
+from pipelines.common.child import UNLIMITED, Child, Limits
 from pipelines.common.errors import FileError
-from pipelines.common.reasons import Reason
 from pipelines.config import BuildConfig, StorageType
 from pipelines.dataset import records, tfrecord
 from pipelines.dataset.ledger import record_id
@@ -22,17 +20,8 @@ from pipelines.dataset.records import Record
 from pipelines.features.compute import compute_spooled
 from pipelines.features.schema import Features
 
-CRASHED = Reason(
-    "crashed", "reading the file ended the process that read it, twice, or took too long or too much memory"
-)
-
 _LARGEST = float(np.finfo(np.float16).max)
-_ATTEMPTS = 2
 _HASHED_BYTES = 1 << 20  # at once
-# Nine features of a second of music take 3 ms, and 80 ms by the backend `librosa`, on a core of 2.6 GHz.
-_LEAST_TIMEOUT_S, _TIMEOUT_PER_S = 300, 1
-# An hour of nine features takes 220 MB. By the backend `librosa`, ten minutes take 1.6 GB, in proportion to the length.
-_MEMORY_BYTES = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -50,17 +39,9 @@ class Recipe:
 
     @property
     def limits(self) -> Limits:
-        """What making a record may take.
-
-        Five minutes, and a second more for each second of `audio.max_duration_s`: a hundred times of what is needed,
-        since a slow or busy machine must lose no song. 2 GiB of memory, of which the features of a song of any length
-        need a tenth; librosa's, which are computed at once, have no limit.
-
-        >>> Recipe(AudioConfig(), Features(log_mel={}), "float16").limits
-        Limits(timeout_s=900.0, memory_bytes=2147483648)
-        """
-        timeout_s = _LEAST_TIMEOUT_S + _TIMEOUT_PER_S * self.audio.max_duration_s
-        return Limits(timeout_s, _MEMORY_BYTES if self.features.backend == "fast" else UNLIMITED)
+        """What making a record may take: librosa's features, which are computed at once, have no limit of memory."""
+        allowed = guarded.limits(self.audio)
+        return allowed if self.features.backend == "fast" else replace(allowed, memory_bytes=UNLIMITED)
 
 
 @dataclass(frozen=True)
@@ -110,16 +91,15 @@ class RecordMaker:
             return Made(rejected_reading(error))
 
     def _attempted(self, path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
-        end: Exception | None = None
-        for _ in range(_ATTEMPTS):
-            try:
-                return self._child.call((str(path), genre, recipe, record_path), recipe.limits)
-            except (ChildCrashed, ChildKilled) as error:
-                record_path.unlink(missing_ok=True)
-                end = error
-        if isinstance(end, ChildKilled):
-            raise end
-        raise FileError(CRASHED, steady(f"reading it {end}", [str(path)]))
+        def attempt() -> Made:
+            record_path.unlink(missing_ok=True)
+            return self._child.call((str(path), genre, recipe, record_path), recipe.limits)
+
+        try:
+            return guarded.twice(path, attempt)
+        except BaseException:
+            record_path.unlink(missing_ok=True)
+            raise
 
     def close(self) -> None:
         """Ends the process."""

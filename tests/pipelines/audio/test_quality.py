@@ -28,7 +28,7 @@ def test_each_reason_has_a_file_that_is_just_good_enough():
     assert {value.name for value in vars(quality).values() if isinstance(value, Reason)} == NEARLY_BAD.keys()
 
 
-@pytest.mark.parametrize("reason", ["silent", "not_finite", "too_short"])
+@pytest.mark.parametrize("reason", ["silent", "not_finite", "too_short", "channels_cancel", "not_full_scale"])
 def test_what_is_too_bad_to_learn_from_can_be_decoded(tmp_path, reason):
     BAD[reason](tmp_path / "a.wav")
     recording = decode.load(str(tmp_path / "a.wav"), CONFIG)

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import xxhash
 
-from pipelines.audio import decode
+from pipelines.audio import decode, guarded
+from pipelines.audio.guarded import CRASHED
 from pipelines.audio.schema import AudioConfig
 from pipelines.build.steps import make_record as module
-from pipelines.build.steps.make_record import CRASHED, Made, Recipe, RecordMaker, make_record
+from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, make_record
 from pipelines.common import storage
 from pipelines.common.child import UNLIMITED, Child, ChildKilled, Limits
 from pipelines.config import BuildConfig
@@ -77,7 +78,7 @@ def test_bad_files_are_rejected(tmp_path, maker, reason):
     assert made == replace(made, fingerprint=b"", length=0) and not (tmp_path / "record").exists()
     assert (made.reading.reason, made.reading.is_rejected) == (reason, True) and made.reading.error
     assert made.reading.bytes_hash == xxhash.xxh3_128_hexdigest(path.read_bytes())
-    can_be_decoded = reason in {"not_finite", "silent", "too_short"}
+    can_be_decoded = reason in {"not_finite", "silent", "too_short", "channels_cancel", "not_full_scale"}
     assert bool(made.reading.content_hash) == can_be_decoded
     assert made == make_record(str(path), "blues", RECIPE, tmp_path / "record")
 
@@ -86,8 +87,13 @@ def test_bad_files_are_rejected(tmp_path, maker, reason):
 def test_nearly_bad_files_are_not(tmp_path, reason):
     NEARLY_BAD[reason](tmp_path / "a.wav")
     made = make_record(str(tmp_path / "a.wav"), "blues", RECIPE, tmp_path / "record")
-    is_loud = reason == "not_finite"  # its features are more than float16 can hold
-    assert made.reading.is_rejected == is_loud and made.reading.content_hash
+    assert not made.reading.is_rejected and made.reading.content_hash
+
+
+def test_features_that_float16_cannot_hold_are_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_LARGEST", 1.0)
+    made = make_record(str(write(tmp_path / "a.wav")), "blues", RECIPE, tmp_path / "record")
+    assert (made.reading.reason, made.reading.is_rejected) == ("not_finite", True) and made.reading.content_hash
 
 
 def test_what_is_missing_is_unreadable(tmp_path, maker):
@@ -130,8 +136,8 @@ def call(arguments):
 @pytest.fixture
 def make_poisoned(tmp_path, monkeypatch):
     """Makes the record of a file, by processes that a file which is called so does not survive."""
-    monkeypatch.setattr(module, "_LEAST_TIMEOUT_S", 1)
-    monkeypatch.setattr(module, "_TIMEOUT_PER_S", 0)
+    monkeypatch.setattr(guarded, "_LEAST_TIMEOUT_S", 1)
+    monkeypatch.setattr(guarded, "_TIMEOUT_PER_S", 0)
 
     def make(way, name):
         with RecordMaker() as maker:
