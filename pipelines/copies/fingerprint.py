@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
+from pipelines.common.arrays import spooled
 from pipelines.common.arrays.jit import compiled
 from pipelines.common.arrays.spooled import FrameArray, min_max
-from pipelines.features import kernels
+from pipelines.features.fft import FrameSpectra
+from pipelines.features.kernels import FRAMES
 
 _RATE_HZ, _FRAME, _HOP = 11_025, 4_096, 1_365
 _LOWEST_HZ, _HIGHEST_HZ, _A_HZ = 28, 3_520, 27.5
@@ -25,7 +26,7 @@ _WIDTH = 16  # frames, of the widest filter
 
 _SPAN_HOPS = len(_SMOOTHING) - 1 + _WIDTH - 1
 
-VERSION = 1
+VERSION = 2
 """To be raised with every change of the fingerprint of a recording: datasets then read their files again."""
 
 VALUE_S = _HOP / _RATE_HZ
@@ -66,7 +67,7 @@ _GRAY_CODE = np.array([0, 1, 3, 2], np.uint32)  # neighbouring steps differ in o
 _BINS = np.arange(round(_LOWEST_HZ * _FRAME / _RATE_HZ), round(_HIGHEST_HZ * _FRAME / _RATE_HZ))
 _CLASS_OF_BIN = np.floor(12 * np.log2(_BINS * _RATE_HZ / _FRAME / _A_HZ)).astype(int) % 12
 
-_WINDOW = np.hamming(_FRAME).astype(np.float32)
+_WINDOW = np.hamming(_FRAME)
 _BLOCK = 1 << 16  # samples that are worked on together: what is made of them stays in a core's cache
 
 Values = NDArray[np.uint32]
@@ -108,32 +109,37 @@ def values(fingerprint: bytes) -> Values:
 
 def _energies(samples: FrameArray, sample_rate_hz: int) -> NDArray[np.float64]:
     """Each frame's energy in each pitch class, shape (frames, 12), of samples scaled to a peak of 1."""
+    resampled = spooled.concatenate(_resampled(samples, sample_rate_hz))
+    frames = (len(resampled) - _FRAME) // _HOP + 1
+    spectra = FrameSpectra(_WINDOW, _HOP, np.dtype(np.float32))
+    power = np.empty((1 + _FRAME // 2, FRAMES), np.float32)
+    energies = np.zeros((-(-frames // FRAMES), 12, FRAMES))
+    for block, of_block in enumerate(energies):
+        begin = block * FRAMES * _HOP
+        seen = resampled[begin : begin + spectra.samples]
+        spectra.write(np.pad(seen, (0, spectra.samples - len(seen))), power)
+        _add_up(power, _BINS[0], _CLASS_OF_BIN, of_block)
+    return energies.transpose(0, 2, 1).reshape(-1, 12)[:frames]
+
+
+def _resampled(samples: FrameArray, sample_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+    """The samples at the rate of fingerprints, scaled to a peak of 1, in blocks."""
     import soxr
 
-    begins = range(0, len(samples), _BLOCK)
-    peak = max(map(abs, min_max(samples)))
-    window = _WINDOW / np.float32(max(peak, 1e-9))
+    scale = np.float32(1 / max(*map(abs, min_max(samples)), 1e-9))
     resampler = soxr.ResampleStream(sample_rate_hz, _RATE_HZ, 1, dtype="float32", quality="HQ")
-    rest, energies = np.zeros(0, np.float32), []
-    for begin in begins:
-        block = np.ascontiguousarray(samples[begin : begin + _BLOCK])
-        rest = np.concatenate([rest, resampler.resample_chunk(block, last=begin == begins[-1])])
-        if len(rest) >= _FRAME:
-            frames = np.empty(((len(rest) - _FRAME) // _HOP + 1, _FRAME), np.float32)
-            kernels.cut(rest, _HOP, window, frames)
-            energies.append(np.zeros((len(frames), 12)))
-            _add_up(scipy.fft.rfft(frames, axis=1, workers=1), _BINS[0], _CLASS_OF_BIN, energies[-1])
-            rest = rest[len(frames) * _HOP :]
-    return np.concatenate(energies)
+    for begin in range(0, len(samples), _BLOCK):
+        block = samples[begin : begin + _BLOCK] * scale
+        yield resampler.resample_chunk(block, last=begin + _BLOCK >= len(samples))
 
 
 @compiled
-def _add_up(spectra: Any, lowest: int, class_of_bin: Any, out: Any) -> None:
+def _add_up(power: Any, lowest: int, class_of_bin: Any, out: Any) -> None:
     """Adds the energy of each bin from the lowest to its pitch class."""
-    for frame in range(len(out)):
-        for n in range(len(class_of_bin)):
-            value = spectra[frame, lowest + n]
-            out[frame, class_of_bin[n]] += value.real * value.real + value.imag * value.imag
+    for n in range(len(class_of_bin)):
+        energies, sums = power[lowest + n], out[class_of_bin[n]]
+        for frame in range(FRAMES):
+            sums[frame] += energies[frame]
 
 
 def _image(energies: NDArray[np.float64]) -> NDArray[np.float64]:

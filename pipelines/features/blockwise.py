@@ -15,8 +15,9 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.spooled import FrameArray, empty, row_chunks
-from pipelines.features import kernels, schema
+from pipelines.features import fft, kernels, schema
 from pipelines.features.chroma import ChromaReader, PeaksReader
+from pipelines.features.fft import FrameSpectra, RealTransform
 from pipelines.features.hpss import HpssReader
 from pipelines.features.kernels import FRAMES
 from pipelines.features.recipes import Recipes
@@ -37,7 +38,7 @@ ReaderT = TypeVar("ReaderT", bound=Reader)
 
 _MIN_POWER = 1e-10  # -100 dB: the default `amin` of `librosa.power_to_db`
 _MAX_KEPT_FRAMES = 4096
-_AUTOCORRELATED_FRAMES = 64  # at once
+_DB_AT_ONCE = 1024
 
 
 def compute(
@@ -236,12 +237,15 @@ def _tempogram(feature: schema.Tempogram, stft_pass: StftPass) -> Complete:
 
 def _to_db(power: FrameArray, top_db: float | None) -> FrameArray:
     """Converts power to dB in place, as `librosa.power_to_db`."""
-    peak = -np.inf
+    peak, exponents = -np.inf, np.empty(_DB_AT_ONCE, np.int32)
     for rows in row_chunks(power):
         values = power[rows]
         np.maximum(values, _MIN_POWER, out=values)
-        np.log10(values, out=values)
-        values *= 10
+        if values.dtype == np.float32 and values.max() < np.inf:
+            kernels.decibels(values.ravel(), values.view(np.int32).ravel(), exponents)
+        else:
+            np.log10(values, out=values)
+            values *= 10
         power[rows] = values
         peak = max(peak, values.max())
     if top_db is not None:
@@ -276,18 +280,22 @@ def _onset_strengths(mel_db: FrameArray, feature: schema.Feature) -> NDArray[Any
 
 def _autocorrelations(onsets: NDArray[Any], win_length: int) -> FrameArray:
     """The local autocorrelation of an onset envelope, as `librosa.feature.tempogram`, shape (frames, win_length)."""
-    length = scipy.fft.next_fast_len(2 * win_length - 1, real=True)
+    length = fft.length_of(2 * win_length - 1)
     window = np.pad(hann(win_length), (0, length - win_length))
+    spectra = FrameSpectra(window, 1, onsets.dtype)
+    # A power spectrum, mirrored, is real and even: so is its transform, and which way it goes makes no difference.
+    bins = np.arange(length)
+    inverse = RealTransform(FRAMES * np.minimum(bins, length - bins), np.full(length, 1 / length), onsets.dtype)
     half = win_length // 2
-    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, _AUTOCORRELATED_FRAMES + length))
+    padded = np.pad(np.pad(onsets, half, mode="linear_ramp"), (0, spectra.samples))
     values = empty((len(onsets), win_length), onsets.dtype)
-    windowed = np.empty((_AUTOCORRELATED_FRAMES, length), onsets.dtype)
-    for first in range(0, len(values), _AUTOCORRELATED_FRAMES):
-        kernels.cut(padded[first:], 1, window, windowed)
-        spectrum = scipy.fft.rfft(windowed, axis=1, workers=1)
-        spectrum *= spectrum.conj()
-        products = scipy.fft.irfft(spectrum, length, axis=1, workers=1)[:, :win_length]
+    power, products = np.empty((2, 1 + length // 2, FRAMES), onsets.dtype)
+    of_block = np.empty((FRAMES, win_length), onsets.dtype)
+    for first in range(0, len(values), FRAMES):
+        spectra.write(padded[first : first + spectra.samples], power)
+        inverse.real(power, products)
+        kernels.transpose(products, of_block)
         # An autocorrelation has its maximum at lag 0.
-        _normalise(products, products[:, :1])
-        values[first : first + _AUTOCORRELATED_FRAMES] = products[: len(values) - first]
+        _normalise(of_block, of_block[:, :1].copy())
+        values[first : first + FRAMES] = of_block[: len(values) - first]
     return values

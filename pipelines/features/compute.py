@@ -9,7 +9,7 @@ from pipelines.common.arrays import spooled
 from pipelines.common.arrays.spooled import FrameArray
 from pipelines.features.schema import Features
 
-VERSION = 1
+VERSION = 2
 """To be raised with every change that gives a recording other features: datasets then read their files again."""
 
 

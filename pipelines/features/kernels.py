@@ -4,6 +4,7 @@ All of them see a block of `FRAMES` frames as an array of shape (bins, FRAMES), 
 registers. Arrays are C-contiguous, and all of one type, float32 or float64.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ FRAMES = 64
 """How many frames a block has."""
 
 _TILE = 16
+_BITS_OF_LOWEST_FRACTION = 0x3F3504F3  # of sqrt(1/2), float32
+_DB_OF_TWO, _TWICE_DB_OF_E = 10 * math.log10(2), 20 * math.log10(math.e)
 
 
 @compiled
@@ -75,6 +78,35 @@ def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
                 sums[frame] += weights[band, b] * power[b, frame]
         for frame in range(len(out)):
             out[frame, band] = sums[frame]
+
+
+@compiled
+def decibels(values: Any, bits: Any, exponents: Any) -> None:
+    """Replaces normal float32 by 10 times their logarithm to base 10, computed in float64 and rounded once.
+
+    A value is a power of two times a fraction f from sqrt(1/2) to sqrt(2), and the logarithm of f a series of odd
+    powers of (f - 1) / (f + 1), of which the first that is left out is below 2**-33 of the first.
+
+    Parameters
+    ----------
+    values : array of float32, shape (values,)
+    bits : array of int32, shape (values,)
+        The same memory.
+    exponents : array of int32
+        Room for those of as many values as are worked on at once.
+    """
+    for first in range(0, len(values), len(exponents)):
+        these, their_bits = values[first : first + len(exponents)], bits[first : first + len(exponents)]
+        for n in range(len(their_bits)):
+            above = their_bits[n] - _BITS_OF_LOWEST_FRACTION
+            exponents[n] = above >> 23
+            their_bits[n] = (above & 0x007FFFFF) + _BITS_OF_LOWEST_FRACTION
+        for n in range(len(these)):
+            fraction = np.float64(these[n])
+            x = (fraction - 1) / (fraction + 1)
+            y = x * x
+            series = 1 + y * (1 / 3 + y * (1 / 5 + y * (1 / 7 + y * (1 / 9 + y / 11))))
+            these[n] = _DB_OF_TWO * exponents[n] + _TWICE_DB_OF_E * x * series
 
 
 @compiled

@@ -10,11 +10,11 @@ from typing import Any
 
 import librosa
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.spooled import FrameArray, empty
 from pipelines.features import kernels, schema
+from pipelines.features.fft import FrameSpectra
 from pipelines.features.kernels import FRAMES
 
 Filters = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -85,23 +85,18 @@ class BlockStft:
 
     def blocks(self, out: NDArray[Any] | None = None) -> Iterator[FrameBlock]:
         """All blocks in order; their power is written into `out`, shape (blocks, bins, FRAMES), where that is given."""
-        window = hann(self.n_fft)
-        windowed = np.empty((FRAMES, self.n_fft), self.dtype)
+        spectra = FrameSpectra(hann(self.n_fft), self.hop_length, self.dtype)
         for first in range(0, self.frames, FRAMES):
-            kernels.cut(self._samples_of(first), self.hop_length, window, windowed)
-            spectrum = scipy.fft.rfft(windowed, axis=1, workers=1)
             power = np.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
-            kernels.power(spectrum, power)
+            spectra.write(self._samples(first * self.hop_length - self.n_fft // 2, spectra.samples), power)
             yield FrameBlock(first, min(FRAMES, self.frames - first), power)
 
-    def _samples_of(self, first: int) -> NDArray[Any]:
-        """The samples under the windows of a block, zeros before and after the recording."""
-        begin = first * self.hop_length - self.n_fft // 2
-        end = begin + (FRAMES - 1) * self.hop_length + self.n_fft
-        samples = np.ascontiguousarray(self.samples[max(begin, 0) : end])
-        if len(samples) < end - begin:
+    def _samples(self, begin: int, count: int) -> NDArray[Any]:
+        """So many samples, zeros before and after the recording."""
+        samples = np.ascontiguousarray(self.samples[max(begin, 0) : begin + count])
+        if len(samples) < count:
             before = max(-begin, 0)
-            samples = np.pad(samples, (before, end - begin - before - len(samples)))
+            samples = np.pad(samples, (before, count - before - len(samples)))
         return samples
 
 

@@ -1,0 +1,238 @@
+"""Fourier transforms of neighbouring frames, which lie side by side, so that one instruction works on several.
+
+An array of shape (length, FRAMES) is transformed along its first axis by sums and products of rows. The numbers of a
+row never meet, so that the width of a processor's registers changes no bit.
+
+The algorithm is the one of J. W. Cooley and J. W. Tukey ("An algorithm for the machine calculation of complex Fourier
+series", 1965), by steps of four, decimated in time. Real values are transformed as complex ones of half the length, as
+in W. H. Press et al., "Numerical Recipes", section "FFT of Single Real Function".
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from pipelines.common.arrays.jit import compiled
+from pipelines.features import kernels
+from pipelines.features.kernels import FRAMES
+
+_SHORTEST = 8
+
+
+class FrameSpectra:
+    """The power spectra of `FRAMES` neighbouring windows of samples.
+
+    Parameters
+    ----------
+    window : array, shape (n_fft,)
+    hop_length : int
+    dtype : dtype
+        float32 or float64, in which everything is computed.
+
+    Attributes
+    ----------
+    samples : int
+        How many samples the windows see together, rounded up to whole hops.
+
+    Examples
+    --------
+    >>> spectra = FrameSpectra(np.ones(8), 4, np.dtype(np.float32))
+    >>> power = np.empty((5, FRAMES), np.float32)
+    >>> spectra.write(np.ones(spectra.samples, np.float32), power)
+    >>> power[:, 0]
+    array([64.,  0.,  0.,  0.,  0.], dtype=float32)
+    """
+
+    def __init__(self, window: NDArray[Any], hop_length: int, dtype: np.dtype[Any]):
+        self._window, self._hop_length, self._dtype = window, hop_length, dtype
+        hops = FRAMES - 1 + -(-len(window) // hop_length)
+        self.samples = hops * hop_length
+        self._transform: RealTransform | None = None
+        if is_length(len(window)):
+            # Sample n of frame f is number n % hop_length of hop f + n // hop_length. By their numbers, then by hops,
+            # the samples of neighbouring frames are neighbours.
+            hop, number = np.divmod(np.arange(len(window)), hop_length)
+            self._by_number = np.empty((hop_length, hops), dtype)
+            self._transform = RealTransform(number * hops + hop, window, dtype)
+
+    def write(self, samples: NDArray[Any], out: NDArray[Any]) -> None:
+        """Writes the power of each bin, shape (1 + n_fft // 2, FRAMES)."""
+        if self._transform:
+            kernels.transpose(samples.reshape(-1, self._hop_length), self._by_number)
+            self._transform.power(self._by_number, out)
+        else:
+            windowed = np.empty((FRAMES, len(self._window)), self._dtype)
+            kernels.cut(samples, self._hop_length, self._window, windowed)
+            kernels.power(scipy.fft.rfft(windowed, axis=1, workers=1), out)
+
+
+def is_length(length: int) -> bool:
+    """Whether `RealTransform` has this length: other ones are left to scipy.
+
+    >>> [length for length in range(100) if is_length(length)]
+    [8, 16, 32, 64]
+    """
+    return length >= _SHORTEST and length & (length - 1) == 0
+
+
+def length_of(values: int) -> int:
+    """The least length of a `RealTransform` that has room for so many values.
+
+    >>> [length_of(values) for values in (1, 8, 9, 767)]
+    [8, 8, 16, 1024]
+    """
+    return max(1 << (values - 1).bit_length(), _SHORTEST)
+
+
+class RealTransform:
+    """The Fourier transform of the real values of each of `FRAMES` frames.
+
+    Parameters
+    ----------
+    starts : array of int, shape (length,)
+        Where the values stand: value n of frame f is number `starts[n] + f`.
+    window : array, shape (length,)
+        What each value is multiplied by.
+    dtype : dtype
+        float32 or float64, in which everything is computed.
+
+    Examples
+    --------
+    >>> transform = RealTransform(np.arange(8) * FRAMES, np.ones(8), np.dtype(np.float32))
+    >>> values, power = np.ones((8, FRAMES), np.float32), np.empty((5, FRAMES), np.float32)
+    >>> transform.power(values, power)
+    >>> power[:, 0]
+    array([64.,  0.,  0.,  0.,  0.], dtype=float32)
+    """
+
+    def __init__(self, starts: NDArray[Any], window: NDArray[Any], dtype: np.dtype[Any]):
+        half = len(window) // 2
+        order = _order(half)
+        order = np.stack([2 * order, 2 * order + 1], axis=1).ravel()  # a complex number is made of two real ones
+        self._starts = starts[order]
+        self._window = (window[order] / 2).astype(dtype)  # halved, as the last step adds where it should take the mean
+        self._twiddles, done = [], 1
+        while done < half:
+            step = 2 if done == 4 and half % 3 == 2 else 4  # a power of four leaves 1
+            self._twiddles.append(_twiddles(done, step, dtype))
+            done *= step
+        self._last = _twiddles(half, 2, dtype)[: half // 2 + 1]
+        self._work = np.empty((half, 2 * FRAMES), dtype)  # of each row the real parts, then the imaginary ones
+
+    def power(self, values: NDArray[Any], out: NDArray[Any]) -> None:
+        """Writes the squared magnitudes, shape (1 + length // 2, FRAMES)."""
+        self._transform(values)
+        _power(self._work, self._last, out)
+
+    def real(self, values: NDArray[Any], out: NDArray[Any]) -> None:
+        """Writes the real parts, shape (1 + length // 2, FRAMES)."""
+        self._transform(values)
+        _real(self._work, self._last, out)
+
+    def _transform(self, values: NDArray[Any]) -> None:
+        _load(values.ravel(), self._starts, self._window, self._work.reshape(-1, FRAMES))
+        for twiddles in self._twiddles:
+            (_fours if twiddles.shape[1] == 6 else _twos)(self._work, twiddles)
+
+
+@functools.lru_cache(maxsize=16)
+def _order(length: int) -> NDArray[Any]:
+    """In which order values have to stand, so that the steps leave their transform in its own order.
+
+    >>> _order(8)
+    array([0, 2, 4, 6, 1, 3, 5, 7])
+    """
+    if length == 1:
+        return np.zeros(1, int)
+    step = 2 if length == 8 else 4
+    return np.concatenate([step * _order(length // step) + n for n in range(step)])
+
+
+@functools.lru_cache(maxsize=64)
+def _twiddles(done: int, step: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """The factors of a step that joins so many transforms of length `done`: of each row real parts and imaginary ones.
+
+    >>> _twiddles(2, 2, np.dtype(np.float32)).round(3)
+    array([[ 1.,  0.],
+           [ 0., -1.]], dtype=float32)
+    """
+    powers = np.exp(-2j * np.pi * np.outer(np.arange(done), np.arange(1, step)) / (step * done))
+    return np.asarray(powers.view(float), dtype)
+
+
+@compiled
+def _load(values: Any, starts: Any, window: Any, out: Any) -> None:
+    """Writes a row for each start, multiplied by its weight."""
+    for n in range(len(out)):
+        begin, weight = starts[n], window[n]
+        row, source = out[n], values[begin : begin + FRAMES]
+        for f in range(FRAMES):
+            row[f] = source[f] * weight
+
+
+@compiled
+def _twos(work: Any, twiddles: Any) -> None:
+    """Joins each two neighbouring transforms, as long as there are twiddles, to one."""
+    done = len(twiddles)
+    for first in range(0, len(work), 2 * done):
+        for n in range(done):
+            a, b = work[first + n], work[first + n + done]
+            w_re, w_im = twiddles[n, 0], twiddles[n, 1]
+            for f in range(FRAMES):
+                g = FRAMES + f
+                b_re, b_im = b[f] * w_re - b[g] * w_im, b[f] * w_im + b[g] * w_re
+                a_re, a_im = a[f], a[g]
+                a[f], a[g], b[f], b[g] = a_re + b_re, a_im + b_im, a_re - b_re, a_im - b_im
+
+
+@compiled
+def _fours(work: Any, twiddles: Any) -> None:
+    """Joins each four neighbouring transforms, as long as there are twiddles, to one."""
+    done = len(twiddles)
+    for first in range(0, len(work), 4 * done):
+        for n in range(done):
+            a, b = work[first + n], work[first + n + done]
+            c, d = work[first + n + 2 * done], work[first + n + 3 * done]
+            w = twiddles[n]
+            u_re, u_im, v_re, v_im, w_re, w_im = w[0], w[1], w[2], w[3], w[4], w[5]
+            for f in range(FRAMES):
+                g = FRAMES + f
+                br, bi = b[f] * u_re - b[g] * u_im, b[f] * u_im + b[g] * u_re
+                cr, ci = c[f] * v_re - c[g] * v_im, c[f] * v_im + c[g] * v_re
+                dr, di = d[f] * w_re - d[g] * w_im, d[f] * w_im + d[g] * w_re
+                ar, ai = a[f], a[g]
+                a[f], a[g] = (ar + cr) + (br + dr), (ai + ci) + (bi + di)
+                b[f], b[g] = (ar - cr) + (bi - di), (ai - ci) - (br - dr)
+                c[f], c[g] = (ar + cr) - (br + dr), (ai + ci) - (bi + di)
+                d[f], d[g] = (ar - cr) - (bi - di), (ai - ci) + (br - dr)
+
+
+@compiled
+def _power(work: Any, twiddles: Any, out: Any) -> None:
+    """Writes the squared magnitudes of the transform of real values, of that of half as many complex numbers."""
+    half = len(work)
+    for n in range(len(twiddles)):
+        a, b, low, high = work[n], work[(half - n) % half], out[n], out[half - n]
+        w_re, w_im = twiddles[n, 0], twiddles[n, 1]
+        for f in range(FRAMES):
+            g = FRAMES + f
+            even_re, even_im, odd_re, odd_im = a[f] + b[f], a[g] - b[g], a[g] + b[g], b[f] - a[f]
+            re, im = odd_re * w_re - odd_im * w_im, odd_re * w_im + odd_im * w_re
+            low[f] = (even_re + re) * (even_re + re) + (even_im + im) * (even_im + im)
+            high[f] = (even_re - re) * (even_re - re) + (even_im - im) * (even_im - im)
+
+
+@compiled
+def _real(work: Any, twiddles: Any, out: Any) -> None:
+    """Writes the real part of the transform of real values, of that of half as many complex numbers."""
+    half = len(work)
+    for n in range(len(twiddles)):
+        a, b, low, high = work[n], work[(half - n) % half], out[n], out[half - n]
+        w_re, w_im = twiddles[n, 0], twiddles[n, 1]
+        for f in range(FRAMES):
+            g = FRAMES + f
+            even, odd = a[f] + b[f], (a[g] + b[g]) * w_re - (b[f] - a[f]) * w_im
+            low[f], high[f] = even + odd, even - odd
