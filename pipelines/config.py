@@ -43,7 +43,7 @@ class CorpusConfig(Section):
     artists : str
         An index of artists: lines `file ::: artist ::: title`, as in B. L. Sturm's index of GTZAN.
     artist_tags : bool
-        Whether the artist is read from a file's tags where nothing else says it.
+        Whether the artist is taken from a file's tags where nothing else says it.
     allow_remote : tuple of str
         What a manifest may name beside the files below its root: protocols, as `s3`, or URLs that a path may begin
         with, as `https://host/songs`. Of a chained URL (`zip://a.wav::s3://...`), each part must be allowed.
@@ -55,7 +55,7 @@ class CorpusConfig(Section):
     root: str = ""
     splits: dict[SplitName, str] = Field(default_factory=dict)
     artists: str = ""
-    artist_tags: bool = False
+    artist_tags: bool = True
     allow_remote: tuple[str, ...] = ()
     follow_links: bool = False
 
@@ -76,6 +76,9 @@ class FoldsConfig(Section):
     copies : 'keep' or 'drop'
         Whether all copies of a recording are kept, in one group, or only the best. Of files with the same samples and
         genre, one is kept anyway.
+    lone_genres : 'fail' or 'drop'
+        What becomes of a genre whose songs are all in one group, so that no two splits can have it: the build fails, or
+        goes on without these songs.
     unbalanced : 'warn' or 'fail'
         Whether a build goes on or fails when a group is so large that its genre cannot be divided equally among the
         folds.
@@ -89,6 +92,7 @@ class FoldsConfig(Section):
     seed: int = 0
     group_by: Literal["song", "artist"] = "artist"
     copies: Literal["keep", "drop"] = "keep"
+    lone_genres: Literal["fail", "drop"] = "fail"
     unbalanced: Literal["warn", "fail"] = "warn"
     test: tuple[int, ...] = (0,)
     validation: tuple[int, ...] = (1,)

@@ -57,6 +57,7 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     _refuse_leaks(run)
     output_folder.refuse_other_files(output, "training", work=WORK_NAME)
     shards.local_paths(dataset, run.splits["train"])  # fails at once where there are no songs
+    _refuse_one_genre(run)
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
@@ -101,6 +102,14 @@ def _refuse_leaks(run: Run) -> None:
         raise SpectroshardError(
             f"{run.dataset.name}: {found.conclusion}; spectroshard audit shows the pairs. Build it again,"
             " or train all the same with training.allow_leaks=true"
+        )
+
+
+def _refuse_one_genre(run: Run) -> None:
+    genres = [genre for genre, songs in run.dataset.songs_of(run.splits["train"]).items() if songs]
+    if len(genres) == 1:
+        raise UsageError(
+            f"{run.dataset.name}: all songs of train are of the genre {genres[0]!r}; training needs two or more"
         )
 
 

@@ -7,6 +7,7 @@ from pipelines.audio.decode import UNREADABLE
 from pipelines.audio.guarded import CRASHED
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output.words import counted
 from pipelines.config import BuildConfig
 from pipelines.corpus import manifest
 from pipelines.corpus.manifest import NO_GENRE
@@ -67,16 +68,15 @@ def _in_words(value: object) -> object:
 
 
 def refuse_rejects(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
-    """Refuses a corpus of which all is rejected, or more than `build.max_reject_share`."""
-    counts = ledger.count_rejects(files)
+    """Refuses a corpus of which all is rejected, or more than `build.max_reject_share`; lone genres do not count."""
+    counts = ledger.count_rejects(file for file in files if file.reason != LONE_GENRE.name)
     reasons = ", ".join(f"{count} {reason}" for reason, count in counts.items())
-    if sum(counts.values()) == len(files):
+    rejected = sum(counts.values())
+    if rejected == len(files):
         raise SpectroshardError(
             f"all {len(files)} files were rejected ({reasons}); {_way_out(config.corpus.input, set(counts))}"
             f"{_first_rejects(files)}; {ledger_url} has every error"
         )
-    # Whether a genre of one group stops a build is for folds.unbalanced to say.
-    rejected = sum(count for reason, count in counts.items() if reason != LONE_GENRE.name)
     share, most = rejected / len(files), config.build.max_reject_share
     if share > most:
         raise SpectroshardError(
@@ -97,9 +97,34 @@ def _way_out(corpus: str, reasons: set[str]) -> str:
 
 def _first_rejects(files: Sequence[File]) -> str:
     rejected = [file for file in files if file.status == REJECTED and file.reason != LONE_GENRE.name]
-    rejected = rejected or [file for file in files if file.status == REJECTED]
     more = ["..."] if len(rejected) > _MOST_SHOWN else []
     return "; ".join([*(f"{file.path}: {file.error}" for file in rejected[:_MOST_SHOWN]), *more])
+
+
+def refuse_lone_genres(files: Sequence[File], config: BuildConfig, ledger_url: str, *, is_first: bool) -> None:
+    """Refuses genres that no two splits can have, unless `folds.lone_genres` drops them and two others are left.
+
+    Parameters
+    ----------
+    files : sequence of File
+    config : BuildConfig
+    ledger_url : str
+    is_first : bool
+        Whether there is no earlier version, whose `folds.group_by` has to stay.
+    """
+    lone, others = balance.lone_genres(files), {file.genre for file in ledger.written(files)}
+    if not lone or (config.folds.lone_genres == "drop" and len(others) > 1):
+        return
+    ways = ["songs of other artists"]
+    if config.folds.group_by != "song" and any(genre.songs > 1 for genre in lone):
+        ways.append(f"folds.group_by: song{'' if is_first else ' in a new --output'}, which lets splits share artists,")
+    if len(others) > 1:
+        ways.append("folds.lone_genres: drop, which leaves these songs out,")
+    raise SpectroshardError(
+        f"{len(lone)} of {counted(len(lone) + len(others), 'genre')} cannot be split, which takes two groups of songs:"
+        f" {'; '.join(map(str, lone))}; nothing is published: {' or '.join(ways)} would go on, {ledger_url} has every"
+        " group"
+    )
 
 
 def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.common import parquet
 from pipelines.common.output.text_table import table
+from pipelines.common.output.words import some_of
 from pipelines.copies import best_copy
 from pipelines.corpus.song_names import summarise_segments
 from pipelines.dataset import versions
@@ -17,7 +18,7 @@ from pipelines.split.folds import WITHDRAWN
 if TYPE_CHECKING:
     from pipelines.build.build import Built
 
-_MOST_FINDINGS = 30
+_MOST_FINDINGS, _MOST_GENRES = 30, 10
 
 
 def genres_by_folds(dataset: Dataset) -> str:
@@ -47,6 +48,8 @@ def findings(dataset: Dataset) -> str:
     files = dataset.ledger()
     segments = summarise_segments(files)
     lines = [f"segments: {segments}"] if segments else []
+    lines += [f"left out: {genre}" for genre in balance.lone_genres(files)]
+    lines += _missing_genres(dataset)
     lines += [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [
         f"copies disagree: {file.path} is {file.genre}, {other.path} is {other.genre}"
@@ -57,6 +60,18 @@ def findings(dataset: Dataset) -> str:
     lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []
     more = [f"... and {len(lines) - _MOST_FINDINGS} more"] if len(lines) > _MOST_FINDINGS else []
     return "\n".join([*lines[:_MOST_FINDINGS], *more])
+
+
+def _missing_genres(dataset: Dataset) -> list[str]:
+    """Which splits have no song of which genres, a line for each split that lacks one."""
+    lines = []
+    for split, folds in dataset.splits().items():
+        missing = [genre for genre, songs in dataset.songs_of(folds).items() if not songs]
+        if len(missing) == len(dataset.genres):
+            lines.append(f"{split}: has no song")
+        elif missing:
+            lines.append(f"{split}: has no song of {some_of(missing, _MOST_GENRES)}; fewer folds.count may help")
+    return lines
 
 
 def summarise_dataset(dataset: Dataset) -> str:
@@ -70,7 +85,8 @@ def summarise_dataset(dataset: Dataset) -> str:
     features = table(["feature", "bins", "frames/s", "dtype", "train mean", "train deviation"], rows)
     size_mb = sum(shard.bytes for shard in dataset.shards) / 1e6
     shards = f"{len(dataset.shards)} shards, {size_mb:.1f} MB, digest {dataset.digest[:12]}"
-    parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards]
+    unknown = "\n".join(dataset.unknown.sentences())
+    parts = [genres_by_folds(dataset), rejects(dataset), findings(dataset), features, shards, unknown]
     return "\n\n".join(part for part in parts if part)
 
 

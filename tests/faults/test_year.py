@@ -19,7 +19,12 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("in_this_process")]
 
 WEEKS, FIRST_SONGS, SONGS, RATE_HZ = 52, 25, 40, 8_000
 FEATURES = {"features": {"log_mel": {"n_fft": 512, "hop_length": 512, "n_mels": 4}}}
-FOLDS = {0: {"count": 4, "group_by": "song"}, 14: {"count": 6}, 27: {"group_by": "artist"}, 38: {"count": 3}}
+FOLDS = {
+    0: {"count": 4, "group_by": "song", "lone_genres": "drop"},
+    14: {"count": 6},
+    27: {"group_by": "artist"},
+    38: {"count": 3},
+}
 """From which week on which settings hold."""
 
 

@@ -141,7 +141,7 @@ def config_of(**sections):
     [
         ({"corpus": {"input": "a", "root": "b", "splits": {"test": "t"}, "artists": "c"}}, True),
         ({"build": {"max_reject_share": 1, "previous": "old"}}, True),
-        ({"corpus": {"artist_tags": True}}, False),
+        ({"corpus": {"artist_tags": False}}, False),
         ({"folds": {"test": [3], "validation": [4]}}, False),
         ({"folds": {"seed": 1}}, False),
         ({"folds": {"copies": "drop"}}, False),

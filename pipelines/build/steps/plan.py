@@ -127,6 +127,7 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     ledger_url = run.path(REJECTED_NAME)
     parquet.write(ledger_url, File, assigned)
     refusals.refuse_rejects(assigned, config, ledger_url)
+    refusals.refuse_lone_genres(assigned, config, ledger_url, is_first=parent is None)
     refusals.refuse_unbalanced(assigned, config, ledger_url)
     return _allotted(run, parent, assigned), earlier, copies
 

@@ -1,5 +1,6 @@
 """Builds of corpora with copies, artists and groups that are too large."""
 
+import re
 import shutil
 
 import pytest
@@ -7,11 +8,14 @@ import soundfile
 
 from pipelines.build import summary
 from pipelines.build.build import build
+from pipelines.build.runs.status import status_of
 from pipelines.common.errors import SpectroshardError
 from pipelines.corpus.synthetic import synth
 from tests.audio_files import ffmpeg, tone, write, write_songs
 from tests.pipelines.conftest import config_of, in_process
 from tests.pipelines.dataset_checks import check_version
+
+DROP = {"lone_genres": "drop"}
 
 pytestmark = pytest.mark.usefixtures("in_this_process")
 
@@ -59,11 +63,13 @@ def test_the_artists_of_tags_share_a_group(tmp_path):
     for path, artist in (("blues/blues.00000", "Änn"), ("jazz/jazz.00000", "ANN feat. Bob")):
         ffmpeg(songs / f"{path}.wav", songs / f"{path}.flac", "-metadata", f"artist={artist}")
         (songs / f"{path}.wav").unlink()
-    config = config_of(songs, corpus={"input": str(songs), "artist_tags": True})
-    tagged = outcome(build(config, str(tmp_path / "out"), in_process()).dataset)
+    dataset = build(config_of(songs), str(tmp_path / "out"), in_process()).dataset
+    tagged = outcome(dataset)
     assert {tagged[f"{path}.flac"].group for path in ("blues/blues.00000", "jazz/jazz.00000")} == {"artist:ann"}
-    untagged = outcome(build(config_of(songs), str(tmp_path / "untagged"), in_process()).dataset)
-    assert untagged["blues/blues.00000.flac"].artist == ""
+    assert dataset.unknown.sentences() == ["artists of 16 of 18 files are not known, and were not compared"]
+    config = config_of(songs, corpus={"input": str(songs), "artist_tags": False})
+    untagged = build(config, str(tmp_path / "untagged"), in_process()).dataset
+    assert outcome(untagged)["blues/blues.00000.flac"].artist == "" and untagged.unknown.artists == 18
 
 
 def manifest_of_one_artist(folder):
@@ -78,17 +84,40 @@ def manifest_of_one_artist(folder):
 
 def test_groups_that_are_too_large_are_named(tmp_path):
     manifest = manifest_of_one_artist(tmp_path / "songs")
-    dataset = build(config_of(manifest), str(tmp_path / "out"), in_process()).dataset
-    lines = summary.findings(dataset).splitlines()
-    assert lines[0].startswith("unbalanced: group 'artist:bob' holds 6 of the 6 songs of 'blues'")
-    assert lines[1].startswith("unbalanced: group 'artist:ann' holds 5 of the 6 songs of 'jazz'")
+    dataset = build(config_of(manifest, folds=DROP), str(tmp_path / "out"), in_process()).dataset
+    assert summary.findings(dataset).splitlines() == [
+        "left out: all 6 files of 'blues' are by Bob",
+        "validation: has no song of jazz; fewer folds.count may help",
+        "unbalanced: group 'artist:ann' holds 5 of the 6 songs of 'jazz'; even folds have at most 2",
+    ]
     assert dataset.rejected == {"lone_genre": 6}
+
+
+def test_a_genre_of_one_artist_stops_a_build(tmp_path):
+    manifest, output = manifest_of_one_artist(tmp_path / "songs"), str(tmp_path / "out")
+    message = (
+        "1 of 3 genres cannot be split, which takes two groups of songs: all 6 files of 'blues' are by Bob; nothing is"
+        " published: songs of other artists or folds.group_by: song, which lets splits share artists, or"
+        " folds.lone_genres: drop, which leaves these songs out, would go on, "
+    )
+    with pytest.raises(SpectroshardError, match=re.escape(message)):
+        build(config_of(manifest), output, in_process())
+    assert status_of(output).exit_code == 1 and not (tmp_path / "out" / "dataset.json").exists()
+    assert build(config_of(manifest, folds={"group_by": "song"}), output, in_process()).dataset.songs == 18
+
+
+def test_dropped_genres_must_leave_two(tmp_path):
+    manifest = manifest_of_one_artist(tmp_path / "songs")
+    rows = [row for row in manifest.read_text().splitlines() if "metal" not in row]
+    manifest.write_text("\n".join(rows))
+    with pytest.raises(SpectroshardError, match=r"^1 of 2 genres cannot be split.*'blues' are by Bob; (?!.*drop)"):
+        build(config_of(manifest, folds=DROP), str(tmp_path / "out"), in_process())
 
 
 def test_groups_that_are_too_large_stop_a_build_that_says_so(tmp_path):
     manifest = manifest_of_one_artist(tmp_path / "songs")
-    config = config_of(manifest, folds={"unbalanced": "fail"})
-    with pytest.raises(SpectroshardError, match=r"group 'artist:bob' holds 6 of the 6 songs.*nothing is published"):
+    config = config_of(manifest, folds={"unbalanced": "fail", **DROP})
+    with pytest.raises(SpectroshardError, match=r"group 'artist:ann' holds 5 of the 6 songs.*nothing is published"):
         build(config, str(tmp_path / "out"), in_process())
     assert not (tmp_path / "out" / "dataset.json").exists()
     assert len(list((tmp_path / "out").glob("runs/*/rejected.parquet"))) == 1

@@ -358,16 +358,31 @@ def test_a_build_anew_has_the_same_records(corpus, tmp_path):
 
 def test_a_recording_that_never_had_a_fold_is_compared_with_what_came_while_it_was_away(corpus, music):
     """Its genre was a single song's at first, so nothing but its fingerprint is left of it."""
+    drop = {"lone_genres": "drop"}
     away, came = corpus.path("lone.away.wav"), corpus.path("blues.came.wav")
     write(away, music, 22_050)
-    assert corpus.build().dataset.rejected == {"lone_genre": 1}
+    assert corpus.build(folds=drop).dataset.rejected == {"lone_genre": 1}
     away.unlink()
     write(came, music[22_050:], 22_050)
-    corpus.build()
+    corpus.build(folds=drop)
     write(away, music, 22_050)
     write_song(corpus.path("lone.other.wav"))
-    group_of = {file.path: file.group for file in corpus.build().dataset.ledger()}
+    group_of = {file.path: file.group for file in corpus.build(folds=drop).dataset.ledger()}
     assert group_of["lone/lone.away.wav"] == group_of["blues/blues.came.wav"]
+
+
+def test_a_genre_of_which_one_song_is_left_stops_a_build_and_keeps_its_fold(corpus, built):
+    for number in range(1, 6):
+        corpus.path(f"metal.{number:05d}.wav").unlink()
+    with pytest.raises(SpectroshardError, match=r"1 of 3 genres cannot be split.*'metal' has a single song"):
+        corpus.build()
+    assert versions.numbers(corpus.output) == [1]
+    dropped = corpus.build(folds={"lone_genres": "drop"}).dataset
+    assert dropped.genres == ("blues", "jazz") and len(dropped.history()) == 6
+    write_song(corpus.path("metal.new.wav"))
+    after = corpus.build().dataset
+    assert after.songs == 14 and after.rejected == {}
+    assert_kept(built.dataset, after)
 
 
 def test_a_version_whose_test_songs_have_all_left_is_published(corpus):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipelines.audio.quality import SILENT
 from pipelines.config import FoldsConfig
 from pipelines.dataset.ledger import File
-from pipelines.split.balance import Oversized, oversized
+from pipelines.split.balance import Oversized, lone_genres, oversized
 from tests.pipelines.split.dealing import with_folds
 
 
@@ -36,11 +36,18 @@ def test_ten_blues_of_one_artist():
     )
 
 
-def test_a_genre_of_one_group_is_named_once_it_is_rejected_too():
-    files = with_folds([*genre("blues", 10), *genre("jazz", *[1] * 20)], FoldsConfig(count=10))
-    assert {file.reason for file in files if file.genre == "blues"} == {"lone_genre"}
-    assert at_fault(files, 10) == [("blues 0", 10)]
-    assert at_fault(with_folds(genre("polka", 1), FoldsConfig()), 10) == []
+def test_a_genre_of_one_group_is_told_as_such_and_is_none_that_is_too_large():
+    blues = [replace(file, artist="Bob" if number % 3 else "Ann") for number, file in enumerate(genre("blues", 9))]
+    songs = [replace(file, song="One") for file in genre("ska", 2)]
+    files = [*genre("polka", 1), *songs, *blues, *genre("dub", 3), *genre("jazz", *[1] * 20)]
+    judged = with_folds([replace(file, artist="Che") if file.genre == "dub" else file for file in files], FoldsConfig())
+    assert list(map(str, lone_genres(judged))) == [
+        "all 9 files of 'blues' are of one group, 'blues 0' (by Bob, Ann)",
+        "all 3 files of 'dub' are by Che",
+        "'polka' has a single song",
+        "'ska' has a single song",
+    ]
+    assert at_fault(judged, 10) == []
 
 
 def test_an_artist_of_a_third_of_a_genre():
