@@ -34,11 +34,11 @@ def build(options: Options) -> int:
     dataset = built.dataset
     for part in (summary.genres_by_folds(dataset), summary.rejects(dataset), summary.findings(dataset)):
         print(part, end="\n\n" if part else "")
-    if not built.is_new:
-        print(f"{options.output}: up to date, nothing to do (version {dataset.version})")
-        return 0
-    print(summary.summarise_build(built))
-    if config.training.model_fields_set and options.command == "build":
+    up_to_date = f"{options.output}: up to date, nothing to do (version {dataset.version})"
+    print(summary.summarise_build(built) if built.is_new else up_to_date)
+    for sentence in dataset.unknown.sentences():
+        print(sentence)
+    if built.is_new and config.training.model_fields_set and options.command == "build":
         given = (["--config", options.config] if options.config else []) + [f"--set={key}" for key in options.set]
         line = shlex.join(["spectroshard", "train", options.output, "--output", "BUNDLE", *given])
         print(f"a dataset does not store how to train, so say it again: {line}")
@@ -100,6 +100,7 @@ def predict(options: Options) -> int:
     from model.inference.prediction import REJECTED
     from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
     from pipelines.common import storage
+    from pipelines.dataset.unknown import unread_in_words
 
     for output in options.output:
         check_output(output, options.audio)
@@ -121,6 +122,8 @@ def predict(options: Options) -> int:
     else:
         usable = [prediction for prediction in predictions if prediction.status != REJECTED]
         print("\n\n".join(map(summarise_prediction, usable)), end="\n" if usable else "")
+    if unread := [prediction.unread_s for prediction in predictions if prediction.unread_s]:
+        print(unread_in_words(len(unread), sum(unread)))
     for prediction in rejected:
         print(f"cannot use {prediction.path}: {prediction.reason}: {prediction.error}", file=sys.stderr)
     return 1 if rejected else 0

@@ -166,6 +166,7 @@ def _measure(done: Sequence[Round], dataset: Dataset) -> dict[str, Any]:
     metrics = measure(scores, dataset.genres) | {"dataset": dataset.digest, "rounds": rows}
     counts = [each.metrics["test_songs"] for each in done]
     metrics["test_songs"] = {name: sum(count[name] for count in counts) for name in counts[0]}
+    metrics["not_compared"] = dataset.unknown.sentences()
     metrics["calibration"] = calibration.reliability_of_rounds(unseen, dataset.genres)
     if tempos := [each.tempos for each in done if each.tempos]:
         metrics["tempo"] = robustness.measure_tempos(robustness.pool(tempos), dataset.genres)

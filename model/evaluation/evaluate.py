@@ -38,6 +38,7 @@ def evaluate(
     metrics : dict
         As `model.evaluation.metrics.measure` returns them, with the dataset's digest and version and the test folds;
         `test_songs`: how many there are, and how many of them were left out, as `seen` or of an `unknown_genre`;
+        `not_compared`: what of the dataset was not, when it was split, in sentences;
         `calibration`, as `model.inference.calibration.reliability` returns it, with the `temperature`; `selective`, as
         `model.inference.calibration.selective_risk` returns it, where the bundle is calibrated; `tempo`, as
         `model.evaluation.robustness.measure_tempos` returns it.
@@ -56,6 +57,7 @@ def evaluate(
     metrics = measure(scores, bundle.genres)
     metrics |= {"dataset": dataset.digest, "version": dataset.version, "folds": list(songs.folds)}
     metrics["test_songs"] = {"count": songs.count, "seen": songs.seen, "unknown_genre": songs.unknown_genre}
+    metrics["not_compared"] = dataset.unknown.sentences()
     metrics["calibration"] = calibration.reliability(scores, bundle.genres) | {"temperature": bundle.temperature}
     if bundle.calibration:
         metrics["selective"] = calibration.selective_risk(scores, bundle.genres, bundle.calibration.threshold)
@@ -81,8 +83,7 @@ def summarise_metrics(metrics: Mapping[str, Any]) -> str:
         f" segment accuracy {metrics['segment_accuracy']:.1%} of {metrics['segments']},"
         f" calibration error {metrics['calibration']['expected_calibration_error']:.1%}"
     )
-    if "test_songs" in metrics and (sentence := left_out(metrics["test_songs"])):
-        line += f"; {sentence}"
+    line = "; ".join(filter(None, [line, left_out(metrics["test_songs"]), *metrics["not_compared"]]))
     return f"{line}\n\n{robustness.summarise_tempos(metrics['tempo'])}\n" if "tempo" in metrics else line
 
 

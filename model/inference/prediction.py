@@ -108,6 +108,11 @@ class Prediction(Section):
     duration_s: Annotated[float, OnPage("duration", format_time)] = Field(
         default=0.0, description="The decoded audio's duration in seconds."
     )
+    unread_s: float = Field(
+        default=0.0,
+        description="How many seconds of the file were not read: what lies beyond `audio.max_duration_s`, and what is"
+        " damaged, as far as the file tells how long it is.",
+    )
     year: Annotated[int | None, OnPage("year")] = Field(
         default=None, description="The year from the manifest, else from the file's tags; empty where neither has one."
     )

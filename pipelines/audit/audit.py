@@ -25,7 +25,8 @@ from pipelines.dataset import ledger, versions
 from pipelines.dataset.check import check_dataset
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Copy
-from pipelines.split.evidence import BY_NAME, EVIDENCE, forbidden
+from pipelines.dataset.unknown import Unknown
+from pipelines.split.evidence import ARTIST, BY_NAME, EVIDENCE, forbidden
 
 WORK_NAME, JSON_NAME = "_audit", "audit.json"
 """In an audit's output: the folder of one that is not finished, and all that it found."""
@@ -99,10 +100,8 @@ def of_dataset(
     SpectroshardError
         A table is damaged, or the fingerprint of a song is missing.
     """
-    fingerprints = dataset.fingerprints()
-    written = [
-        replace(file, fingerprint=fingerprints.get(file.content_hash, b"")) for file in ledger.written(dataset.ledger())
-    ]
+    fingerprints, rows = dataset.fingerprints(), dataset.ledger()
+    written = [replace(file, fingerprint=fingerprints.get(file.content_hash, b"")) for file in ledger.written(rows)]
     for file in written:
         if file.duration_s > LEAST_S + 0.1 and not file.fingerprint:
             raise SpectroshardError(f"{dataset.name}: its fingerprints lack that of {file.path}; build it anew")
@@ -114,6 +113,7 @@ def of_dataset(
         [in_split(file, of_file.get(file.fold, "")) for file in written],
         dataset.copies() if copies is None else copies,
         forbidden(dataset.config.folds.group_by),
+        Unknown.of(rows, ARTIST.key),
         dataset.search.recall,
         faults=tuple(check_dataset(dataset)),
         split_of=split_of if by_fold else None,
@@ -159,12 +159,15 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
         _refuse_unread_splits(list(map(in_split, files, splits)), source)
         fingerprints = {file.content_hash: file.fingerprint for file in files if file.fingerprint}
         copies = find_copies(fingerprints, storage.join(folder, "copies"), new_pipeline)
-    named = with_index(with_song_names(files), external.index)
+    named = with_song_names(files)
+    if external.index:
+        named = with_index(named, external.index)
     return _compared(
         source,
         list(map(in_split, named, splits)),
         copies,
         tuple(BY_NAME),
+        Unknown.of(named, ARTIST.key),
         RECALL if external.has_audio else "",
         without_split=external.without_split,
     )
@@ -186,19 +189,23 @@ def _compared(
     files: Sequence[SplitFile],
     copies: Sequence[Copy],
     forbidden: tuple[str, ...],
+    unknown: Unknown,
     recall: str,
     *,
     faults: tuple[str, ...] = (),
     split_of: Mapping[str, str] | None = None,
     without_split: int = 0,
 ) -> AuditResult:
+    keys = {kind.name: Counter(filter(None, map(kind.key, files))) for kind in EVIDENCE if kind.source != "groups"}
     return AuditResult(
         source,
         dict(sorted(Counter(file.split for file in files if file.split).items())),
-        {kind.name: sum(bool(kind.key(file)) for file in files) for kind in EVIDENCE if kind.source != "groups"},
+        {name: of_kind.total() for name, of_kind in keys.items()},
+        {name: len(of_kind) for name, of_kind in keys.items()},
         tuple(file for file in files if file.status == REJECTED),
         forbidden,
         find_overlaps(files, copies, forbidden),
+        unknown,
         recall,
         faults,
         split_of,

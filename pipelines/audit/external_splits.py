@@ -16,7 +16,7 @@ from pipelines.corpus.listed_files import ListedFiles
 from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFile, NamedFiles
 from pipelines.corpus.song_names import splits_in
-from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.spellings import escape_undecodable, unicode_form
 from pipelines.corpus.tables import metadata, read_table
 from pipelines.corpus.text_files import read_lines
 from pipelines.dataset.ledger import Entry, File
@@ -25,8 +25,8 @@ READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
 """How other people's files are read: a segment may be short."""
 
 _FORMS = (
-    "a dataset, a folder of folders train, validation and test, their lists (.txt), or a manifest (.csv, .parquet) with"
-    " a split or fold column"
+    "a dataset, a folder of folders train, validation and test, their lists (.txt) or tables (.csv, .parquet), or a"
+    " manifest with a split or fold column"
 )
 
 
@@ -64,10 +64,10 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
     ----------
     sources : sequence of str
         Folders that are named as splits, or one folder of such; text files that list the paths of a split each, or
-        one folder of such; or a CSV or Parquet manifest with a column `split` or `fold`.
+        one folder of such; or CSV or Parquet manifests with a column `split` or `fold`, or else one for each split.
     audio : str
         Where listed files lie: the folder in which lists' files are found by path or else by name, or what a
-        manifest's paths are relative to (default: its own folder).
+        manifest's paths are relative to (default: its own folder; where no file is there, they are names alone).
     artists : str
         An index of lines `file ::: artist ::: title`.
 
@@ -94,15 +94,16 @@ def _list_split(sources: Sequence[str], audio: str) -> ExternalSplit:
     if len(sources) == 1 and storage.is_folder(sources[0]):
         below = [storage.join(sources[0], name) for name in storage.names(sources[0])]
         folders = [url for url in below if _name(url).lower() in SPLIT_ALIASES and storage.is_folder(url)]
-        sources = folders or [url for url in below if _is_list(url) and splits_in(_stem(url))] or sources
+        named = [url for url in below if splits_in(_stem(url))]
+        sources = folders or list(filter(_is_list, named)) or list(filter(manifest.is_manifest, named)) or sources
     if all(map(storage.is_folder, sources)):
         if audio:
             raise UsageError(f"--audio {audio}: says where files of lists or of a manifest lie; folders hold their own")
         return ExternalSplit(_by_split(pair for url in sources for pair in _of_folder(url)))
     if all(map(_is_list, sources)):
         return _of_lists(sources, audio)
-    if len(sources) == 1 and manifest.is_manifest(sources[0]):
-        return _of_manifest(sources[0], audio)
+    if all(map(manifest.is_manifest, sources)):
+        return _of_manifests(sources, audio)
     raise UsageError(f"{' '.join(sources)}: expected {_FORMS}")
 
 
@@ -155,27 +156,43 @@ def _of_lists(urls: Sequence[str], audio: str) -> ExternalSplit:
             raise UsageError(f"{url}: lists no file, expected one path per line")
         listed |= dict.fromkeys((split, path) for path in paths)
     if not audio:
-        return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in listed), has_audio=False)
+        named = ((split, unicode_form(path.replace("\\", "/"))) for split, path in listed)
+        return ExternalSplit(_by_split((split, Entry(File(path, path), "")) for split, path in named), has_audio=False)
     if not storage.is_folder(audio):
         raise UsageError(f"{audio}: no such folder; --audio says where the listed files lie")
     files = ListedFiles(listing.list_files(CorpusConfig(input=audio, follow_links=True)))
     return ExternalSplit(_by_split((split, listed_files.find(files, path)) for split, path in listed))
 
 
-def _of_manifest(url: str, root: str) -> ExternalSplit:
-    table = read_table(url)
-    if "path" not in table.names or not {"split", "fold"} & set(table.names):
-        raise UsageError(f"{url}: expected the columns path, and split or fold; found {table.found}")
-    files = NamedFiles(manifest.root_url(url, root), anywhere=True)
-    rows = [{**row, "fold": ""} for row in table.rows] if "split" in table.names else table.rows
+def _of_manifests(urls: Sequence[str], audio: str) -> ExternalSplit:
     entries: dict[tuple[str, str], Entry] = {}
-    for number, row in enumerate(rows, 1):
-        if split := manifest.own_fold(row, url):
-            entry = _of_row(row, number, files)
-            entries.setdefault((split, entry.file.path), entry)
-    without = sum(not (row.get("split") or row.get("fold")) for row in rows)
+    without = 0
+    for url in urls:
+        table = read_table(url)
+        if "path" not in table.names or not ({"split", "fold"} & set(table.names) or len(splits_in(_stem(url))) == 1):
+            raise UsageError(f"{url}: expected the columns path, and split or fold; found {table.found}")
+        files = NamedFiles(manifest.root_url(url, audio), anywhere=True)
+        for number, row in enumerate(table.rows, 1):
+            if split := _split_of_row(row, url):
+                entry = _of_row(row, number, files)
+                entries.setdefault((split, entry.file.path), entry)
+            else:
+                without += 1
     by_split = _by_split((split, entry) for (split, _), entry in entries.items())
-    return ExternalSplit(by_split, without_split=without)
+    # Splits are published without their audio, too.
+    return ExternalSplit(by_split, bool(audio) or any(map(_may_be_there, entries.values())), without)
+
+
+def _split_of_row(row: Mapping[str, str], url: str) -> str:
+    """The split that a row gives its file, or else its fold; in a table that has neither, the table's own split."""
+    if "split" in row:
+        return manifest.own_fold({**row, "fold": ""}, url)
+    return manifest.own_fold(row, url) if "fold" in row else _split_of_list(url)
+
+
+def _may_be_there(entry: Entry) -> bool:
+    """Whether a file is there; remote ones are not looked for."""
+    return not entry.file.reason and bool(entry.version or not storage.is_local(entry.location))
 
 
 def _of_row(row: Mapping[str, str], number: int, files: NamedFiles) -> Entry:

@@ -5,7 +5,7 @@ Pairs grow with the square of what is shared, so they are counted by arithmetic 
 
 import functools
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, combinations, islice, product
 
 from pipelines.audit.overlaps import Overlap, Overlaps, SplitFile, Splits, by_turns, grouped, most_telling_first
@@ -48,8 +48,17 @@ class _Search:
     def __init__(self, files: Sequence[SplitFile], copies: Sequence[Copy]):
         self.files = sorted((file for file in files if file.split), key=lambda file: (file.split, file.path, file.uri))
         self.keys = {kind.name: list(map(kind.key, self.files)) for kind in EVIDENCE if kind is not FINGERPRINT}
-        self.members = {name: self._sharing(name) for name in self.keys}
-        of_content = {content: members for (content,), members in self.members[HASH.name].items()}
+        sharing = {
+            name: grouped((index for index, key in enumerate(keys) if key), keys.__getitem__)
+            for name, keys in self.keys.items()
+        }
+        # What lies in one split is in no pair: of most corpora this leaves little to be gone through time and again.
+        self.crossing = {
+            name: [members for _, members in sorted(of_kind.items()) if self._pairs_within(members)]
+            for name, of_kind in sharing.items()
+        }
+        self.in_crossing = {name: set(chain.from_iterable(groups)) for name, groups in self.crossing.items()}
+        of_content = sharing[HASH.name]
         self.copies = [
             (copy, of_content[copy.first], of_content[copy.second])
             for copy in copies
@@ -79,7 +88,7 @@ class _Search:
         for some in chain.from_iterable(combinations(keyed, size) for size in range(len(keyed) + 1)):
             sign = (-1) ** len(some)
             if some:
-                for members in self._sharing(*some).values():
+                for members in self._sharing(some):
                     _add(total, -sign, self._pairs_within(members))
             if FINGERPRINT.name in names:
                 for _, first, second in self.copies:
@@ -101,8 +110,7 @@ class _Search:
         return found
 
     def _leaking_files(self, forbidden: Sequence[str]) -> set[int]:
-        sharing = chain.from_iterable(self.members[name].values() for name in forbidden if name in self.keys)
-        leaking = {index for members in sharing if self._pairs_within(members) for index in members}
+        leaking = set().union(*(self.in_crossing[name] for name in forbidden if name in self.keys))
         if FINGERPRINT.name in forbidden:
             for _, first, second in self.copies:
                 for side, other in ((first, second), (second, first)):
@@ -115,9 +123,9 @@ class _Search:
         best_first = sorted(self.copies, key=lambda copied: (copied[0].error_rate, copied[0].first, copied[0].second))
         copied = (self._pairs(first, second) for _, first, second in best_first)
         found = set(islice(chain.from_iterable(copied), MOST_LISTED))
-        for of_kind in self.members.values():
-            shared = islice((m for _, m in sorted(of_kind.items()) if self._pairs_within(m)), MOST_LISTED)
-            found |= set(islice(by_turns([self._pairs(members, members) for members in shared]), MOST_LISTED))
+        for groups in self.crossing.values():
+            pairs = [self._pairs(members, members) for members in groups[:MOST_LISTED]]
+            found |= set(islice(by_turns(pairs), MOST_LISTED))
         return found
 
     def _pairs(self, first: Sequence[int], second: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -150,9 +158,10 @@ class _Search:
         own = tuple(self.keys[name][index] for name in names)
         return own if all(own) else None
 
-    def _sharing(self, *names: str) -> dict[tuple[str, ...], list[int]]:
-        """The files of each key of some kinds of evidence."""
-        return grouped(range(len(self.files)), lambda index: self._key(index, names))
+    def _sharing(self, names: Sequence[str]) -> Iterable[list[int]]:
+        """The files that share all of some kinds of evidence, group by group; those in no pair may be left out."""
+        candidates = set.intersection(*(self.in_crossing[name] for name in names))
+        return grouped(sorted(candidates), lambda index: self._key(index, names)).values()
 
 
 def _add(total: Counter[Splits], sign: int, counts: Mapping[Splits, int]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice, zip_longest
+from operator import attrgetter
 from typing import TypeVar
 
 from pipelines.dataset.ledger import Copy, File
@@ -27,9 +28,13 @@ class SplitFile(File):
     split: str = ""
 
 
+_NAMES = tuple(field.name for field in fields(File))
+_values = attrgetter(*_NAMES)
+
+
 def in_split(file: File, split: str) -> SplitFile:
     """A file with its split."""
-    return SplitFile(**{field.name: getattr(file, field.name) for field in fields(file)}, split=split)
+    return SplitFile(**dict(zip(_NAMES, _values(file), strict=True)), split=split)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,16 @@ from typing import Any
 
 from pipelines.audit.overlaps import Overlap, Overlaps, SplitFile, Splits, describe_pair, most_telling
 from pipelines.common.output import text_table
+from pipelines.common.output.words import counted, some_of
 from pipelines.dataset import ledger
-from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, HASH
+from pipelines.dataset.unknown import Unknown
+from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, HASH, SONG
 
 MOST_SHOWN = 10
 """How many pairs a terminal is shown."""
+
+_NO_AUDIO = "samples and fingerprints were not compared, for want of audio (--audio says where it lies)"
+_RECALL_IS_TOLD = "copies were searched for by fingerprint; the report says what share of them such a search finds"
 
 
 @dataclass(frozen=True)
@@ -26,12 +31,16 @@ class AuditResult:
         How many files each split has.
     compared : dict
         How many files have evidence of each kind.
+    different : dict
+        How many different ones of each kind there are, as of artists.
     rejected : tuple of SplitFile
         Files that could not be read, and so were compared by their names alone; or that no build would take, as they
         are silent, and so were compared by their names and samples.
     forbidden : tuple of str
         The kinds of evidence that files in different splits may not share.
     overlaps : Overlaps
+    unknown : Unknown
+        What is not known of the files that could be read.
     recall : str
         How copies were searched for, and what share of them such a search finds; empty where there was none.
     faults : tuple of str
@@ -45,9 +54,11 @@ class AuditResult:
     source: str
     files: Mapping[str, int]
     compared: Mapping[str, int]
+    different: Mapping[str, int]
     rejected: tuple[SplitFile, ...]
     forbidden: tuple[str, ...]
     overlaps: Overlaps
+    unknown: Unknown
     recall: str = ""
     faults: tuple[str, ...] = ()
     split_of: Mapping[str, str] | None = None
@@ -61,37 +72,61 @@ class AuditResult:
     @property
     def conclusion(self) -> str:
         """What was found, in a sentence."""
-        return "; ".join([*self._found(), *self._not_compared()])
+        return "; ".join([*self._found(), *self.not_compared, *self._details()])
+
+    @property
+    def verdict(self) -> str:
+        """What was found, in a few words."""
+        if self.overlaps.leaks:
+            return "the split leaks"
+        if self.faults:
+            return "the dataset is damaged"
+        if not self.compared[HASH.name]:
+            return "no leak found by names alone"
+        is_whole = not self._unread and not self.unknown.unread_files
+        return "no leak found" if is_whole else "no leak found among what could be read"
+
+    @property
+    def not_compared(self) -> list[str]:
+        """What could not be compared, a line each: without it, that no leak was found would say too much."""
+        told = [] if self.compared[HASH.name] else [_NO_AUDIO]
+        told += self.unknown.sentences()
+        if unread := self._unread:
+            told.append(f"{counted(len(unread), 'file')} could not be read {_reasons(unread)}")
+        return told
+
+    @property
+    def _unread(self) -> list[SplitFile]:
+        return [file for file in self.rejected if not file.content_hash]
 
     def _found(self) -> list[str]:
         found = [_in_a_line(fault) for fault in self.faults[:1]]
         if len(self.faults) > 1:
             found.append(f"{len(self.faults) - 1} more faults; spectroshard verify tells all")
         if pairs := sum(self.overlaps.leaks.values()):
-            leak = "1 pair of files leaks" if pairs == 1 else f"{pairs} pairs of files leak"
-            shares = [f"{count} of {self.files[split]} in {split}" for split, count in self.overlaps.files.items()]
+            leak = "1 pair of files leaks" if pairs == 1 else f"{pairs:,} pairs of files leak"
+            shares = [f"{count:,} of {self.files[split]:,} in {split}" for split, count in self.overlaps.files.items()]
             found.append(f"{leak} ({', '.join(shares)})")
         elif not self.faults:
-            unread = any(not file.content_hash for file in self.rejected)
-            nothing = "no leak found among what could be read" if unread else "no leak found"
-            sizes = ", ".join(f"{split} {count}" for split, count in self.files.items())
-            by = ", ".join(f"{BY_NAME[name].label} ({count})" for name, count in self.compared.items() if count)
-            found.append(f"{nothing}: {sum(self.files.values())} files ({sizes}), compared by {by or 'nothing'}")
+            sizes = ", ".join(f"{split} {count:,}" for split, count in self.files.items())
+            by = ", ".join(self._evidence(name) for name, count in self.compared.items() if count)
+            found.append(f"{self.verdict}: {sum(self.files.values()):,} files ({sizes}), compared by {by or 'nothing'}")
         return found
 
-    def _not_compared(self) -> list[str]:
+    def _evidence(self, name: str) -> str:
+        """How many files have evidence of a kind: of metadata, by how many names too."""
+        kind, count = BY_NAME[name], self.compared[name]
+        return f"{kind.label} ({count:,}{f', {self.different[name]:,} different' if kind.source == 'metadata' else ''})"
+
+    def _details(self) -> list[str]:
         found = []
-        if not self.compared[HASH.name]:
-            found.append("samples and fingerprints were not compared, for want of audio")
-        if unknown := [BY_NAME[name].label for name in ledger.METADATA if not self.compared[name]]:
-            found.append(f"no {' or '.join(unknown)} was known, so none was compared")
+        if not self.compared[SONG.name]:
+            found.append("no song name was known, so none was compared")
         decoded = [file for file in self.rejected if file.content_hash]
         if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name] - len(decoded):
             found.append(f"{short} too short for a fingerprint")
         if decoded:
             found.append(f"{len(decoded)} compared by samples alone {_reasons(decoded)}")
-        if unread := [file for file in self.rejected if not file.content_hash]:
-            found.append(f"{len(unread)} that could not be read {_reasons(unread)}")
         if self.without_split:
             found.append(f"{self.without_split} without a split")
         for name, counts in self.overlaps.counts.items():
@@ -107,10 +142,14 @@ class AuditResult:
         return {
             "source": self.source,
             "fails": self.fails,
+            "verdict": self.verdict,
             "conclusion": self.conclusion,
+            "not_compared": self.not_compared,
+            "unknown": self.unknown.model_dump(),
             "files": dict(self.files),
             "without_split": self.without_split,
             "compared": dict(self.compared),
+            "different": dict(self.different),
             "recall": self.recall,
             "forbidden": list(self.forbidden),
             "faults": list(self.faults),
@@ -144,8 +183,7 @@ class AuditResult:
         return _splits_of(self.overlaps.counts)
 
     def summary(self) -> str:
-        """For a terminal: the counts, the most telling leaks, a line each, how copies were searched for, and the
-        conclusion."""
+        """For a terminal: the counts, the most telling leaks, a line each, and the conclusion."""
         shown = most_telling(self.leaks, MOST_SHOWN)
         lines = [
             f"{pair.first.path} ({pair.first.split}) - {pair.second.path} ({pair.second.split}): {describe_pair(pair)}"
@@ -153,7 +191,7 @@ class AuditResult:
         ]
         lines += self.faults[:MOST_SHOWN]
         table = self.table() if self.overlaps.counts else ""
-        recall = self.recall if self.compared[FINGERPRINT.name] else ""
+        recall = _RECALL_IS_TOLD if self.recall and self.compared[FINGERPRINT.name] else ""
         return "\n\n".join(filter(None, (table, "\n".join(map(_in_a_line, lines)), recall, self.conclusion)))
 
     def table(self) -> str:
@@ -169,9 +207,7 @@ class AuditResult:
 def _reasons(rejected: Sequence[SplitFile]) -> str:
     """Why files were rejected, and which, in a line."""
     reasons = ", ".join(f"{count} {reason}" for reason, count in ledger.count_rejects(rejected).items())
-    few = ", ".join(_in_a_line(file.path) for file in rejected[:3])
-    more = f" and {len(rejected) - 3} more" if len(rejected) > 3 else ""
-    return f"({reasons}): {few}{more}"
+    return f"({reasons}): {some_of([_in_a_line(file.path) for file in rejected], 3)}"
 
 
 def _in_a_line(text: str) -> str:

@@ -23,6 +23,7 @@ from pipelines.dataset.ledger import DUPLICATE, File, written
 from pipelines.dataset.shard_sums import ShardSums
 from pipelines.dataset.sums import Sums
 from pipelines.dataset.unknown import Unknown
+from pipelines.split.evidence import ARTIST
 
 _MOST_FINGERPRINT_FILES = 8
 
@@ -62,7 +63,7 @@ def describe(run: Run) -> Dataset:
         shown=len(files),
         duplicates=sum(file.status == DUPLICATE for file in files),
         rejected=ledger.count_rejects(files),
-        unknown=Unknown.of(files),
+        unknown=Unknown.of(files, ARTIST.key),
     )
 
 

@@ -55,9 +55,10 @@ def test_a_crop_leaks_with_its_offset(audited):
 
 def test_the_conclusion_says_what_was_not_compared(audited):
     assert audited.conclusion == (
-        "1 pair of files leaks (1 of 2 in test, 1 of 1 in train); no artist was known, so none was compared;"
-        " 1 too short for a fingerprint;"
-        " 1 that could not be read (1 not_audio): val/bad <b>$.wav"
+        "1 pair of files leaks (1 of 2 in test, 1 of 1 in train);"
+        " artists of 5 of 5 files are not known, and were not compared;"
+        " 1 file could not be read (1 not_audio): val/bad <b>$.wav;"
+        " 1 too short for a fingerprint"
     )
     assert "test/other.mp3 (test)" in audited.summary() and "of bits differ" in audited.summary()
 
@@ -70,7 +71,8 @@ def test_json_holds_all_of_it(audited):
         "hash": 5,
         "song": 6,
     }
-    assert said["compared"]["artist"] == 0
+    assert said["compared"]["artist"] == 0 and said["unknown"]["artists"] == 5
+    assert said["not_compared"] == [each for each in audited.conclusion.split("; ") if "not" in each]
     assert said["pairs"] == said["counts"]["fingerprint"] == [{"splits": ["test", "train"], "pairs": 1}]
     assert said["rejected"][0]["file"] == "val/bad <b>$.wav" and said["not_listed"] == {}
     assert abs(said["listed"][0]["fingerprint"]["offset_s"]) == pytest.approx(4, abs=0.3)
@@ -101,11 +103,12 @@ def test_what_no_build_would_take_is_compared_by_its_samples(tmp_path):
         ("test/silence of test.wav", "train/silence of train.wav", ("hash",)),
     ]
     assert found.conclusion == (
-        "2 pairs of files leak (2 of 4 in test, 2 of 4 in train); no artist was known, so none was compared;"
+        "2 pairs of files leak (2 of 4 in test, 2 of 4 in train);"
+        " artists of 2 of 2 files are not known, and were not compared;"
+        " 2 files could not be read (2 too_short): test/nothing of test.wav, train/nothing of train.wav;"
         " 2 too short for a fingerprint;"
         " 4 compared by samples alone (2 not_finite, 2 silent): test/noise of test.wav, test/silence of test.wav,"
-        " train/noise of train.wav and 1 more;"
-        " 2 that could not be read (2 too_short): test/nothing of test.wav, train/nothing of train.wav"
+        " train/noise of train.wav and 1 more"
     )
 
 
@@ -132,8 +135,8 @@ def test_segments_split_by_song_do_not(tmp_path):
     found = audit.of_external_split(files, "s", str(tmp_path / "w"), in_process())
     assert not found.fails
     assert found.conclusion == (
-        "no leak found: 12 files (test 3, train 9), compared by same samples (12), song name (12);"
-        " no artist was known, so none was compared; 12 too short for a fingerprint"
+        "no leak found: 12 files (test 3, train 9), compared by same samples (12), song name (12, 4 different);"
+        " artists of 12 of 12 files are not known, and were not compared; 12 too short for a fingerprint"
     )
 
 
@@ -152,12 +155,41 @@ def test_names_alone_are_compared_without_reading(tmp_path):
     assert "samples and fingerprints were not compared" in found.conclusion
 
 
-def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path):
+def test_a_manifest_without_its_audio_is_compared_by_names_and_artists(tmp_path):
+    """As splits are published: what lies nowhere is no file that cannot be read."""
+    rows = [
+        f"{n}.mp3,{'train' if n % 4 else 'test'},{f'artist {n % 4}' if n % 3 else 'Various Artists'}" for n in range(12)
+    ]
+    (tmp_path / "m.csv").write_text("\n".join(["path,split,artist", *rows]))
+    files = external_splits.list_split([str(tmp_path / "m.csv")])
+    found = audit.of_external_split(files, "m", str(tmp_path / "w"), lambda: pytest.fail("nothing is to be read"))
+    assert (found.verdict, found.rejected, found.fails) == ("no leak found by names alone", (), False)
+    assert found.conclusion == (
+        "no leak found by names alone: 12 files (test 3, train 9), compared by artist (8, 4 different);"
+        " samples and fingerprints were not compared, for want of audio (--audio says where it lies);"
+        " artists of 4 of 12 files are not known, and were not compared; no song name was known, so none was compared"
+    )
+    page = storage.read_bytes(write_page(str(tmp_path), found, lambda _: None)).decode()
+    headline = page.partition('class="headline')[2].partition("</p>")[0]
+    assert "No leak found by names alone" in headline and "artists of 4 of 12 files are not known" in headline
+
+
+@pytest.mark.parametrize("audio", ["", "elsewhere"])
+def test_a_split_of_which_nothing_can_be_read_is_refused(tmp_path, audio):
+    """Where other splits can be, or where the user says that audio is there."""
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "b.wav", tone(1.0))
     (tmp_path / "m.csv").write_text("path,split\na.wav,train\nb.wav,test\n")
+    files = external_splits.list_split([str(tmp_path / "m.csv")], audio and str(tmp_path / audio))
     with pytest.raises(UsageError, match=r"no file of train could be read \(a\.wav: No such file"):
-        audit.of_external_split(
-            external_splits.list_split([str(tmp_path / "m.csv")]), "m", str(tmp_path / "w"), in_process()
-        )
+        audit.of_external_split(files, "m", str(tmp_path / "w"), in_process())
+
+
+def test_what_was_not_read_of_a_file_is_told(audited):
+    unknown = audited.unknown.model_copy(update={"unread_files": 2, "unread_s": 1234.5})
+    found = replace(audited, unknown=unknown, overlaps=replace(audited.overlaps, leaks={}), rejected=())
+    assert found.conclusion.startswith("no leak found among what could be read: ")
+    assert "; 1,234 s of 2 files were not read, and not compared; " in found.conclusion
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +231,7 @@ def test_copies_are_searched_for_anew(original, tmp_path):
     assert not audit.of_dataset(dataset).fails
     found = audit.audit([f"{dataset.url}@1"], str(tmp_path / "a"), in_process())
     assert found.overlaps.leaks == {("fold-00", "fold-02"): 1}
-    assert dataset.search.recall in found.summary()
+    assert dataset.search.recall not in found.summary() and "copies were searched for" in found.summary()
     (pair,) = found.leaks
     assert {pair.first.path, pair.second.path} == {songs[0].path, songs[2].path}
 

@@ -119,6 +119,21 @@ def test_a_manifest_by_fold_and_one_by_both(at):
     assert (files.splits, files.without_split) == (["test", "train"], 1)
 
 
+def test_tables_that_are_named_as_splits(at):
+    at("t/notes.md", t_train_csv="path,artist\na.wav,Ann\n", t_test_csv="path,artist\nb.wav,Bob\nb.wav,Bob\n")
+    files = external_splits.list_split(["t_train.csv", "t_test.csv"])
+    assert rows(files) == [("a.wav", "train", ""), ("b.wav", "test", "")]
+    assert files.entries["test"][0].file.artist == "Bob" and not files.has_audio
+    assert rows(external_splits.list_split(["."])) == rows(files)
+
+
+@pytest.mark.parametrize(("there", "has_audio"), [("a.wav", True), ("c.wav", False)])
+def test_a_manifest_has_audio_where_one_of_its_files_is_there(at, there, has_audio):
+    at(there, m_csv="path,split\na.wav,train\nb.wav,test\n")
+    assert external_splits.list_split(["m.csv"]).has_audio == has_audio
+    assert external_splits.list_split(["m.csv"], ".").has_audio
+
+
 @pytest.mark.parametrize(
     ("sources", "options", "message"),
     [

@@ -33,6 +33,7 @@ from pipelines.dataset.shard_sums import ShardSums
 from pipelines.dataset.sums import Sums  # fmt: skip
 from pipelines.dataset.unknown import Unknown
 from pipelines.features.compute import compute
+from pipelines.split.evidence import ARTIST
 
 CONFIG = BuildConfig.model_validate(
     {
@@ -159,7 +160,7 @@ def dataset(
         shown=len(songs),
         duplicates=sum(file.status == DUPLICATE for file in songs),
         rejected=ledger.count_rejects(songs),
-        unknown=Unknown.of(songs),
+        unknown=Unknown.of(songs, ARTIST.key),
     )
     return published(made)
 

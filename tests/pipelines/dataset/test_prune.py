@@ -45,7 +45,7 @@ def dataset_of(url, number, *shards, tables=("songs-1",)):
         shown=0,
         duplicates=0,
         rejected={},
-        unknown=Unknown.of([]),
+        unknown=Unknown.of([], str),
     )
     for name in [part.name for part in (*made.shards, *made.tables["songs"])]:
         storage.write_bytes(storage.join(made.url, name), b"1234")
