@@ -194,7 +194,7 @@ def load(source: str | Mapping[str, Any], overrides: Sequence[str], kind: type[C
     UsageError
         The file is missing or no YAML mapping, a key is unknown, or a value is not allowed.
     """
-    values = _read_yaml(source) if isinstance(source, str) else copy.deepcopy(dict(source))
+    values = read_yaml(source) if isinstance(source, str) else copy.deepcopy(dict(source))
     for override in overrides:
         _set(values, override)
     if isinstance(features := values.get("features"), dict):
@@ -203,7 +203,8 @@ def load(source: str | Mapping[str, Any], overrides: Sequence[str], kind: type[C
     return check(values, kind, source if isinstance(source, str) else "configuration")
 
 
-def _read_yaml(url: str) -> dict[str, Any]:
+def read_yaml(url: str) -> dict[str, Any]:
+    """The mapping that a YAML file holds, by path or fsspec URL; raises `UsageError` where it holds none."""
     try:
         values = strict_yaml.load(storage.read_bytes(url))
     except FileNotFoundError as error:

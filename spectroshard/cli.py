@@ -17,7 +17,7 @@ from pipelines.common.beam.failures import deaths, root_cause
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
-from spectroshard import commands, former, slips
+from spectroshard import commands, former, runners, slips
 from spectroshard.commands import Options
 from spectroshard.shadows import ROOT
 
@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR)
         _refuse_no_workers(options)
+        if getattr(options, "runner", ""):
+            options.beam = [*runners.beam_flags(options.runner), *options.beam]
         with suppressed():
             code: int = options.run(options)
         return code
@@ -102,7 +104,7 @@ def _commands() -> dict[Command, list[Argument]]:
     tempo: Argument = ("--tempo", "", "play the test songs slower and faster too", {"action": "store_true"})
     music = "a folder of genre folders, a glob, a manifest or an archive (default: the configuration's corpus.input)"
     demo_folder = "a new folder, or that of a demo that was stopped, which resumes"
-    build_options = [config, keys, _workers("its cores")]
+    build_options = [config, keys, *_where("its cores")]
     return {
         commands.run: [
             ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
@@ -135,7 +137,7 @@ def _commands() -> dict[Command, list[Argument]]:
                 "a .csv, .json, .parquet or .html file; may be given again (default: bar charts on the terminal)",
                 {"action": "append", "default": []},
             ),
-            _workers("1"),
+            *_where("1"),
         ],
         commands.audit: [
             (
@@ -147,7 +149,7 @@ def _commands() -> dict[Command, list[Argument]]:
             ("--audio", "FOLDER", "where the files of lists or of a manifest lie", {"default": ""}),
             ("--artists", "INDEX", "lines of 'file ::: artist ::: title', as Sturm's of GTZAN", {"default": ""}),
             _output("DIR", "the report's folder", "audit"),
-            _workers("its cores"),
+            *_where("its cores"),
         ],
         commands.verify: [dataset],
         commands.inspect: [
@@ -176,8 +178,13 @@ def _output(metavar: str, about: str, default: str = "") -> Argument:
     return "--output", metavar, about, {"required": True}
 
 
-def _workers(default: str) -> Argument:
-    return "--workers", "N", f"how many songs this machine works on at once (default: {default})", {"type": int}
+def _where(workers: str) -> list[Argument]:
+    """Where a pipeline runs: `workers` says how many there are by default on this machine."""
+    named = f"{', '.join(runners.packaged())}, or a YAML file of Beam's options (default: this machine)"
+    return [
+        ("--workers", "N", f"how many songs this machine works on at once (default: {workers})", {"type": int}),
+        ("--runner", "NAME", named, {"default": ""}),
+    ]
 
 
 _ON_BEAM = (commands.build, commands.run, commands.audit, commands.predict, commands.evaluate, commands.crossval)

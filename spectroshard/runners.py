@@ -1,0 +1,61 @@
+"""Runner files: where pipelines run, as Beam's options in YAML, which `--runner` takes by name."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pipelines.common.errors import UsageError
+from pipelines.common.suggestion import suggestion
+from pipelines.config import read_yaml
+from spectroshard.shadows import ROOT
+
+
+def packaged() -> dict[str, Path]:
+    """The runner files that come with the program, by name."""
+    return {path.stem: path for path in sorted((ROOT / "configs" / "runners").glob("*.yaml"))}
+
+
+def beam_flags(name: str) -> list[str]:
+    """Beam's options as a runner file has them.
+
+    Parameters
+    ----------
+    name : str
+        One of `packaged`, or a YAML file by path or fsspec URL: a mapping of options without their hyphens.
+        `true` gives the option alone; `null` and `false` leave it out; a list repeats it; a mapping becomes JSON.
+
+    Raises
+    ------
+    UsageError
+        There is no such file, it is no mapping, or it names no runner.
+
+    Examples
+    --------
+    >>> beam_flags("local")[0]
+    '--runner=FnApiRunner'
+    """
+    options = read_yaml(_file_of(name))
+    if not isinstance(options.get("runner"), str):
+        raise UsageError(f"{_file_of(name)}: names no runner; expected options of Beam, such as runner: FlinkRunner")
+    return [flag for key, value in options.items() for flag in _flags(key, value)]
+
+
+def _file_of(name: str) -> str:
+    if name in packaged():
+        return str(packaged()[name])
+    if "/" in name or Path(name).suffix or Path(name).exists():
+        return name
+    raise UsageError(f"--runner {name}: no file, and no runner is called so; {suggestion(name, packaged())}")
+
+
+def _flags(key: str, value: Any) -> Iterator[str]:
+    if value is True:
+        yield f"--{key}"
+    elif isinstance(value, list):
+        for each in value:
+            yield from _flags(key, each)
+    elif isinstance(value, dict):
+        yield f"--{key}={json.dumps(value)}"
+    elif value is not None and value is not False:
+        yield f"--{key}={value}"
