@@ -33,7 +33,7 @@ class CorpusConfig(Section):
     Attributes
     ----------
     input : str
-        A folder of genre folders, a glob, a CSV or Parquet manifest, or a `.zip`, `.tar`, `.tar.gz` or `.tgz`
+        A folder of genre folders, a glob, a CSV, TSV or Parquet manifest, or a `.zip`, `.tar`, `.tar.gz` or `.tgz`
         archive of a folder; any fsspec URL.
     root : str
         What a manifest's paths are relative to and must lie in. Default: the manifest's own folder.

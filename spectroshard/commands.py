@@ -97,10 +97,9 @@ def predict(options: Options) -> int:
     """The genres of audio files."""
     from model.inference.bundle import Bundle
     from model.inference.input_files import refuse_missing
-    from model.inference.prediction import REJECTED
+    from model.inference.prediction import REJECTED, unread
     from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
     from pipelines.common import storage
-    from pipelines.dataset.unknown import unread_in_words
 
     for output in options.output:
         check_output(output, options.audio)
@@ -122,8 +121,8 @@ def predict(options: Options) -> int:
     else:
         usable = [prediction for prediction in predictions if prediction.status != REJECTED]
         print("\n\n".join(map(summarise_prediction, usable)), end="\n" if usable else "")
-    if unread := [prediction.unread_s for prediction in predictions if prediction.unread_s]:
-        print(unread_in_words(len(unread), sum(unread)))
+    if line := unread(predictions):
+        print(line)
     for prediction in rejected:
         print(f"cannot use {prediction.path}: {prediction.reason}: {prediction.error}", file=sys.stderr)
     return 1 if rejected else 0

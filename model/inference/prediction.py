@@ -5,13 +5,14 @@ from this class (`model.reports.prediction_tables`, `model.reports.prediction_pa
 here, set in `model.inference.predictor`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from pipelines.common.section import Section
+from pipelines.dataset.unknown import unread_in_words
 
 PREDICTED, REJECTED = "predicted", "rejected"
 
@@ -127,6 +128,16 @@ class Prediction(Section):
     timeline: tuple[TimelinePoint, ...] = Field(
         default=(), description="The song's windows from its beginning to its end, with uncalibrated probabilities."
     )
+
+
+def unread(predictions: Iterable[Prediction]) -> str:
+    """How many seconds of files were not read, in a line; empty where all of them were.
+
+    >>> unread([Prediction(path="a.wav", unread_s=60.5), Prediction(path="b.wav")])
+    '60 s of 1 file were not read'
+    """
+    seconds = [prediction.unread_s for prediction in predictions if prediction.unread_s]
+    return unread_in_words(len(seconds), sum(seconds)) if seconds else ""
 
 
 def genre_changes(timeline: Sequence[TimelinePoint]) -> str:

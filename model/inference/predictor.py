@@ -76,7 +76,8 @@ class Predictor:
         if tempo != 1:
             samples = time_stretch.at_tempo(samples[:], config.sample_rate_hz, tempo)
         inputs = self.inputs(samples)
-        return Prediction(path=path, duration_s=len(samples) / config.sample_rate_hz, year=year), inputs
+        duration_s, unread_s = len(samples) / config.sample_rate_hz, round(recording.unread_s, 3)
+        return Prediction(path=path, duration_s=duration_s, unread_s=unread_s, year=year), inputs
 
     def inputs(self, samples: Any) -> WindowArrays:
         """The network's inputs for mono samples at the bundle's sample rate, shape (samples,)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from model.inference.prediction import REJECTED, OnPage, Prediction, genre_changes
+from model.inference.prediction import REJECTED, OnPage, Prediction, genre_changes, unread
 from model.reports import mixture_charts
 from model.reports.mixture_charts import DARK, LIGHT
 from pipelines.common.output import html
@@ -73,6 +73,7 @@ def write_page(url: str, predictions: Sequence[Prediction], genres: Sequence[str
         unsure=sum(not prediction.is_confident for prediction in classified),
         rejected=[(names[prediction.path], prediction) for prediction in rejected[:MOST_REJECTED]],
         count_rejected=len(rejected),
+        unread=unread(predictions),
     )
 
 

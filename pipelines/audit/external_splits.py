@@ -25,8 +25,8 @@ READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
 """How other people's files are read: a segment may be short."""
 
 _FORMS = (
-    "a dataset, a folder of folders train, validation and test, their lists (.txt) or tables (.csv, .parquet), or a"
-    " manifest with a split or fold column"
+    "a dataset, a folder of folders train, validation and test, their lists (.txt) or tables (.csv, .tsv, .parquet), or"
+    " a manifest with a split or fold column"
 )
 
 
@@ -64,7 +64,7 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
     ----------
     sources : sequence of str
         Folders that are named as splits, or one folder of such; text files that list the paths of a split each, or
-        one folder of such; or CSV or Parquet manifests with a column `split` or `fold`, or else one for each split.
+        one folder of such; or CSV, TSV or Parquet manifests with a column `split` or `fold`, or one for each split.
     audio : str
         Where listed files lie: the folder in which lists' files are found by path or else by name, or what a
         manifest's paths are relative to (default: its own folder; where no file is there, they are names alone).

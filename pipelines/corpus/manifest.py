@@ -1,4 +1,4 @@
-"""Manifests: tables in CSV or Parquet of `path, genre` and optionally what else is known of a file.
+"""Manifests: tables in CSV, TSV or Parquet of `path, genre` and optionally what else is known of a file.
 
 That is its `fold` or `split`, and its metadata: a column for each field in `pipelines.dataset.ledger.METADATA`.
 """
@@ -38,7 +38,7 @@ def is_manifest(url: str) -> bool:
     >>> is_manifest("s3://music/index.CSV"), is_manifest("music/")
     (True, False)
     """
-    return url.lower().endswith((".csv", ".parquet"))
+    return url.lower().endswith((".csv", ".tsv", ".parquet"))
 
 
 def entries(url: str, root: str, allow_remote: Sequence[str] = (), *, follow_links: bool = False) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""Tables that say what is known of files, in CSV or Parquet: read strictly, as a row torn apart is another row."""
+"""Tables that say what is known of files, in CSV, TSV or Parquet: read strictly, as a row torn apart is another row."""
 
 import csv
 import io
@@ -17,6 +17,9 @@ from pipelines.dataset.ledger import METADATA
 
 COLUMNS = ("path", "genre", "fold", "split", "year", *METADATA)
 """The columns that say something here."""
+
+_ALIASES = {"artist": ("artist_name", "artist_id")}
+"""What others call a column, where it has not its own name."""
 
 _NOTHING = {"nan", "<na>"}
 """What pandas writes, as a text, of a cell that is empty."""
@@ -69,6 +72,9 @@ def _names(url: str, header: Sequence[object]) -> tuple[str, ...]:
     names = [str(name).strip().lower() for name in header]
     if twice := sorted({name for name in names if name and names.count(name) > 1}):
         raise UsageError(f"manifest {url}: several columns are called {', '.join(twice)}; keep or rename one of each")
+    for name, aliases in _ALIASES.items():
+        if name not in names and (alias := next((each for each in aliases if each in names), "")):
+            names[names.index(alias)] = name
     return tuple(names)
 
 
@@ -77,19 +83,39 @@ def _csv(url: str, content: bytes) -> tuple[tuple[str, ...], list[dict[str, str]
         text = decoded(content)
     except UnicodeDecodeError as error:
         raise UsageError(f"manifest {url}: is no table in UTF-8 CSV or Parquet ({error})") from error
-    lines = _csv_rows(url, text)
+    is_tsv = url.lower().endswith(".tsv")
+    lines = _tsv_rows(text) if is_tsv else _csv_rows(url, text)
     names = _names(url, next(lines, (0, []))[1])
+    # A TSV's last column may be a list, of one cell for each element, as tags.
+    last = len(names) if is_tsv and names and names[-1] not in COLUMNS else None
     # pandas and R leave the name of the column empty that numbers the rows.
     unnamed = [at for at, name in enumerate(names) if not name and at]
     used = [(name, at) for at, name in enumerate(names) if name in COLUMNS]
     rows = []
-    for line, cells in lines:
+    for line, all_cells in lines:
+        cells = all_cells[:last]
         if len(cells) != len(names) and any(map(str.strip, cells)):
             raise _refused_row(url, line, cells, f"{len(cells)} cells where the header has {len(names)}")
         if len(cells) == len(names) and any(cells[at].strip() for at in unnamed):
             raise _refused_row(url, line, cells, "a cell in a column without a name")
         rows.append({name: _text(cells[at]) for name, at in used} if len(cells) == len(names) else {})
     return tuple(filter(None, names)), rows
+
+
+def _tsv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    r"""The rows of a TSV, each with the number of its line; a cell is in quotes as a whole or not at all.
+
+    >>> list(_tsv_rows('path\ttitle\n"a.wav"\t7" single\n'))
+    [(1, ['path', 'title']), (2, ['a.wav', '7" single'])]
+    """
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        if line:
+            yield number, [_unquoted(cell) for cell in line.split("\t")]
+
+
+def _unquoted(cell: str) -> str:
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"'
+    return cell[1:-1].replace('""', '"') if is_quoted else cell
 
 
 def _csv_rows(url: str, text: str) -> Iterator[tuple[int, list[str]]]:

@@ -42,6 +42,12 @@ def test_the_page_tells_of_every_file(tmp_path):
         r"\s+", " ", text
     )
     assert 'aria-label="techno 70 %, metal 20 %, ambient 10 %"' in text
+    assert "not read" not in text
+
+
+def test_what_was_not_read_is_on_the_page(tmp_path):
+    text, _ = page_of(tmp_path, [SONGS[0].model_copy(update={"unread_s": 75.0}), *SONGS[1:]])
+    assert '<p class="note">75 s of 1 file were not read.</p>' in text
 
 
 def test_years_stand_where_they_are_in_time(tmp_path):

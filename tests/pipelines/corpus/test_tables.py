@@ -93,3 +93,20 @@ def test_several_labels_a_file_are_refused(table_of):
     with pytest.raises(UsageError, match=r"column artist holds list.*; expected one text for each file"):
         table_of(content, "m.parquet")
     assert table_of(parquet(pa.table({"path": ["a.wav"], "tags": [["x"]]})), "m.parquet").rows == [{"path": "a.wav"}]
+
+
+def test_a_tsv_has_lists_at_its_end_and_quotes_in_its_cells(table_of):
+    text = 'TRACK_ID\tARTIST_ID\tPATH\tTAGS\nt1\tartist_7\t"a, b.mp3"\trock\tpop\nt2\t"Heroes" x\tc.mp3\t\n'
+    table = table_of(text, "m.tsv")
+    assert table.names == ("track_id", "artist", "path", "tags")
+    assert table.rows == [
+        {"artist": "artist_7", "path": "a, b.mp3"},
+        {"artist": '"Heroes" x', "path": "c.mp3"},
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="line 2 has 3 cells where the header has 2"):
+        table_of("path\tgenre\na.wav\trock\tpop\n", "m.tsv")
+
+
+def test_an_artist_s_own_column_comes_before_others_names_for_it(table_of):
+    assert table_of("path,artist_id,artist\na.wav,7,Ann\n").rows == [{"path": "a.wav", "artist": "Ann"}]
+    assert table_of("path,artist_id,artist_name\na.wav,7,Ann\n").rows == [{"path": "a.wav", "artist": "Ann"}]
