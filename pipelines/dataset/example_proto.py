@@ -6,7 +6,6 @@ record need not fit in memory, and read where they lie, so that it is there once
 is that of https://protobuf.dev/programming-guides/encoding.
 """
 
-import itertools
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -98,7 +97,7 @@ def parse(serialized: bytes | memoryview) -> dict[str, Feature]:
     """
     whole = memoryview(serialized)
     try:
-        return dict(map(_feature, _within(_within([_Field(0, _DELIMITED, whole, whole)], 1), 1)))
+        return dict(map(_feature, _of(1, _inside(_of(1, _fields(whole))))))
     except (UnicodeDecodeError, struct.error) as error:
         raise _none(str(error)) from error
 
@@ -157,23 +156,28 @@ def _fields(message: memoryview) -> Iterator[_Field]:
         yield _Field(number, wire, message[at:end], message[begin:end])
 
 
-def _within(messages: Iterable[_Field], number: int, *wires: int) -> list[_Field]:
-    """The fields of this number in messages, which count as one; a field that is written in another way is another."""
-    fields = itertools.chain.from_iterable(_fields(message.content) for message in messages)
+def _inside(messages: Iterable[_Field]) -> list[_Field]:
+    """The fields of messages, which count as one."""
+    return [field for message in messages for field in _fields(message.content)]
+
+
+def _of(number: int, fields: Iterable[_Field], *wires: int) -> list[_Field]:
+    """The fields of this number; a field that is written in another way is another."""
     return [field for field in fields if field.number == number and field.wire in (wires or (_DELIMITED,))]
 
 
 def _feature(entry: _Field) -> tuple[str, Feature]:
     """The key and the value of an entry of the map."""
-    key = ["", *(str(field.content, "utf-8") for field in _within([entry], 1))][-1]
-    values = _within([entry], 2)
-    texts, floats, ints = (_within(values, kind) for kind in (_BYTES, _FLOATS, _INT64S))
+    fields = _inside([entry])
+    key = ["", *(str(field.content, "utf-8") for field in _of(1, fields))][-1]
+    kinds = _inside(_of(2, fields))
+    texts, floats, ints = (_of(kind, kinds) for kind in (_BYTES, _FLOATS, _INT64S))
     if sum(map(bool, (texts, floats, ints))) != 1:
         raise _none(f"{key!r} is not of one kind")
     # Numbers may be packed into one field: they are the same bytes, one number after another.
-    floats, ints = _within(floats, 1, _DELIMITED, _FIXED32), _within(ints, 1, _DELIMITED, _VARINT)
+    floats, ints = _of(1, _inside(floats), _DELIMITED, _FIXED32), _of(1, _inside(ints), _DELIMITED, _VARINT)
     return key, Feature(
-        texts=tuple(field.content for field in _within(texts, 1)),
+        texts=tuple(field.content for field in _of(1, _inside(texts))),
         floats=tuple(value for field in floats for (value,) in struct.iter_unpack("<f", field.content)),
         ints=tuple(value for field in ints for value in _int64s(field.content)),
         entry=entry.whole,

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.spooled import FrameArray, empty, row_chunks
@@ -257,6 +256,8 @@ def _to_db(power: FrameArray, top_db: float | None) -> FrameArray:
 
 def _cepstra(mel_db: FrameArray, n_mfcc: int) -> FrameArray:
     """The MFCCs of a mel spectrogram in dB, as `librosa.feature.mfcc`, shape (frames, n_mfcc)."""
+    import scipy.fft
+
     values = empty((len(mel_db), n_mfcc), mel_db.dtype)
     for rows in row_chunks(mel_db):
         values[rows] = scipy.fft.dct(mel_db[rows], axis=1, norm="ortho", workers=1)[:, :n_mfcc]

@@ -4,13 +4,13 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.spooled import empty, row_chunks
 from pipelines.features import kernels
 from pipelines.features.kernels import FRAMES
+from pipelines.features.scales import octaves
 from pipelines.features.spectra import BlockStft, Filters, FrameBlock, FrameReader, Reader, sparse
 
 _MIN_PITCH_HZ, _MAX_PITCH_HZ = 150.0, 4000.0
@@ -48,7 +48,7 @@ class PeaksReader(Reader):
         for rows in self._row_chunks():
             frequencies_hz = self._places[rows][self._heights[rows] >= median] * self._bin_hz
             # Not librosa.pitch_tuning: importing it compiles for 13 s where librosa's cache is empty.
-            deviations = np.mod(bins_per_octave * librosa.hz_to_octs(frequencies_hz), 1.0)
+            deviations = np.mod(bins_per_octave * octaves(frequencies_hz), 1.0)
             deviations[deviations >= 0.5] -= 1.0
             counts += np.histogram(deviations, edges)[0]
         return float(edges[counts.argmax()])
@@ -122,7 +122,7 @@ def chroma_weights(sample_rate_hz: int, n_fft: int, n_chroma: int, tuning: float
     """
     # Not librosa's own function: its first call compiles for 10 s where librosa's cache is empty.
     frequencies_hz = np.arange(1, n_fft) * (sample_rate_hz / n_fft)
-    places = n_chroma * librosa.hz_to_octs(frequencies_hz, tuning=tuning, bins_per_octave=n_chroma)
+    places = n_chroma * octaves(frequencies_hz, tuning, n_chroma)
     places = np.concatenate([[places[0] - 1.5 * n_chroma], places])
     widths = np.append(np.maximum(np.diff(places), 1), 1)
     half = np.round(n_chroma / 2)

@@ -12,7 +12,6 @@ import functools
 from typing import Any
 
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.jit import compiled
@@ -64,6 +63,8 @@ class FrameSpectra:
             kernels.transpose(samples.reshape(-1, self._hop_length), self._by_number)
             self._transform.power(self._by_number, out)
         else:
+            import scipy.fft  # which takes a process a fifth of a second to start
+
             windowed = np.empty((FRAMES, len(self._window)), self._dtype)
             kernels.cut(samples, self._hop_length, self._window, windowed)
             kernels.power(scipy.fft.rfft(windowed, axis=1, workers=1), out)

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.common.arrays.spooled import FrameArray, empty
-from pipelines.features import kernels, schema
+from pipelines.features import kernels, scales, schema
 from pipelines.features.fft import FrameSpectra
 from pipelines.features.kernels import FRAMES
 
@@ -81,7 +80,7 @@ class BlockStft:
     @functools.cached_property
     def frequencies_hz(self) -> NDArray[Any]:
         """The bins' centre frequencies."""
-        return np.asarray(librosa.fft_frequencies(sr=self.sample_rate_hz, n_fft=self.n_fft))
+        return scales.bin_frequencies(self.sample_rate_hz, self.n_fft)
 
     def blocks(self, out: NDArray[Any] | None = None) -> Iterator[FrameBlock]:
         """All blocks in order; their power is written into `out`, shape (blocks, bins, FRAMES), where that is given."""
@@ -176,8 +175,8 @@ def mel_filters(sample_rate_hz: int, n_fft: int, n_mels: int, fmin: float, fmax:
     Importing that loads `scipy.signal`, which takes a process a second to start.
     """
     highest_hz = sample_rate_hz / 2 if fmax is None else fmax
-    edges_hz = librosa.mel_frequencies(n_mels + 2, fmin=fmin, fmax=highest_hz)
-    ramps = np.subtract.outer(edges_hz, librosa.fft_frequencies(sr=sample_rate_hz, n_fft=n_fft))
+    edges_hz = scales.mel_frequencies(n_mels + 2, fmin, highest_hz)
+    ramps = np.subtract.outer(edges_hz, scales.bin_frequencies(sample_rate_hz, n_fft))
     widths_hz = np.diff(edges_hz)[:, np.newaxis]
     rising, falling = -ramps[:-2] / widths_hz[:-1], ramps[2:] / widths_hz[1:]
     weights: NDArray[np.float32] = np.maximum(0, np.minimum(rising, falling)).astype(np.float32)

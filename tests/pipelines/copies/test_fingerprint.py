@@ -44,6 +44,22 @@ def test_any_rate_has_the_values_of_chromaprint(music, rate_hz):
     assert_as_chromaprint(soxr.resample(music, 22_050, rate_hz), rate_hz)
 
 
+@pytest.mark.parametrize("samples", [40_000, 65_536, 65_537, 131_080, 131_087])
+def test_every_other_sample_is_that_of_a_filter_over_all(samples):
+    noise = np.random.default_rng(0).standard_normal(samples).astype(np.float32)
+    reached = 2 * len(fingerprint._HALF_BAND) - 1
+    weights = np.zeros(2 * reached + 1)
+    weights[reached] = 0.5
+    weights[reached + 1 :: 2] = weights[reached - 1 :: -2] = fingerprint._HALF_BAND
+    wanted = np.convolve(noise, weights)[reached:][:samples:2]
+    np.testing.assert_allclose(fingerprint._resampled(noise, 22_050), wanted, atol=1e-5)
+
+
+def test_what_falls_into_the_pitches_is_filtered_out():
+    wave = np.sin(2 * np.pi * 7_600 * np.arange(22_050) / 22_050).astype(np.float32)
+    assert np.abs(fingerprint._resampled(wave, 22_050)[100:-100]).max() < 2e-4
+
+
 def test_music_with_a_pause_has_the_values_of_chromaprint(music):
     paused = music.copy()
     paused[50_000:130_000] = 0
