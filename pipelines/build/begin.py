@@ -113,7 +113,10 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     ]
     by_bytes = _of_sizes(known.values(), {_size(file.version) for file in unread})
     sizes = {_size(reading.version) for reading in by_bytes}
-    unread = [replace(file, may_be_known=_size(file.version) in sizes) for file in _unpacked(unread, config, run)]
+    unread = [
+        replace(file, may_be_known=True) if _size(file.version) in sizes else file
+        for file in _unpacked(unread, config, run)
+    ]
     parquet.write(run.listing, Listed, sorted(listed, key=lambda file: file.uri))
     parquet.write(run.known, Reading, by_bytes)
     storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(unread)))

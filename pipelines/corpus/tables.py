@@ -70,7 +70,7 @@ def read_table(url: str) -> Table:
 
 def _names(url: str, header: Sequence[object]) -> tuple[str, ...]:
     names = [str(name).strip().lower() for name in header]
-    if twice := sorted({name for name in names if name and names.count(name) > 1}):
+    if twice := [name for name in COLUMNS if names.count(name) > 1]:
         raise UsageError(f"manifest {url}: several columns are called {', '.join(twice)}; keep or rename one of each")
     for name, aliases in _ALIASES.items():
         if name not in names and (alias := next((each for each in aliases if each in names), "")):

@@ -51,7 +51,7 @@ def find(folder: str, *, follow_links: bool = True) -> dict[str, str]:
 
 
 class Links:
-    """Tells which local paths lead out of a folder, by a link in them.
+    """Tells which local paths lead out of a folder, by a link in them; each folder is looked at once.
 
     Parameters
     ----------
@@ -61,19 +61,27 @@ class Links:
 
     def __init__(self, folder: str):
         self._root = os.path.realpath(folder)
-        self._leads_out: dict[str, bool] = {}
+        self._folders: dict[str, tuple[bool, set[str] | None]] = {}
 
     def lead_out(self, path: str) -> bool:
         """Whether a file that is there lies elsewhere."""
-        if os.path.islink(path):  # noqa: PTH114 - as in `local_version`
-            return self._is_elsewhere(path)
-        folder = path.rpartition("/")[0]
-        if folder not in self._leads_out:
-            self._leads_out[folder] = self._is_elsewhere(folder)
-        return self._leads_out[folder]
+        folder, _, name = path.rpartition("/")
+        if folder not in self._folders:
+            self._folders[folder] = self._is_elsewhere(folder), _links_in(folder)
+        is_elsewhere, links = self._folders[folder]
+        return self._is_elsewhere(path) if links is None or name in links else is_elsewhere
 
     def _is_elsewhere(self, path: str) -> bool:
         return not f"{os.path.realpath(path)}/".startswith(f"{self._root.rstrip('/')}/")
+
+
+def _links_in(folder: str) -> set[str] | None:
+    """The names of the links directly in a folder; None where it may not be listed."""
+    try:
+        with os.scandir(folder or "/") as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except PermissionError:
+        return None
 
 
 @retried
@@ -150,7 +158,7 @@ def _walk(root: str, links: Links | None) -> Iterator[tuple[str, str]]:
         with os.scandir(folder) as entries:
             for entry in entries:
                 path = f"{folder.rstrip('/')}/{entry.name}"
-                if entry.is_symlink() and links and links.lead_out(path):
+                if links and entry.is_symlink() and links.lead_out(path):
                     yield path, LEADS_OUT
                 elif _is_folder(entry):
                     own = by_link if entry.is_symlink() else hidden if entry.name.startswith(".") else itself
