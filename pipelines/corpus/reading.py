@@ -3,8 +3,8 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipelines.audio import quality
-from pipelines.audio.decode import Recording, load_local
+from pipelines.audio import decode, quality
+from pipelines.audio.decode import Recording
 from pipelines.audio.schema import AudioConfig
 from pipelines.audio.streams import TRUNCATED
 from pipelines.common.errors import FileError
@@ -19,7 +19,7 @@ def read_audio(path: Path, config: AudioConfig) -> tuple[Reading, Recording | No
     """
     reading = Reading()
     try:
-        recording = load_local(path, config)
+        recording = decode.load_local(path, config)
         if len(recording.samples):
             reading = replace(reading, content_hash=recording.content_hash)
         quality.check(recording, config)

@@ -108,7 +108,7 @@ def test_the_same_bytes_whatever_runs_it(built, songs_folder, tmp_path, options)
 
 def test_the_same_bytes_whatever_the_order_of_files(built, songs_folder, tmp_path, monkeypatch):
     found = storage.find
-    monkeypatch.setattr(storage, "find", lambda folder: dict(reversed(found(folder).items())))
+    monkeypatch.setattr(storage, "find", lambda folder, **keys: dict(reversed(found(folder, **keys).items())))
     build(config_of(songs_folder), str(tmp_path / "b"), in_process())
     assert published(tmp_path / "b") == published(built.dataset.url)
 
