@@ -121,7 +121,7 @@ class Child(Generic[ArgumentT, ResultT]):
             raise error
         return result
 
-    def _start(self) -> None:
+    def start(self) -> None:
         """Starts the process, if there is none, without waiting until it is ready."""
         if self._process is None or not self._process.is_alive():
             self.close()
@@ -141,7 +141,7 @@ class Child(Generic[ArgumentT, ResultT]):
         self.close()
 
     def _ready(self) -> "_Process":
-        self._start()
+        self.start()
         assert self._process is not None
         try:
             self._process.wait_until_ready()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.common.arrays import spooled
 from pipelines.common.arrays.jit import compiled
-from pipelines.common.arrays.spooled import FrameArray, min_max
+from pipelines.common.arrays.spooled import FrameArray, min_max, stretch
 from pipelines.features.fft import FrameSpectra
 from pipelines.features.kernels import FRAMES
 
@@ -120,16 +120,14 @@ def _energies(samples: FrameArray, sample_rate_hz: int) -> NDArray[np.float64]:
     power = np.empty((1 + _FRAME // 2, FRAMES), np.float32)
     energies = np.zeros((-(-frames // FRAMES), 12, FRAMES))
     for block, of_block in enumerate(energies):
-        begin = block * FRAMES * _HOP
-        seen = resampled[begin : begin + spectra.samples] * scale
-        spectra.write(np.pad(seen, (0, spectra.samples - len(seen))), power)
+        spectra.write(stretch(resampled, block * FRAMES * _HOP, spectra.samples) * scale, power)
         _add_up(power, _BINS[0], _CLASS_OF_BIN, of_block)
     return energies.transpose(0, 2, 1).reshape(-1, 12)[:frames]
 
 
 def _resampled(samples: FrameArray, sample_rate_hz: int) -> FrameArray:
     """The samples at the rate of fingerprints."""
-    while sample_rate_hz % (2 * _RATE_HZ) == 0:  # as by default: this takes a tenth of soxr's time
+    while sample_rate_hz % (2 * _RATE_HZ) == 0:  # as by default: in a third of soxr's time
         samples, sample_rate_hz = spooled.concatenate(_halved(samples)), sample_rate_hz // 2
     if sample_rate_hz == _RATE_HZ:
         return samples
@@ -140,13 +138,9 @@ def _halved(samples: FrameArray) -> Iterator[NDArray[np.float32]]:
     """Every other sample of those whose upper half of frequencies was taken away, in blocks."""
     around = 2 * len(_HALF_BAND)
     for begin in range(0, len(samples), _BLOCK):
-        end = min(begin + _BLOCK, len(samples))
-        seen = samples[max(begin - around, 0) : end + around]
-        missing = max(around - begin, 0), max(end + around - len(samples), 0) + len(samples) % 2
-        seen = np.pad(seen, missing)
-        even, odd = np.ascontiguousarray(seen[around::2]), np.ascontiguousarray(seen[1::2])
-        halved = np.empty((end - begin + 1) // 2, np.float32)
-        _filter_half_band(even, odd, halved)
+        halved = np.empty((min(_BLOCK, len(samples) - begin) + 1) // 2, np.float32)
+        seen = stretch(samples, begin - around, 2 * (len(halved) + around)).reshape(-1, 2).T
+        _filter_half_band(seen[0, around // 2 :].copy(), seen[1].copy(), halved)
         yield halved
 
 

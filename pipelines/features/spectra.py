@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.common.arrays.spooled import FrameArray, empty
+from pipelines.common.arrays.spooled import FrameArray, empty, stretch
 from pipelines.features import kernels, scales, schema
 from pipelines.features.fft import FrameSpectra
 from pipelines.features.kernels import FRAMES
@@ -87,16 +87,9 @@ class BlockStft:
         spectra = FrameSpectra(hann(self.n_fft), self.hop_length, self.dtype)
         for first in range(0, self.frames, FRAMES):
             power = np.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
-            spectra.write(self._samples(first * self.hop_length - self.n_fft // 2, spectra.samples), power)
+            begin = first * self.hop_length - self.n_fft // 2
+            spectra.write(stretch(self.samples, begin, spectra.samples), power)
             yield FrameBlock(first, min(FRAMES, self.frames - first), power)
-
-    def _samples(self, begin: int, count: int) -> NDArray[Any]:
-        """So many samples, zeros before and after the recording."""
-        samples = np.ascontiguousarray(self.samples[max(begin, 0) : begin + count])
-        if len(samples) < count:
-            before = max(-begin, 0)
-            samples = np.pad(samples, (before, count - before - len(samples)))
-        return samples
 
 
 class Reader:

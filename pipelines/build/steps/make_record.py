@@ -72,6 +72,10 @@ class RecordMaker:
     def __init__(self) -> None:
         self._child = Child(_make)
 
+    def start(self) -> None:
+        """Starts the process, without waiting until it is ready."""
+        self._child.start()
+
     def make(self, location: str, genre: str, recipe: Recipe, record_path: Path) -> Made:
         """Makes the record of a file; one that twice ends the process, each time another, is rejected.
 

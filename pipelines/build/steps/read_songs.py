@@ -46,9 +46,10 @@ class ReadPart(WorkerDoFn):
     """Reads the files of a part that are not staged yet; counts songs, their seconds, and rejects by reason."""
 
     def setup(self) -> None:
-        super().setup()
         self._open = ExitStack()
         self._maker = self._open.enter_context(RecordMaker())
+        self._maker.start()  # it loads what it needs while this process does
+        super().setup()
         self._record = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "record"
         self._known: tuple[str, dict[str, Reading]] = "", {}
 

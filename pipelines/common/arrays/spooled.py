@@ -101,6 +101,20 @@ def concatenate(blocks: Iterable[NDArray[np.float32]]) -> FrameArray:
     return joined
 
 
+def stretch(values: FrameArray, begin: int, count: int) -> NDArray[Any]:
+    """So many samples from one on, with zeros where it is before the first or after the last.
+
+    >>> stretch(np.array([1.0, 2.0, 3.0]), -1, 3), stretch(np.array([1.0, 2.0, 3.0]), 2, 3)
+    (array([0., 1., 2.]), array([3., 0., 0.]))
+    """
+    first, last = max(begin, 0), min(begin + count, len(values))
+    if last - first == count:
+        return np.ascontiguousarray(values[first:last])
+    found = np.zeros(count, values.dtype)
+    found[first - begin : last - begin] = values[first:last]
+    return found
+
+
 def row_chunks(values: FrameArray) -> Iterator[slice]:
     """Slices that go through an array's rows by about 2 MiB; the same ones wherever the array lies.
 
