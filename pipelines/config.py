@@ -79,6 +79,9 @@ class FoldsConfig(Section):
     lone_genres : 'fail' or 'drop'
         What becomes of a genre whose songs are all in one group, so that no two splits can have it: the build fails, or
         goes on without these songs.
+    shared_stretch_s : float
+        How long a stretch may be, in seconds, that many songs have at the same place, as a station's ident in front of
+        every track, and that is no copy therefore; 0 says that each is. A later version of a dataset may lower it.
     unbalanced : 'warn' or 'fail'
         Whether a build goes on or fails when a group is so large that its genre cannot be divided equally among the
         folds.
@@ -93,6 +96,7 @@ class FoldsConfig(Section):
     group_by: Literal["song", "artist"] = "artist"
     copies: Literal["keep", "drop"] = "keep"
     lone_genres: Literal["fail", "drop"] = "fail"
+    shared_stretch_s: float = Field(default=0.0, ge=0)
     unbalanced: Literal["warn", "fail"] = "warn"
     test: tuple[int, ...] = (0,)
     validation: tuple[int, ...] = (1,)

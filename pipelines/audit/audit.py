@@ -26,7 +26,8 @@ from pipelines.dataset.check import check_dataset
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Copy
 from pipelines.dataset.unknown import Unknown
-from pipelines.split.evidence import ARTIST, BY_NAME, EVIDENCE, forbidden
+from pipelines.split.evidence import ARTIST, BY_NAME, EVIDENCE, FINGERPRINT, forbidden
+from pipelines.split.idents import JudgedCopies, judge_copies, judge_copies_of, sentences
 
 WORK_NAME, JSON_NAME = "_audit", "audit.json"
 """In an audit's output: the folder of one that is not finished, and all that it found."""
@@ -111,7 +112,7 @@ def of_dataset(
     return _compared(
         dataset.name,
         [in_split(file, of_file.get(file.fold, "")) for file in written],
-        dataset.copies() if copies is None else copies,
+        judge_copies_of(dataset, copies),
         forbidden(dataset.config.folds.group_by),
         Unknown.of(rows, ARTIST.key),
         dataset.search.recall,
@@ -121,9 +122,12 @@ def of_dataset(
 
 
 def _fingerprints(dataset: Dataset) -> dict[str, bytes]:
-    """The fingerprints of the recordings that are in a dataset's shards."""
+    """The fingerprints of the recordings that are in a dataset's shards; of all where others tell what is an ident."""
+    found = {content: values for content, values in dataset.fingerprints().items() if values}
+    if dataset.config.folds.shared_stretch_s:
+        return found
     contents = {file.content_hash for file in ledger.written(dataset.ledger())}
-    return {content: values for content, values in dataset.fingerprints().items() if content in contents and values}
+    return {content: values for content, values in found.items() if content in contents}
 
 
 def of_external_split(external: ExternalSplit, source: str, folder: str, new_pipeline: NewPipeline) -> AuditResult:
@@ -165,7 +169,7 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
     return _compared(
         source,
         list(map(in_split, named, splits)),
-        copies,
+        judge_copies(named, copies, READ_WITH.folds),
         tuple(BY_NAME),
         Unknown.of(named, ARTIST.key),
         RECALL if external.has_audio else "",
@@ -187,7 +191,7 @@ def _refuse_unread_splits(files: Sequence[SplitFile], source: str) -> None:
 def _compared(
     source: str,
     files: Sequence[SplitFile],
-    copies: Sequence[Copy],
+    judged: JudgedCopies,
     forbidden: tuple[str, ...],
     unknown: Unknown,
     recall: str,
@@ -204,10 +208,19 @@ def _compared(
         {name: len(of_kind) for name, of_kind in keys.items()},
         tuple(file for file in files if file.status == REJECTED),
         forbidden,
-        find_overlaps(files, copies, forbidden),
+        find_overlaps(files, judged.tying, forbidden),
         unknown,
         recall,
         faults,
         split_of,
         without_split,
+        tuple(sentences(judged, files)),
+        _passed_pairs(files, judged),
     )
+
+
+def _passed_pairs(files: Sequence[SplitFile], judged: JudgedCopies) -> int:
+    """How many pairs of files in different splits share an ident that passed, of those that were found."""
+    passed = {(copy.first, copy.second): copy for ident in judged.passed for copy in ident.copies}
+    counts = find_overlaps(files, list(passed.values()), ()).counts if passed else {}
+    return sum(counts.get(FINGERPRINT.name, {}).values())

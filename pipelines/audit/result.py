@@ -49,6 +49,10 @@ class AuditResult:
         Where a dataset's folds were compared, the split that each is in.
     without_split : int
         How many files are in no split, and were not looked at.
+    shared : tuple of str
+        The stretches that many files share, a sentence each.
+    passed : int
+        How many pairs share no more than such a stretch, and pass by the configuration's choice.
     """
 
     source: str
@@ -63,6 +67,8 @@ class AuditResult:
     faults: tuple[str, ...] = ()
     split_of: Mapping[str, str] | None = None
     without_split: int = 0
+    shared: tuple[str, ...] = ()
+    passed: int = 0
 
     @property
     def fails(self) -> bool:
@@ -134,7 +140,9 @@ class AuditResult:
                 label, pairs = BY_NAME[name].label, sum(counts.values())
                 article = "an" if label[0] in "aeiou" else "a"
                 found.append(f"pairs that share {article} {label}, by the configuration's choice: {pairs}")
-        return found
+        if self.passed:
+            found.append(f"pairs that share an ident, by the configuration's choice: {self.passed}")
+        return [*found, *map(_in_a_line, self.shared)]
 
     def to_json(self) -> dict[str, Any]:
         """All of it, as JSON holds it."""
@@ -155,6 +163,8 @@ class AuditResult:
             "faults": list(self.faults),
             "pairs": _by_splits(overlaps.leaks),
             "files_in_pairs": dict(overlaps.files),
+            "shared": list(self.shared),
+            "passed": self.passed,
             "counts": {name: _by_splits(counts) for name, counts in overlaps.counts.items()},
             "not_listed": self.not_listed,
             "split_of_folds": dict(self.split_of or {}),

@@ -14,9 +14,10 @@ from pipelines.corpus.manifest import NO_GENRE
 from pipelines.corpus.named_files import OUTSIDE_ROOT
 from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import HISTORY, Dataset
-from pipelines.dataset.ledger import REJECTED, File
+from pipelines.dataset.ledger import REJECTED, Copy, File
 from pipelines.split import balance, history
 from pipelines.split.folds import LONE_GENRE
+from pipelines.split.idents import judge_copies, sentences
 
 _MOST_SHOWN = 3
 
@@ -101,12 +102,15 @@ def _first_rejects(files: Sequence[File]) -> str:
     return "; ".join([*(f"{file.path}: {file.error}" for file in rejected[:_MOST_SHOWN]), *more])
 
 
-def refuse_lone_genres(files: Sequence[File], config: BuildConfig, ledger_url: str, *, is_first: bool) -> None:
+def refuse_lone_genres(
+    files: Sequence[File], copies: Sequence[Copy], config: BuildConfig, ledger_url: str, *, is_first: bool
+) -> None:
     """Refuses genres that no two splits can have, unless `folds.lone_genres` drops them and two others are left.
 
     Parameters
     ----------
     files : sequence of File
+    copies : sequence of Copy
     config : BuildConfig
     ledger_url : str
     is_first : bool
@@ -122,18 +126,24 @@ def refuse_lone_genres(files: Sequence[File], config: BuildConfig, ledger_url: s
         ways.append("folds.lone_genres: drop, which leaves these songs out,")
     raise SpectroshardError(
         f"{len(lone)} of {counted(len(lone) + len(others), 'genre')} cannot be split, which takes two groups of songs:"
-        f" {'; '.join(map(str, lone))}; nothing is published: {' or '.join(ways)} would go on, {ledger_url} has every"
-        " group"
+        f" {'; '.join(map(str, lone))}; {_shared(files, copies, config)}nothing is published: {' or '.join(ways)} would"
+        f" go on, {ledger_url} has every group"
     )
 
 
-def refuse_unbalanced(files: Sequence[File], config: BuildConfig, ledger_url: str) -> None:
+def _shared(files: Sequence[File], copies: Sequence[Copy], config: BuildConfig) -> str:
+    """The stretches by which many songs are tied together, and the way out."""
+    judged = judge_copies(files, copies, config.folds)
+    return "".join(f"{sentence}; " for sentence in sentences(judged, files)[: len(judged.tying_idents)])
+
+
+def refuse_unbalanced(files: Sequence[File], copies: Sequence[Copy], config: BuildConfig, ledger_url: str) -> None:
     """Refuses, where `folds.unbalanced` says so, groups too large to be divided among the folds equally."""
     groups = balance.oversized(files, len({file.fold for file in ledger.written(files)}))
     if groups and config.folds.unbalanced == "fail":
         raise SpectroshardError(
-            f"{'; '.join(map(str, groups))}; nothing is published: fewer folds.count, folds.group_by: song or"
-            f" folds.unbalanced: warn would go on, {ledger_url} has every group"
+            f"{'; '.join(map(str, groups))}; {_shared(files, copies, config)}nothing is published: fewer folds.count,"
+            f" folds.group_by: song or folds.unbalanced: warn would go on, {ledger_url} has every group"
         )
 
 

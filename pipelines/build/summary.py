@@ -14,6 +14,7 @@ from pipelines.dataset.layout import SHARDS
 from pipelines.dataset.ledger import REJECTED, File
 from pipelines.split import balance
 from pipelines.split.folds import WITHDRAWN
+from pipelines.split.idents import judge_copies_of, sentences
 
 if TYPE_CHECKING:
     from pipelines.build.build import Built
@@ -50,10 +51,12 @@ def findings(dataset: Dataset) -> str:
     lines = [f"segments: {segments}"] if segments else []
     lines += [f"left out: {genre}" for genre in balance.lone_genres(files)]
     lines += _missing_genres(dataset)
+    judged = judge_copies_of(dataset)
+    lines += [f"shared: {sentence}" for sentence in sentences(judged, files)]
     lines += [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [
         f"copies disagree: {file.path} is {file.genre}, {other.path} is {other.genre}"
-        for file, other in best_copy.genre_conflicts(files, dataset.copies())
+        for file, other in best_copy.genre_conflicts(files, judged.tying)
     ]
     lines += [f"withdrawn: {file.path}: {file.error}" for file in files if file.reason == WITHDRAWN.name]
     copies = sum(bool(file.copy_of) for file in files)

@@ -4,13 +4,15 @@ A stretch is a copy where far fewer of its bits differ than by chance. Chance is
 themselves, bit by bit, so that silence and drones, which agree with whatever is like them, prove nothing.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.copies.fingerprint import Values
+from pipelines.common.arrays.jit import compiled
+from pipelines.copies.fingerprint import VALUE_S, Values
 
 LEAST_SCORE = 4.0
 """The score that makes a shared stretch a copy: see `align`."""
@@ -19,10 +21,13 @@ TEMPOS = (1.0, 0.98, 1.02, 0.96, 1.04, 0.94, 1.06, 0.92, 1.08, 0.9, 1.1)
 """The tempos that are tried: how many values of the first fingerprint correspond to one of the second."""
 
 _CHANCE_SHARE = 0.55
-_STRETCH_ERROR_RATE = 0.25
+_STRETCH_ERROR_BITS, _CLEAN_ERROR_BITS = 8, 5  # of the 32 of a value, on average
 _CLOSE_VALUES, _FAR_APART = 3, 1e6
 _MOST_STARTS = 3
 _PREFERENCE = 1.2  # for an unchanged tempo
+
+_SAME_PLACE_S = 2.0
+_EDGE_VALUES = 5  # on each side, of idents in front of real music
 
 Positions = NDArray[np.int64]
 
@@ -84,6 +89,79 @@ def promising(pairs: Positions, first_hits: Positions, second_hits: Positions) -
     return np.stack(columns, axis=1)
 
 
+def stretches(
+    first: Values,
+    second: Values,
+    first_hits: Positions,
+    second_hits: Positions,
+    tempos: Sequence[float] = TEMPOS,
+) -> Iterator[tuple[Alignment, bool]]:
+    """The best stretch that two fingerprints share; if this may be an ident, then the best ones beside it.
+
+    So an ident, which may be the best, hides no copy of the songs around it.
+
+    Parameters
+    ----------
+    first, second, first_hits, second_hits, tempos
+        As `align` takes them.
+
+    Examples
+    --------
+    >>> values = np.random.default_rng(0).integers(0, 1 << 32, 500, dtype=np.uint32)
+    >>> ident, phrase, *other = np.split(values, [40, 70, 170, 270, 400])
+    >>> first, second = np.concatenate([ident, other[0], phrase, other[2]]), np.concatenate([ident, phrase, other[1]])
+    >>> hits = np.nonzero(first[:, None] == second)
+    >>> [(one.first, one.second, one.length, may_be) for one, may_be in stretches(first, second, *hits)]
+    [(0, 0, 35, True), (140, 40, 30, False)]
+    """
+    rests = [((0, len(first)), (0, len(second)))]
+    while rests:
+        (begin, end), (other_begin, other_end) = rests.pop()
+        inside = (first_hits >= begin) & (first_hits < end) & (second_hits >= other_begin) & (second_hits < other_end)
+        hits = first_hits[inside] - begin, second_hits[inside] - other_begin
+        found = align(first[begin:end], second[other_begin:other_end], *hits, tempos)
+        if found is None:
+            continue
+        found = replace(found, first=found.first + begin, second=found.second + other_begin)
+        ident = _possible_ident(found, first, second)
+        if ident is None:
+            yield found, False
+            return
+        yield ident, True
+        before, after = (begin, ident.first), (ident.first + ident.length, end)
+        other_before, other_after = (other_begin, ident.second), (ident.second + ident.length, other_end)
+        rests += [(before, other_before), (before, other_after), (after, other_before), (after, other_after)]
+
+
+def _possible_ident(found: Alignment, first: Values, second: Values) -> Alignment | None:
+    """What of a stretch may be an ident, if the rest of it is no copy.
+
+    An ident is at the same place in both, from their beginnings or from their ends, is unchanged, and is less than half
+    of either.
+    """
+    apart = found.first - found.second
+    if found.tempo != 1.0 or min(abs(apart), abs(apart - len(first) + len(second))) * VALUE_S > _SAME_PLACE_S:
+        return None
+    places = np.arange(len(second)) + apart
+    ident = _stretch(first, second, 1.0, places, LEAST_SCORE, _CLEAN_ERROR_BITS)
+    if ident is None or 2 * ident.length >= min(len(first), len(second)):
+        return None
+    end = ident.second + ident.length
+    before = _stretch(first[: ident.first], second[: ident.second], 1.0, places[: ident.second], LEAST_SCORE)
+    after = _stretch(first, second[end:], 1.0, places[end:], LEAST_SCORE)
+    return _trimmed(ident, len(first), len(second)) if before is None and after is None else None
+
+
+def _trimmed(ident: Alignment, first: int, second: int) -> Alignment:
+    """A stretch without the values that describe in part what comes before it or after it, and agree all the same."""
+    is_end = ident.first + ident.length == first or ident.second + ident.length == second
+    before = 0 if ident.first == 0 or ident.second == 0 else _EDGE_VALUES
+    after = 0 if is_end else _EDGE_VALUES
+    return replace(
+        ident, first=ident.first + before, second=ident.second + before, length=ident.length - before - after
+    )
+
+
 def align(
     first: Values,
     second: Values,
@@ -117,15 +195,25 @@ def align(
     >>> (alignment.first, alignment.second, alignment.length, alignment.tempo)
     (50, 0, 100, 1.0)
     """
-    found = [
-        _stretch(first, second, tempo, start + shift)
-        for tempo in tempos
-        for start in _likely_starts(first_hits - tempo * second_hits, _least_votes(tempo))
-        for shift in (0, 1, -1)
-    ]
-    shared = [stretch for stretch in found if stretch is not None]
-    # Slow music fits a tempo near its own nearly as well.
-    return max(shared, key=lambda one: one.score * (_PREFERENCE if one.tempo == 1.0 else 1.0), default=None)
+    best, best_key = None, 0.0
+    for tempo in tempos:
+        if len(first_hits) < _least_votes(tempo):
+            break
+        # Slow music fits a tempo near its own nearly as well.
+        preference = _PREFERENCE if tempo == 1.0 else 1.0
+        for start in _likely_starts(first_hits - tempo * second_hits, _least_votes(tempo)):
+            places = np.round(tempo * np.arange(len(second))).astype(np.int64)
+            for shift in (0, 1, -1):
+                least_score = max(LEAST_SCORE, best_key / preference)
+                found = _stretch(first, second, tempo, places + (start + shift), least_score)
+                if found is not None and found.score * preference > best_key:
+                    best, best_key = found, found.score * preference
+        if tempo == 1.0 and best is not None and 32 * best.error_rate <= _CLEAN_ERROR_BITS:
+            # No other tempo explains better where these agree: most hits, where two share an ident.
+            apart = np.abs(first_hits - second_hits - best.first + best.second)
+            rest = (apart > _CLOSE_VALUES) | (second_hits < best.second) | (second_hits >= best.second + best.length)
+            first_hits, second_hits = first_hits[rest], second_hits[rest]
+    return best
 
 
 def _least_votes(tempo: float) -> int:
@@ -152,35 +240,45 @@ def _likely_starts(starts: NDArray[np.float64], least_votes: int) -> list[int]:
     return likely
 
 
-def _stretch(first: Values, second: Values, tempo: float, start: int) -> Alignment | None:
-    """The best stretch where the second fingerprint begins at a given value of the first, if its score suffices."""
-    at_second = np.arange(len(second))
-    at_first = np.round(tempo * at_second).astype(np.int64) + start
-    begin, end = np.searchsorted(at_first, [0, len(first)])
-    if begin == end:
-        return None
-    ours, theirs = first[at_first[begin:end]], second[begin:end]
-    errors = np.bitwise_count(ours ^ theirs) / 32
-    low, high = _best_run(_STRETCH_ERROR_RATE - errors)
+def _stretch(
+    first: Values,
+    second: Values,
+    tempo: float,
+    places: Positions,
+    least_score: float,
+    error_bits: int = _STRETCH_ERROR_BITS,
+) -> Alignment | None:
+    """The best stretch where each value of the second is at a given place of the first, if its score suffices."""
+    begin, end = np.searchsorted(places, [0, len(first)])
+    low, high, bits = _best_run(first, second, places, begin, end, error_bits)
     length = high - low
-    error_rate = float(errors[low:high].mean()) if length else 1.0
-    if length * (_CHANCE_SHARE / 2 - error_rate) < LEAST_SCORE:  # chance is no more than a half
+    error_rate = bits / (32 * max(length, 1))
+    if length * (_CHANCE_SHARE / 2 - error_rate) < least_score:  # chance is no more than a half
         return None
-    score = length * (_CHANCE_SHARE * _chance(ours[low:high], theirs[low:high]) - error_rate)
-    if score < LEAST_SCORE:
+    score = length * (_CHANCE_SHARE * _chance(first[places[low:high]], second[low:high]) - error_rate)
+    if score < least_score:
         return None
-    return Alignment(int(at_first[begin + low]), int(begin + low), length, tempo, error_rate, score)
+    return Alignment(int(places[low]), low, length, tempo, error_rate, score)
 
 
-def _best_run(gains: NDArray[np.float64]) -> tuple[int, int]:
-    """The run of the largest sum: its first index, and the one after its last.
-
-    >>> _best_run(np.array([-1.0, 2.0, 3.0, -9.0, 4.0]))
-    (1, 3)
-    """
-    sums = np.concatenate([[0.0], np.cumsum(gains)])
-    end = int(np.argmax(sums - np.minimum.accumulate(sums)))
-    return int(np.argmin(sums[: end + 1])), end
+@compiled
+def _best_run(first: Any, second: Any, places: Any, begin: int, end: int, error_bits: int) -> tuple[int, int, int]:
+    """Where fewest bits differ, of those that may: the run's first value, the one after its last, and how many do."""
+    balance, lowest, most, at, low, high = 0, 0, 0, begin, begin, begin
+    bits, bits_before, bits_within = 0, 0, 0
+    for place in range(begin, end):
+        differing = 0
+        rest = first[places[place]] ^ second[place]
+        while rest:
+            rest &= rest - np.uint32(1)
+            differing += 1
+        bits += differing
+        balance += error_bits - differing
+        if balance - lowest > most:
+            most, low, high, bits_within = balance - lowest, at, place + 1, bits - bits_before
+        if balance < lowest:
+            lowest, at, bits_before = balance, place + 1, bits
+    return low, high, bits_within
 
 
 def _chance(ours: Values, theirs: Values) -> float:

@@ -5,17 +5,18 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.copies.alignment import TEMPOS, Alignment, align, promising
+from pipelines.copies.alignment import TEMPOS, Alignment, promising, stretches
 from pipelines.copies.index import FingerprintBlock, Hits, Recordings, nearby_error_rates
 from pipelines.copies.layout import Roster, block_url
 
 FOUND = np.dtype(
     {
-        "names": ("first", "second", "first_value", "second_value", "values", "tempo", "error_rate"),
-        "formats": ("<u4", "<u4", "<u4", "<u4", "<u4", "<f8", "<f8"),
+        "names": ("first", "second", "first_value", "second_value", "values", "tempo", "error_rate", "may_be_ident"),
+        "formats": ("<u4", "<u4", "<u4", "<u4", "<u4", "<f8", "<f8", "?"),
     }
 )
-"""Two recordings that share a stretch, by rank; where it begins in each, and its length, in values."""
+"""Two recordings that share a stretch, by rank; where it begins in each, and its length, in values; and whether it lies
+as idents do."""
 
 Found = NDArray[np.void]
 """A structured array of the type `FOUND`."""
@@ -54,8 +55,8 @@ def find_stretches(folder: str, roster: Roster, number: int, hits: Hits) -> Iter
         yield _called(_aligned(block, there), ranks)
 
 
-def _aligned(block: FingerprintBlock, hits: Hits) -> Iterator[tuple[int, int, Alignment]]:
-    """The pairs of recordings that are copies; they are numbered within the block."""
+def _aligned(block: FingerprintBlock, hits: Hits) -> Iterator[tuple[int, int, Alignment, bool]]:
+    """The pairs of recordings that are copies, and whether this may be an ident; they are numbered within the block."""
     pairs = hits["first"].astype(np.uint64) << np.uint64(32) | hits["second"]
     near = nearby_error_rates(block, hits) <= _NEARBY_ERROR_RATE
     likely = np.isin(pairs, pairs[near])
@@ -68,15 +69,15 @@ def _aligned(block: FingerprintBlock, hits: Hits) -> Iterator[tuple[int, int, Al
         first, second = (int(hits[side][begins[number]]) for side in ("first", "second"))
         own = slice(begins[number], begins[number + 1] if number + 1 < len(begins) else None)
         tried = [tempo for tempo, is_promising in zip(TEMPOS, tempos[number], strict=True) if is_promising]
-        alignment = align(block.recording(first), block.recording(second), ours[own], theirs[own], tried)
-        if alignment is not None:
-            yield first, second, alignment
+        values = block.recording(first), block.recording(second)
+        for stretch, may_be_ident in stretches(*values, ours[own], theirs[own], tried):
+            yield first, second, stretch, may_be_ident
 
 
-def _called(found: Iterable[tuple[int, int, Alignment]], ranks: Recordings) -> Found:
+def _called(found: Iterable[tuple[int, int, Alignment, bool]], ranks: Recordings) -> Found:
     """What was found, of recordings that are called by their ranks."""
     rows = [
-        (ranks[first], ranks[second], one.first, one.second, one.length, one.tempo, one.error_rate)
-        for first, second, one in found
+        (ranks[first], ranks[second], one.first, one.second, one.length, one.tempo, one.error_rate, is_ident)
+        for first, second, one, is_ident in found
     ]
     return np.array(rows, FOUND)

@@ -37,7 +37,7 @@ from pipelines.copies.matching import FOUND, find_stretches
 from pipelines.dataset.ledger import Copy
 from pipelines.dataset.readings import Fingerprint
 
-SEARCH_VERSION = 1
+SEARCH_VERSION = 2
 """What another version of the search has found is not taken over: everything is compared anew."""
 
 RECALL = (
@@ -91,7 +91,8 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
     is found, and told, alike whether all are new or only one of the two.
 
     Takes URLs of folders, in which a `Comparison` is saved: PCollection[str]. Gives the same, once what was found is in
-    the folder's file `copies.parquet`, which has rows of `Copy`, sorted by first and second, each pair once.
+    the folder's file `copies.parquet`, which has rows of `Copy`, sorted: each pair once, but for those whose first
+    stretch may be an ident.
 
     Besides that it leaves what workers tell each other, which `share_done` counts; removing the folder is the caller's.
     Every file has a name of its own and bytes that depend on the comparison alone, so it does not matter how often, or
@@ -142,7 +143,7 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
     Returns
     -------
     list of Copy
-        Sorted by first and second, each pair once.
+        As `FindCopies` gives them.
     """
     names = sorted(fingerprints)
     own_folder = storage.join(folder, _digest(fingerprints, names))
@@ -244,7 +245,7 @@ def _merge(folder: str) -> str:
     """Writes the table of all pairs."""
     urls = [_found_url(folder, block) for block in range(Layout.load(folder).blocks)]
     found = np.concatenate([np.empty(0, FOUND), *(np.frombuffer(storage.read_bytes(url), FOUND) for url in urls)])
-    found = found[np.lexsort((found["second"], found["first"]))]
+    found = found[np.lexsort([found[name] for name in ("second_value", "first_value", "second", "first")])]
     hashes = layout.content_hashes(folder)
     columns = {
         "first": hashes.take(pa.array(found["first"])),
@@ -254,6 +255,7 @@ def _merge(folder: str) -> str:
         "duration_s": ((found["values"] - 1.0) * VALUE_S + SPAN_S).round(2),
         "tempo": found["tempo"],
         "error_rate": found["error_rate"].round(4),
+        "may_be_ident": found["may_be_ident"],
     }
     with storage.writing(storage.join(folder, COPIES_NAME)) as local:
         pq.write_table(pa.table(columns, parquet.schema(Copy)), local, compression="zstd")

@@ -166,7 +166,7 @@ def count_rejects(files: Iterable[File]) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Copy:
-    """Two recordings that share a stretch of audio.
+    """Two recordings that share a stretch of audio; those that share several may be in several rows.
 
     Attributes
     ----------
@@ -182,6 +182,9 @@ class Copy:
         How many seconds of the first correspond to one of the second: other than 1 where one was sped up.
     error_rate : float
         The share of fingerprint bits that differ in the stretch.
+    may_be_ident : bool
+        Whether it lies as a station's ident does that many songs have: at the same place in both, and less than half of
+        either.
     """
 
     first: str
@@ -191,6 +194,7 @@ class Copy:
     duration_s: float
     tempo: float
     error_rate: float
+    may_be_ident: bool = False
 
     @property
     def offset_s(self) -> float:

@@ -1,6 +1,6 @@
 """The plan's first half, without any file or Beam: who is whose copy, who stays together, and in which fold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
@@ -12,6 +12,7 @@ from pipelines.dataset.splits import split_of
 from pipelines.split import history
 from pipelines.split.folds import deal, judge, numbered_folds, without_lone_genres
 from pipelines.split.groups import groups_of
+from pipelines.split.idents import judge_copies
 
 
 def assign(
@@ -57,19 +58,24 @@ def assign(
     folds_then = {row.fold for row in earlier}
     history.refuse_less_protection(before, now, folds_then)
     named = with_songs_of_segments(files)
-    groups = groups_of(chain(named, history.without_outdated_fields(earlier, named)), now.group_by, copies)
+
+    def shown() -> Iterator[File]:
+        return chain(named, history.without_outdated_fields(earlier, named))
+
+    tying = judge_copies(shown(), copies, now).tying
+    groups = groups_of(shown(), now.group_by, tying)
     place = {fold: history.place_of(fold, before, now) for fold in folds_then}
-    # Groups that another folds.group_by joins may move inside their split.
-    stays = place if before.group_by == now.group_by else {fold: split_of(place[fold], now) for fold in folds_then}
+    # Groups that a stricter configuration joins may move inside their split.
+    stays = {fold: split_of(place[fold], now) for fold in folds_then} if history.ties_more(before, now) else place
     judged, fold_of = judge(
         named,
         groups[: len(named)],
         now,
         ((group, place[row.fold]) for group, row in zip(groups[len(named) :], earlier, strict=True)),
-        history.earlier_folds(((row.content_hash, stays[row.fold]) for row in earlier), copies),
+        history.earlier_folds(((row.content_hash, stays[row.fold]) for row in earlier), tying),
     )
     del groups[len(named) :]
-    kept = _without_duplicates_and_lone_genres(judged, groups, copies, now.copies == "drop")
+    kept = _without_duplicates_and_lone_genres(judged, groups, tying, now.copies == "drop")
     is_numbered = history.are_numbered(folds_then, before) and not any(file.fold for file in kept)
     names = numbered_folds(now) if is_numbered else sorted(set(fold_of.values()))
     folds = deal(kept, groups, fold_of, names, now)

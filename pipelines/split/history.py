@@ -49,6 +49,11 @@ def refuse_less_protection(before: FoldsConfig, now: FoldsConfig, folds: Collect
             f"folds.group_by was {before.group_by}, now it is {now.group_by}, which could part what was kept together;"
             f" keep {before.group_by}"
         )
+    if now.shared_stretch_s > before.shared_stretch_s:
+        raise UsageError(
+            f"folds.shared_stretch_s was {before.shared_stretch_s:g}, now it is {now.shared_stretch_s:g}, which could"
+            f" part what was kept together; keep {before.shared_stretch_s:g}"
+        )
     there = {split_of(fold, now) for fold in numbered_folds(now)} if are_numbered(folds, before) else set(SPLITS)
     for fold in sorted(folds):
         was, place = split_of(fold, before), place_of(fold, before, now)
@@ -60,6 +65,15 @@ def refuse_less_protection(before: FoldsConfig, now: FoldsConfig, folds: Collect
             )
         if place in SPLITS and place not in there:
             raise UsageError(f"{fold} was in {was}, which none of {now.count} folds would be; let one be {was}")
+
+
+def ties_more(before: FoldsConfig, now: FoldsConfig) -> bool:
+    """Whether a configuration that is not refused may join groups that were apart.
+
+    >>> ties_more(FoldsConfig(group_by="song"), FoldsConfig()), ties_more(FoldsConfig(), FoldsConfig(count=5))
+    (True, False)
+    """
+    return before.group_by != now.group_by or now.shared_stretch_s < before.shared_stretch_s
 
 
 def are_numbered(folds: Collection[str], config: FoldsConfig) -> bool:

@@ -7,6 +7,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from pipelines.build import refusals
 from pipelines.build.runs import staging
@@ -127,8 +128,8 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     ledger_url = run.path(REJECTED_NAME)
     parquet.write(ledger_url, File, assigned)
     refusals.refuse_rejects(assigned, config, ledger_url)
-    refusals.refuse_lone_genres(assigned, config, ledger_url, is_first=parent is None)
-    refusals.refuse_unbalanced(assigned, config, ledger_url)
+    refusals.refuse_lone_genres(assigned, copies, config, ledger_url, is_first=parent is None)
+    refusals.refuse_unbalanced(assigned, copies, config, ledger_url)
     return _allotted(run, parent, assigned), earlier, copies
 
 
@@ -150,10 +151,10 @@ def _copies(run: Run, parent: Dataset | None) -> list[Copy]:
 
     What is gone stays among them: it may come back, and is compared with nothing again that was there in between.
     """
-    found = {(each.first, each.second): each for each in parquet.read(storage.join(run.search, COPIES_NAME), Copy)}
+    found = set(parquet.read(storage.join(run.search, COPIES_NAME), Copy))
     if parent and parent.search.version == SEARCH_VERSION:
-        found = {(each.first, each.second): each for each in parent.copies()} | found
-    return [found[pair] for pair in sorted(found)]
+        found.update(parent.copies())
+    return sorted(found, key=attrgetter("first", "second", "first_s", "second_s"))
 
 
 def _allotted(run: Run, parent: Dataset | None, files: Sequence[File]) -> list[File]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipelines.copies.alignment import LEAST_SCORE, align
+from pipelines.copies.alignment import LEAST_SCORE, align, stretches
 
 
 def music(count, seed):
@@ -89,3 +89,21 @@ def test_a_stretch_that_is_too_short_is_none():
 def test_nothing_in_common_is_none():
     nothing = np.zeros(0, np.int64)
     assert align(music(50, 13), music(50, 14), nothing, nothing) is None
+
+
+def shared(*songs):
+    first, second = map(np.concatenate, songs)
+    return [(one.first, one.second) for one, _ in stretches(first, second, *hits(first, second))]
+
+
+def test_beside_an_ident_the_next_best_stretch_is_looked_for():
+    ident, phrase = music(40, 15), music(30, 16)
+    first, second = (ident, music(100, 17), phrase, music(90, 18)), (ident, music(50, 19), phrase, music(60, 20))
+    assert shared(first, second) == [(0, 0), (140, 90)]
+    assert shared(first[::-1], second[::-1]) == [(220 + 5, 140 + 5), (90, 60)]  # five values are of other music in part
+
+
+def test_a_copy_has_one_stretch():
+    song, phrase = music(200, 21), music(40, 22)
+    assert shared((song, phrase), (song, music(50, 23), phrase)) == [(0, 0)]
+    assert shared((phrase, song, phrase), (phrase, song, phrase)) == [(0, 0)]
