@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from pipelines.common import parquet
 from pipelines.common.output.text_table import table
-from pipelines.common.output.words import some_of
+from pipelines.common.output.words import counted, some_of
 from pipelines.copies import best_copy
+from pipelines.corpus.named_files import OUTSIDE_ROOT
 from pipelines.corpus.song_names import summarise_segments
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
@@ -58,6 +59,8 @@ def findings(dataset: Dataset) -> str:
         f"copies disagree: {file.path} is {file.genre}, {other.path} is {other.genre}"
         for file, other in best_copy.genre_conflicts(files, judged.tying)
     ]
+    outside = [file.error for file in files if file.reason == OUTSIDE_ROOT.name]
+    lines += [f"outside the corpus: {counted(len(outside), 'row')} of the ledger, as {outside[0]}"] if outside else []
     lines += [f"withdrawn: {file.path}: {file.error}" for file in files if file.reason == WITHDRAWN.name]
     copies = sum(bool(file.copy_of) for file in files)
     lines += [f"copies: {copies} files are copies of others, and share their groups"] if copies else []

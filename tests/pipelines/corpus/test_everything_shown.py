@@ -59,6 +59,7 @@ def test_every_form_lists_the_same_songs_and_tells_of_the_rest_often(songs):
 @given(st.data())
 @settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_everything_shown_is_in_the_ledger(form, data):
+    from pipelines.build import summary
     from pipelines.build.build import build
 
     songs = [*FIXED, *data.draw(SONGS)]
@@ -75,5 +76,7 @@ def test_everything_shown_is_in_the_ledger(form, data):
         genres = {song.path: PurePosixPath(song.path).parent.name if form == "glob" else song.genre for song in songs}
         seen = Counter((file.path, file.reason) for file in files)
         assert seen == Counter({(path, reason.partition(",")[0]): n for (path, reason), n in expected.items()})
+        is_told = "outside the corpus: " in summary.findings(dataset)
+        assert is_told == ("outside_root" in dataset.rejected)
         assert dataset.shown == len(files) == dataset.songs + dataset.duplicates + sum(dataset.rejected.values())
         assert {f.path: f.genre for f in files if f.status == "written"} == genres
