@@ -147,7 +147,7 @@ class Bundle:
             if isinstance(audio, str | os.PathLike):
                 _refuse_rate(rate)
                 _refuse_missing(audio)
-                recording = decode.load(os.fspath(audio), config)
+                recording, _ = self._predictor.loader.load(os.fspath(audio), config)
             else:
                 samples, own_rate = _mono(audio), _rate_of(rate)
                 samples = samples[: round(config.max_duration_s * own_rate)]

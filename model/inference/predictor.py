@@ -10,9 +10,9 @@ from model.inference.bundle import Bundle
 from model.inference.classify import WindowArrays, classify
 from model.inference.prediction import REJECTED, Prediction, TimelinePoint, most_probable
 from model.inference.scores import temper
-from pipelines.audio import decode, quality, time_stretch
+from pipelines.audio import quality, time_stretch
 from pipelines.common.errors import FileError
-from pipelines.corpus import tags
+from pipelines.corpus.reading import Loader
 from pipelines.features.compute import compute
 
 
@@ -30,6 +30,8 @@ class Predictor:
     """
 
     def __init__(self, bundle: Bundle):
+        self.loader = Loader()
+        self.loader.start()  # meanwhile the network is loaded
         self.bundle = bundle
         self.network = bundle.network()
         self.windows = bundle.input_windows()
@@ -66,10 +68,8 @@ class Predictor:
         """What is known of a file before it is classified, and the network's inputs, none of a rejected file."""
         config = self.bundle.audio
         try:
-            recording = decode.load(path, config)
+            recording, year = self.loader.load(path, config)
             quality.check(recording, config)
-            with decode.local_copy(path) as local:
-                year = tags.read_year(local)
         except FileError as error:
             return Prediction(path=path, status=REJECTED, reason=error.reason.name, error=error.detail), None
         samples = recording.samples
