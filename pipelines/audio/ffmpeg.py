@@ -216,7 +216,10 @@ def _music(frames: Frames, part: mpeg.Part) -> Frames:
 
 def _samples(frame: Any) -> SampleBlock:
     """A frame's samples, shape (frames, channels): int16 or float32."""
-    array: NDArray[Any] = frame.to_ndarray()
+    try:
+        array: NDArray[Any] = frame.to_ndarray()
+    except ValueError as error:  # integers of 64 bits
+        raise FileError(FAILED, f"samples of the format {frame.format.name} cannot be read") from error
     array = array.T if frame.format.is_planar else array.reshape(frame.samples, -1)
     if array.shape[1] > MOST_CHANNELS:
         raise FileError(ABSURD_HEADER, f"{array.shape[1]} channels, expected at most {MOST_CHANNELS}")

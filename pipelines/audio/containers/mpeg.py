@@ -1,6 +1,7 @@
 """All frames of MPEG audio (MP1, MP2, MP3) that a file has, whatever a header says of how many there are."""
 
 import itertools
+import os
 import struct
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -90,14 +91,15 @@ class Frames:
 
 
 def end_of_id3(file: BinaryIO) -> int:
-    """Where what follows the ID3v2 tags begins; 0 where there are none."""
-    position = 0
+    """Where what follows the ID3v2 tags begins, of which none counts that claims to be longer than the file."""
+    position, size = 0, file.seek(0, os.SEEK_END)
     while True:
         file.seek(position)
         head = file.read(_TAG_HEAD_BYTES)
-        if head[:3] != b"ID3" or not tag_bytes(head):
+        length = tag_bytes(head) if head[:3] == b"ID3" else 0
+        if not length or position + length > size:
             return position
-        position += tag_bytes(head)
+        position += length
 
 
 def tag_bytes(head: bytes) -> int:
@@ -129,7 +131,7 @@ def has_frames(file: BinaryIO) -> bool:
 
 def frames_of(file: BinaryIO) -> Frames:
     """Finds all frames of an open file."""
-    finder, position, is_last = _Finder(), end_of_id3(file), False
+    finder, position, is_last = _Finder(file.seek(0, os.SEEK_END)), end_of_id3(file), False
     while not is_last:
         file.seek(position)
         data = np.frombuffer(file.read(_CHUNK_BYTES), np.uint8)
@@ -141,7 +143,8 @@ def frames_of(file: BinaryIO) -> Frames:
 class _Finder:
     """Finds a file's frames, in one chunk of it after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
+        self._size = size
         most = _CHUNK_BYTES // _LEAST_FRAME_BYTES
         self._room = tuple(np.empty(most, np.int64) for _ in range(3))  # for lengths, kinds and marks
         self._rows: list[NDArray[np.int64]] = []
@@ -161,7 +164,9 @@ class _Finder:
                 self._is_cut = True
                 break
             if why == mpeg_headers.LOST:
-                at += tag_bytes(data[at : at + _TAG_HEAD_BYTES].tobytes()) or self._lost(data, at, until)
+                length = tag_bytes(data[at : at + _TAG_HEAD_BYTES].tobytes())
+                is_tag = length and offset + at + length <= self._size
+                at += length if is_tag else self._lost(data, at, until)
         return at
 
     def _add(self, offset: int, count: int) -> None:

@@ -239,6 +239,22 @@ def test_what_is_no_audio(tmp_path, begins):
     assert rejected.value.reason.name == "not_audio"
 
 
+def test_an_id3_tag_that_claims_more_than_the_file_hides_no_music(songs, tmp_path):
+    path = mp3(songs[0], tmp_path / "a.mp3", header=False)
+    whole = load(path)
+    path.write_bytes(b"ID3\4\0\0\x7f\x7f\x7f\x7f" + path.read_bytes())
+    assert load(path).content_hash == whole.content_hash
+
+
+@pytest.mark.parametrize("bits", [0, 64])
+def test_samples_of_an_absurd_size_are_the_files_fault(songs, tmp_path, bits):
+    content = bytearray(songs[0].read_bytes())
+    content[34:36] = struct.pack("<H", bits)
+    (tmp_path / "a.wav").write_bytes(content)
+    with pytest.raises(FileError):
+        load(tmp_path / "a.wav")
+
+
 def test_the_content_hash_of_ordinary_files_stays(songs, tmp_path):
     """It names records: another would have every dataset read anew."""
     samples = (np.arange(20_000) % 200 - 100).astype(np.int16) * 100

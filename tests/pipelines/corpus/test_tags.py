@@ -16,6 +16,12 @@ FORMATS = {
     "m4a": [],
     "wav": [],
     "wv": [],
+    "wma": [],
+    "tta": [],
+    "caf": [],
+    "mka": ["-c:a", "libvorbis"],
+    "webm": ["-c:a", "libopus", "-ar", "48000"],
+    "aac": ["-write_id3v2", "1"],
 }
 
 
@@ -82,3 +88,9 @@ def test_texts_come_in_the_order_of_the_names_without_the_empty_ones(tone, tmp_p
     song = audio_files.ffmpeg(tone, tmp_path / "a.flac", *options)
     assert tags.read(song, ["artist", "album", "mood", "title"]) == ["One", "A title"]
     assert tags.read(tmp_path / "missing.flac", ["artist"]) == []
+
+
+def test_what_nothing_can_read_is_not_without_tags(tone, tmp_path):
+    (tmp_path / "a.mp3").write_bytes(b"?" * 1_000)
+    assert tags.find(tmp_path / "a.mp3", ["artist"]) is None
+    assert tags.find(tone, ["artist"]) == []
