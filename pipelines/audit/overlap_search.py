@@ -72,6 +72,7 @@ class _Search:
             dict(sorted(self._count(forbidden).items())),
             dict(sorted(Counter(self._split(index) for index in self._leaking_files(forbidden)).items())),
             tuple(sorted((self._overlap(*pair) for pair in self._some_pairs()), key=most_telling_first)),
+            {name: len(groups) for name, groups in self.crossing.items() if groups},
         )
 
     def _count(self, names: Sequence[str]) -> Counter[Splits]:

@@ -70,12 +70,15 @@ class Overlaps:
         How many files of each split are in such a pair.
     listed : tuple of Overlap
         Some of each kind of evidence, sorted by their most telling kind, the copy's error rate and their paths.
+    crossing : dict
+        How many of what files share are in several splits, as artists: by the kind of evidence, but for fingerprints.
     """
 
     counts: Mapping[str, Mapping[Splits, int]]
     leaks: Mapping[Splits, int]
     files: Mapping[str, int]
     listed: tuple[Overlap, ...]
+    crossing: Mapping[str, int]
 
 
 def describe_pair(overlap: Overlap) -> str:

@@ -99,11 +99,17 @@ class AuditResult:
         told += self.unknown.sentences()
         if unread := self._unread:
             told.append(f"{counted(len(unread), 'file')} could not be read {_reasons(unread)}")
+        if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name] - len(self._decoded):
+            told.append(f"{short:,} too short for a fingerprint")
         return told
 
     @property
     def _unread(self) -> list[SplitFile]:
         return [file for file in self.rejected if not file.content_hash]
+
+    @property
+    def _decoded(self) -> list[SplitFile]:
+        return [file for file in self.rejected if file.content_hash]
 
     def _found(self) -> list[str]:
         found = [_in_a_line(fault) for fault in self.faults[:1]]
@@ -113,11 +119,19 @@ class AuditResult:
             leak = "1 pair of files leaks" if pairs == 1 else f"{pairs:,} pairs of files leak"
             shares = [f"{count:,} of {self.files[split]:,} in {split}" for split, count in self.overlaps.files.items()]
             found.append(f"{leak} ({', '.join(shares)})")
+            found += self._crossing()
         elif not self.faults:
             sizes = ", ".join(f"{split} {count:,}" for split, count in self.files.items())
             by = ", ".join(self._evidence(name) for name, count in self.compared.items() if count)
             found.append(f"{self.verdict}: {sum(self.files.values()):,} files ({sizes}), compared by {by or 'nothing'}")
         return found
+
+    def _crossing(self) -> list[str]:
+        """How many artists, or what else metadata names, are in several splits."""
+        names = [name for name in ledger.METADATA if name in self.overlaps.crossing]
+        counts = self.overlaps.crossing
+        crossing = [f"{counts[name]:,} of {self.different[name]:,} {BY_NAME[name].label}s" for name in names]
+        return [f"in several splits: {' and '.join(crossing)}"] if crossing else []
 
     def _evidence(self, name: str) -> str:
         """How many files have evidence of a kind: of metadata, by how many names too."""
@@ -128,10 +142,7 @@ class AuditResult:
         found = []
         if not self.compared[SONG.name]:
             found.append("no song name was known, so none was compared")
-        decoded = [file for file in self.rejected if file.content_hash]
-        if short := self.compared[HASH.name] - self.compared[FINGERPRINT.name] - len(decoded):
-            found.append(f"{short} too short for a fingerprint")
-        if decoded:
+        if decoded := self._decoded:
             found.append(f"{len(decoded)} compared by samples alone {_reasons(decoded)}")
         if self.without_split:
             found.append(f"{self.without_split} without a split")
@@ -165,6 +176,7 @@ class AuditResult:
             "files_in_pairs": dict(overlaps.files),
             "shared": list(self.shared),
             "passed": self.passed,
+            "in_several_splits": dict(overlaps.crossing),
             "counts": {name: _by_splits(counts) for name, counts in overlaps.counts.items()},
             "not_listed": self.not_listed,
             "split_of_folds": dict(self.split_of or {}),

@@ -7,7 +7,7 @@ from pipelines.audio.decode import UNREADABLE
 from pipelines.audio.guarded import CRASHED
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
-from pipelines.common.output.words import counted
+from pipelines.common.output.words import counted, some_of
 from pipelines.config import BuildConfig
 from pipelines.corpus import manifest
 from pipelines.corpus.manifest import NO_GENRE
@@ -120,8 +120,11 @@ def refuse_lone_genres(
     if not lone or (config.folds.lone_genres == "drop" and len(others) > 1):
         return
     ways = ["songs of other artists"]
-    if config.folds.group_by != "song" and any(genre.songs > 1 for genre in lone):
-        ways.append(f"folds.group_by: song{'' if is_first else ' in a new --output'}, which lets splits share artists,")
+    helped = [repr(genre.genre) for genre in lone if genre.songs > 1]
+    if config.folds.group_by != "song" and helped:
+        where = "" if is_first else " in a new --output"
+        only = f" for {some_of(helped, _MOST_SHOWN)}" if len(helped) < len(lone) else ""
+        ways.append(f"folds.group_by: song{where}{only}, which lets splits share artists,")
     if len(others) > 1:
         ways.append("folds.lone_genres: drop, which leaves these songs out,")
     raise SpectroshardError(
