@@ -42,6 +42,9 @@ class CorpusConfig(Section):
         listed files belong to the corpus then.
     artists : str
         An index of artists: lines `file ::: artist ::: title`, as in B. L. Sturm's index of GTZAN.
+    pattern : str
+        What files' paths tell, as `{artist}/{album}/{title}` or `{artist}-{title}-{start}-{end}`. The fields are
+        `artist`, `album`, `track`, `title`, `song`, `genre`, `start` and `end`.
     artist_tags : bool
         Whether the artist is taken from a file's tags where nothing else says it.
     allow_remote : tuple of str
@@ -55,6 +58,7 @@ class CorpusConfig(Section):
     root: str = ""
     splits: dict[SplitName, str] = Field(default_factory=dict)
     artists: str = ""
+    pattern: str = ""
     artist_tags: bool = True
     allow_remote: tuple[str, ...] = ()
     follow_links: bool = False
@@ -173,7 +177,7 @@ class BuildConfig(Section):
         """
         sections = set(BuildConfig.model_fields) - {"build"}
         # What these say of the files, the listing has.
-        told = {"corpus": {"input", "root", "splits", "artists", "allow_remote", "follow_links"}}
+        told = {"corpus": {"input", "root", "splits", "artists", "pattern", "allow_remote", "follow_links"}}
         return self.model_dump(include=sections, exclude=told) == other.model_dump(include=sections, exclude=told)
 
 

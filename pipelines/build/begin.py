@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import version as package_version
@@ -18,7 +19,8 @@ from pipelines.common.section import digest
 from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.search import SEARCH_VERSION
-from pipelines.corpus import archives, listing, root
+from pipelines.corpus import archives, class_list, listing, root
+from pipelines.corpus.pattern import PathPattern
 from pipelines.corpus.spellings import escape_undecodable
 from pipelines.dataset import layout, versions
 from pipelines.dataset.dataset import Dataset
@@ -39,6 +41,8 @@ def check(config: BuildConfig, output: str) -> None:
         There is no such corpus, or the output holds something else or lies in the music's own folder.
     """
     listing.check_input(config.corpus.input)
+    if config.corpus.pattern:
+        PathPattern.of(config.corpus.pattern)
     refusals.refuse_output_in_corpus(output, config.corpus.input)
     output_folder.refuse_other_files(output, "build", own=layout.NAMES if _is_ours(output) else ())
     parent_of(config, output)
@@ -84,9 +88,11 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     verify_content : bool
         Whether files are read, and shards too, that seem to be as they were.
     """
-    entries = listing.list_files(config.corpus)
+    found = listing.list_corpus(config.corpus, parent.genres if parent else ())
+    for note in [*found.notes, *class_list.look_at([entry.file for entry in found.entries], found.others)]:
+        print(note, file=sys.stderr, flush=True)
     corpus_root = root.root_of(config.corpus)
-    listed = [_listed(entry, corpus_root) for entry in entries]
+    listed = [_listed(entry, corpus_root) for entry in found.entries]
     is_own = parent is not None and parent.url == output
     request = Request(
         config=config,

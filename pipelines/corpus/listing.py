@@ -8,6 +8,8 @@ import re
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from pipelines.audio import decode
@@ -20,23 +22,49 @@ from pipelines.corpus.manifest import genre_fault
 from pipelines.corpus.named_files import OUTSIDE_ROOT
 from pipelines.corpus.paths import is_audio, leads_out
 from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.understanding import understood
 from pipelines.dataset.ledger import Entry, File
 
 _GLOB = re.compile(r"[*?\[]")
 
 
+@dataclass(frozen=True)
+class Listing:
+    """A corpus as it was listed.
+
+    Attributes
+    ----------
+    entries : list of Entry
+        Sorted by path, then genre. Members of a tar archive, which can only be read from end to end, are to be unpacked
+        with `archives.unpack`.
+    notes : list of str
+        How it was understood where that is not plain, a line each.
+    others : list of str
+        The paths of what else lies in a folder and is not hidden; an empty folder's ends with `/`.
+    """
+
+    entries: list[Entry]
+    notes: list[str]
+    others: list[str]
+
+
 def list_files(config: CorpusConfig) -> list[Entry]:
+    """The entries of a corpus, as `list_corpus` gives them."""
+    return list_corpus(config).entries
+
+
+def list_corpus(config: CorpusConfig, known_genres: Collection[str] = ()) -> Listing:
     """Lists a corpus.
 
     Parameters
     ----------
     config : CorpusConfig
+    known_genres : collection of str
+        How an earlier version of the dataset spells its genres.
 
     Returns
     -------
-    list of Entry
-        Sorted by path, then genre. Members of a tar archive, which can only be read from end to end, are to be unpacked
-        with `archives.unpack`.
+    Listing
 
     Raises
     ------
@@ -46,7 +74,7 @@ def list_files(config: CorpusConfig) -> list[Entry]:
         The input may not be read, or the store failed.
     """
     try:
-        entries = _list(config)
+        entries, others = _list(config)
         if config.splits:
             entries = split_lists.with_splits(entries, config.splits)
         if config.artists:
@@ -60,19 +88,23 @@ def list_files(config: CorpusConfig) -> list[Entry]:
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
         raise UsageError(f"{config.input}: no audio found; looked for files that end in {suffixes}")
-    return sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre))
+    is_glob = bool(_GLOB.search(config.input)) and not storage.is_folder(config.input)
+    files, notes = understood([entry.file for entry in entries], config, known_genres, is_glob=is_glob)
+    entries = [replace(entry, file=file) for entry, file in zip(entries, files, strict=True)]
+    return Listing(sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre)), notes, others)
 
 
-def _list(config: CorpusConfig) -> list[Entry]:
+def _list(config: CorpusConfig) -> tuple[list[Entry], list[str]]:
+    """The files of a corpus, and the paths of what else lies in its folder."""
     url = config.input.rstrip("/")
     check_input(url)
     if manifest.is_manifest(url):
-        return manifest.entries(url, config.root, config.allow_remote, follow_links=config.follow_links)
+        return manifest.entries(url, config.root, config.allow_remote, follow_links=config.follow_links), []
     if archives.is_archive(url):
-        return _archive(archives.members(url))
+        return _archive(archives.members(url)), []
     is_folder = storage.is_folder(url)
-    list_there = storage.find if is_folder else storage.find_glob
-    return _of_files(url, list_there(url, follow_links=config.follow_links), by_first_folder=is_folder)
+    found = (storage.find if is_folder else storage.find_glob)(url, follow_links=config.follow_links)
+    return _of_files(url, found, by_first_folder=is_folder), _others(url, found) if is_folder else []
 
 
 def check_input(url: str) -> None:
@@ -114,6 +146,17 @@ def _of_files(url: str, found: dict[str, str], *, by_first_folder: bool) -> list
             entry = Entry(entry.file.rejected(OUTSIDE_ROOT, error), entry.location)
         entries.append(entry)
     return entries
+
+
+def _others(url: str, found: Iterable[str]) -> list[str]:
+    _, root = storage.filesystem(url)
+    below = [path.removeprefix(root).lstrip("/") for path in found]
+    others = [path for path in below if not is_audio(path) and is_audio(path, is_folder=True)]
+    if storage.is_local(url):
+        filled = set(map(_first_folder, below))
+        names = [name for name in storage.names(url) if name not in filled and is_audio(name, is_folder=True)]
+        others += [f"{name}/" for name in names if storage.is_folder(storage.join(url, name))]
+    return list(map(escape_undecodable, others))
 
 
 def glob_root(pattern: str) -> str:

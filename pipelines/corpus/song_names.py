@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import takewhile
 from pathlib import PurePosixPath
 
-from pipelines.common.output.words import counted
+from pipelines.common.output.words import counted, some_of
 from pipelines.corpus import genres
 from pipelines.corpus.listed_files import without_suffix
 from pipelines.corpus.manifest import SPLIT_ALIASES
@@ -76,13 +76,11 @@ def summarise_segments(files: Sequence[File]) -> str:
             of_song.setdefault(song, []).append(posixpath.basename(file.path))
     if not of_song:
         return ""
-    examples = "; ".join(f"{song} ({_first(names)})" for song, names in list(of_song.items())[:_MOST_SHOWN])
+    examples = "; ".join(
+        f"{song} ({some_of(names, _MOST_SHOWN)})" for song, names in list(of_song.items())[:_MOST_SHOWN]
+    )
     count = counted(sum(map(len, of_song.values())), "file")
     return f"{count} are of {counted(len(of_song), 'song')}, by names such as {examples}"
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join([*names[:_MOST_SHOWN], *(["..."] if len(names) > _MOST_SHOWN else [])])
 
 
 def splits_in(name: str) -> set[str]:

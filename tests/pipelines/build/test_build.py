@@ -269,8 +269,8 @@ def test_all_rejected_says_a_way_out(tmp_path):
         SpectroshardError, match=r"6 no_genre\); give the folder that holds the genre folders; blues\.0"
     ):
         build(config_of(tmp_path / "songs/blues"), str(tmp_path / "out"), in_process())
-    (tmp_path / "m.csv").write_text("path,genre\njazz.wav,jazz\n")
-    with pytest.raises(SpectroshardError, match=r"1 unreadable\); set corpus\.root to .*; jazz\.wav: "):
+    (tmp_path / "m.csv").write_text("path,genre\njazz.wav,jazz\nblues.wav,blues\n")
+    with pytest.raises(SpectroshardError, match=r"2 unreadable\); set corpus\.root to .*; blues\.wav: "):
         build(config_of(tmp_path / "m.csv"), str(tmp_path / "out2"), in_process())
 
 

@@ -214,10 +214,10 @@ def test_names_that_would_make_each_class_one_song_count_its_songs():
 
 
 def test_what_was_decided_is_told_with_examples():
-    paths = numbered("x/{song}{n:03d}.wav", ["rain", "river", "sun", "sea"], range(4))
+    paths = numbered("x/{song}{n:03d}.wav", ["rain", "sun"], range(4))
     files = with_songs_of_segments([File(path, "", "x", duration_s=4.0) for path in paths])
     assert summarise_segments(files) == (
-        "16 files are of 4 songs, by names such as rain (rain000.wav, rain001.wav, rain002.wav, ...);"
-        " river (river000.wav, river001.wav, river002.wav, ...); sun (sun000.wav, sun001.wav, sun002.wav, ...)"
+        "8 files are of 2 songs, by names such as rain (rain000.wav, rain001.wav, rain002.wav and 1 more);"
+        " sun (sun000.wav, sun001.wav, sun002.wav and 1 more)"
     )
     assert summarise_segments([File("a.wav", "", song="own")]) == ""
