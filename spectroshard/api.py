@@ -85,6 +85,7 @@ def audit(
     *,
     audio: Url = "",
     artists: Url = "",
+    pattern: str = "",
     workers: int | None = None,
     beam: Sequence[str] = (),
 ) -> "AuditResult":
@@ -100,6 +101,8 @@ def audit(
         Where the files of lists or of a manifest lie.
     artists : str or path, optional
         An index of lines `file ::: artist ::: title`.
+    pattern : str, optional
+        What the files' paths tell, as `{artist}/{album}/{title}`.
     workers : int, optional
         How many songs this machine works on at once. Default: its cores.
     beam : sequence of str
@@ -127,7 +130,8 @@ def audit(
         from pipelines.audit.audit import audit
         from pipelines.common.beam.runners import new_pipelines
 
-        return audit(sources, os.fspath(output), new_pipelines(beam, workers), os.fspath(audio), os.fspath(artists))
+        pipelines = new_pipelines(beam, workers)
+        return audit(sources, os.fspath(output), pipelines, os.fspath(audio), os.fspath(artists), pattern)
 
 
 def train(dataset: Dataset | Url, output: Url, config: "ConfigLike | None" = None) -> Bundle:

@@ -148,6 +148,7 @@ def _commands() -> dict[Command, list[Argument]]:
             ),
             ("--audio", "FOLDER", "where the files of lists or of a manifest lie", {"default": ""}),
             ("--artists", "INDEX", "lines of 'file ::: artist ::: title', as Sturm's of GTZAN", {"default": ""}),
+            ("--pattern", "PATTERN", "what the files' paths tell, as '{artist}/{album}/{title}'", {"default": ""}),
             _output("DIR", "the report's folder", "audit"),
             *_where("its cores"),
         ],
@@ -188,7 +189,7 @@ def _where(workers: str) -> list[Argument]:
 
 
 _ON_BEAM = (commands.build, commands.run, commands.audit, commands.predict, commands.evaluate, commands.crossval)
-_NOT_PATHS = ("KEY=VALUE", "N", "SONG", "NAME", "SHELL", "")
+_NOT_PATHS = ("KEY=VALUE", "N", "PATTERN", "SONG", "NAME", "SHELL", "")
 
 
 class _Version(argparse.Action):

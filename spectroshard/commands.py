@@ -132,7 +132,7 @@ def audit(options: Options) -> int:
     """Whether splits leak: of a dataset, or of anyone's folders, lists or manifest."""
     from spectroshard import api
 
-    how = {"audio": options.audio, "artists": options.artists, "workers": options.workers, "beam": options.beam}
+    how = {name: getattr(options, name) for name in ("audio", "artists", "pattern", "workers", "beam")}
     found = api.audit(options.split, options.output, **how)
     print(found.summary(), end="\n\n")
     _print_written(options.output, "audit.json")
@@ -224,7 +224,14 @@ def run(options: Options) -> int:
     from pipelines.common import output_folder, storage
 
     places = {name: storage.join(options.output, name) for name in ("dataset", "audit", "bundle")}
-    shared = vars(options) | {"tempo": False, "audio": "", "artists": "", "previous": "", "verify_content": False}
+    shared = vars(options) | {
+        "tempo": False,
+        "audio": "",
+        "artists": "",
+        "pattern": "",
+        "previous": "",
+        "verify_content": False,
+    }
     config = _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
     refuse_output_in_corpus(options.output, config.corpus.input)
     output_folder.refuse_other_files(options.output, "run", work="dataset", own=places)

@@ -34,7 +34,12 @@ WORK_NAME, JSON_NAME = "_audit", "audit.json"
 
 
 def audit(
-    sources: Sequence[str], output: str, new_pipeline: NewPipeline, audio: str = "", artists: str = ""
+    sources: Sequence[str],
+    output: str,
+    new_pipeline: NewPipeline,
+    audio: str = "",
+    artists: str = "",
+    pattern: str = "",
 ) -> AuditResult:
     """Audits a dataset or an external split, and writes `audit.json` and a page, `audit.html`.
 
@@ -51,6 +56,8 @@ def audit(
         Where the files of lists or of a manifest lie.
     artists : str
         An index of lines `file ::: artist ::: title`.
+    pattern : str
+        What the files' paths tell, as `{artist}/{album}/{title}`.
 
     Raises
     ------
@@ -61,14 +68,14 @@ def audit(
     """
     folder = storage.join(output, WORK_NAME)
     if versions.is_there(sources[0]):
-        if sources[1:] or audio or artists:
+        if sources[1:] or audio or artists or pattern:
             raise UsageError(f"{sources[0]}: a dataset is audited alone, by its own ledger and records")
         dataset = versions.load(sources[0])
         # Copies are searched for again: what the build found is not taken on trust.
         result = of_dataset(dataset, copies=find_copies(_fingerprints(dataset), folder, new_pipeline))
         spectrogram = page.record_spectrograms(dataset)
     else:
-        external = external_splits.list_split(sources, audio, artists)
+        external = external_splits.list_split(sources, audio, artists, pattern)
         result = of_external_split(external, " ".join(sources), folder, new_pipeline)
         spectrogram = page.audio_spectrogram
     storage.write_bytes(storage.join(output, JSON_NAME), json.dumps(result.to_json(), indent=1).encode())
@@ -174,6 +181,7 @@ def of_external_split(external: ExternalSplit, source: str, folder: str, new_pip
         Unknown.of(named, ARTIST.key),
         RECALL if external.has_audio else "",
         without_split=external.without_split,
+        notes=external.notes,
     )
 
 
@@ -199,6 +207,7 @@ def _compared(
     faults: tuple[str, ...] = (),
     split_of: Mapping[str, str] | None = None,
     without_split: int = 0,
+    notes: tuple[str, ...] = (),
 ) -> AuditResult:
     keys = {kind.name: Counter(filter(None, map(kind.key, files))) for kind in EVIDENCE if kind.source != "groups"}
     return AuditResult(
@@ -216,6 +225,7 @@ def _compared(
         without_split,
         tuple(sentences(judged, files)),
         _passed_pairs(files, judged),
+        notes,
     )
 
 

@@ -15,6 +15,7 @@ from pipelines.corpus import listing, manifest, split_lists
 from pipelines.corpus.listed_files import ListedFiles
 from pipelines.corpus.manifest import SPLIT_ALIASES
 from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFile, NamedFiles
+from pipelines.corpus.pattern import PathPattern, with_pattern
 from pipelines.corpus.song_names import splits_in
 from pipelines.corpus.spellings import escape_undecodable, unicode_form
 from pipelines.corpus.tables import metadata, read_table
@@ -44,12 +45,15 @@ class ExternalSplit:
         How many files are in no split, and are not looked at.
     index : dict
         By file name without suffix, its artist and song; empty without an index.
+    notes : tuple of str
+        What a pattern did not tell, a line each.
     """
 
     entries: Mapping[str, Sequence[Entry]]
     has_audio: bool = True
     without_split: int = 0
     index: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> list[str]:
@@ -57,7 +61,7 @@ class ExternalSplit:
         return sorted(self.entries)
 
 
-def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> ExternalSplit:
+def list_split(sources: Sequence[str], audio: str = "", artists: str = "", pattern: str = "") -> ExternalSplit:
     """Lists the files of a split.
 
     Parameters
@@ -70,12 +74,16 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
         manifest's paths are relative to (default: its own folder; where no file is there, they are names alone).
     artists : str
         An index of lines `file ::: artist ::: title`.
+    pattern : str
+        What the files' paths tell, as `pipelines.corpus.pattern` reads it.
 
     Raises
     ------
     UsageError
-        A source is missing or none of these, it names fewer than two splits, or a split is empty.
+        A source is missing or none of these, it names fewer than two splits, or a split is empty; or the pattern is
+        none, or matches nothing.
     """
+    path_pattern = PathPattern.of(pattern) if pattern else None
     for url in (*sources, *filter(None, (audio, artists))):
         if not (storage.is_folder(url) or storage.version(url)):
             raise UsageError(f"{url}: no such file or folder")
@@ -87,7 +95,18 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "") -> Ex
     if len(external.splits) < 2:
         found = ", ".join(external.splits) or "none"
         raise UsageError(f"{' '.join(sources)}: found files of {found}; expected two splits or more, to compare them")
-    return replace(external, index=index)
+    external = replace(external, index=index)
+    return _with_pattern(external, path_pattern) if path_pattern else external
+
+
+def _with_pattern(external: ExternalSplit, pattern: PathPattern) -> ExternalSplit:
+    """A split whose files have what their paths tell, where nothing else tells it."""
+    told, notes = with_pattern([entry.file for entries in external.entries.values() for entry in entries], pattern)
+    files = iter(told)
+    entries = {
+        split: [replace(entry, file=next(files)) for entry in entries] for split, entries in external.entries.items()
+    }
+    return replace(external, entries=entries, notes=tuple(notes))
 
 
 def _list_split(sources: Sequence[str], audio: str) -> ExternalSplit:

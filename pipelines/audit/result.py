@@ -53,6 +53,8 @@ class AuditResult:
         The stretches that many files share, a sentence each.
     passed : int
         How many pairs share no more than such a stretch, and pass by the configuration's choice.
+    notes : tuple of str
+        What a pattern of paths did not tell.
     """
 
     source: str
@@ -69,6 +71,7 @@ class AuditResult:
     without_split: int = 0
     shared: tuple[str, ...] = ()
     passed: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def fails(self) -> bool:
@@ -146,6 +149,7 @@ class AuditResult:
             found.append(f"{len(decoded)} compared by samples alone {_reasons(decoded)}")
         if self.without_split:
             found.append(f"{self.without_split} without a split")
+        found += self.notes
         for name, counts in self.overlaps.counts.items():
             if name not in self.forbidden:
                 label, pairs = BY_NAME[name].label, sum(counts.values())
@@ -167,6 +171,7 @@ class AuditResult:
             "unknown": self.unknown.model_dump(),
             "files": dict(self.files),
             "without_split": self.without_split,
+            "notes": list(self.notes),
             "compared": dict(self.compared),
             "different": dict(self.different),
             "recall": self.recall,

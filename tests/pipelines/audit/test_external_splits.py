@@ -178,3 +178,32 @@ def test_a_piece_has_its_song_s_artist_and_title():
     ]
     named = split_lists.with_index(songs, index)
     assert [(song.artist, song.song) for song in named] == [("Ann", "Ann: One"), ("Che", "x"), ("", "y")]
+
+
+def test_a_pattern_tells_artists_and_songs(at):
+    at(
+        train_txt="0/ann-live-01-one-0-29.mp3\n0/a-ha-live-01-two-0-29.mp3\n",
+        test_txt="7/ann-live-02-one-30-59.mp3\nx.mp3\n",
+    )
+    found = external_splits.list_split(
+        ["train.txt", "test.txt"], pattern="{artist}-{album}-{track}-{title}-{start}-{end}"
+    )
+    assert [(split, e.file.artist, e.file.song) for split, entries in found.entries.items() for e in entries] == [
+        ("train", "ann", "ann - live - 01 - one"),
+        ("train", "a", "a - ha-live - 01 - two"),
+        ("test", "ann", "ann - live - 02 - one"),
+        ("test", "", ""),
+    ]
+    unmatched, ambiguous = found.notes
+    assert "1 of 4 paths do not match, as x.mp3" in unmatched
+    assert "1 of 4 paths can be read in several ways, as 0/a-ha-live-01-two-0-29.mp3" in ambiguous
+
+
+def test_a_pattern_says_nothing_that_a_manifest_says_otherwise(at):
+    at("Ann/a.mp3", "Bob/b.mp3", m_csv="path,split,artist\nAnn/a.mp3,train,Own\nBob/b.mp3,test,\n")
+    found = external_splits.list_split(["m.csv"], pattern="{artist}/{title}")
+    assert [entry.file.artist for entries in found.entries.values() for entry in entries] == ["Own", "Bob"]
+    with pytest.raises(UsageError, match=r"there is no field {artits}"):
+        external_splits.list_split(["m.csv"], pattern="{artits}/{title}")
+    with pytest.raises(UsageError, match="matches none of 2 paths"):
+        external_splits.list_split(["m.csv"], pattern="{artist} - {title}")
