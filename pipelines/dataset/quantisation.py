@@ -74,8 +74,5 @@ def dequantise(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float
     >>> dequantise(np.array([0, 1, 255], np.uint8), (0.5, -80.0))
     array([-80. , -79.5,  47.5], dtype=float32)
     """
-    if stored.dtype == np.float16:
-        from pipelines.common.arrays.float16 import to_float32  # compiles, which readers need not wait for
-
-        return to_float32(stored)
-    return stored.astype(np.float32) * np.float32(scale[0]) + np.float32(scale[1])
+    values: NDArray[np.float32] = stored.astype(np.float32)
+    return values if stored.dtype == np.float16 else values * np.float32(scale[0]) + np.float32(scale[1])

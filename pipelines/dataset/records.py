@@ -6,7 +6,7 @@ the dataset's tables alone, so that a record stays the same when these change.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,10 +165,15 @@ def with_genre(serialized: bytes | memoryview, content_hash: str, genre: str) ->
 
 def chunks(serialized: bytes | memoryview) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
     """Each feature's name and values, restored to float32, a chunk of rows at a time."""
+    from pipelines.common.arrays.float16 import to_float32  # compiles, which readers of a dataset need not wait for
+
+    def restored(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
+        return to_float32(stored) if stored.dtype == np.float16 else dequantise(stored, scale)
+
     entries = example_proto.parse(serialized)
     for name in _feature_names(entries):
         stored, scale = _stored(entries, name)
-        yield name, (dequantise(stored[rows], scale) for rows in spooled.row_chunks(stored))
+        yield name, (restored(stored[rows], scale) for rows in spooled.row_chunks(stored))
 
 
 def decode(serialized: bytes | memoryview) -> Record:
