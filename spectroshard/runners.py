@@ -7,7 +7,6 @@ from typing import Any
 
 from pipelines.common.errors import UsageError
 from pipelines.common.suggestion import suggestion
-from pipelines.config import read_yaml
 from spectroshard.shadows import ROOT
 
 
@@ -35,6 +34,8 @@ def beam_flags(name: str) -> list[str]:
     >>> beam_flags("local")[0]
     '--runner=FnApiRunner'
     """
+    from pipelines.config import read_yaml  # which the command line need not wait for
+
     options = read_yaml(_file_of(name))
     if not isinstance(options.get("runner"), str):
         raise UsageError(f"{_file_of(name)}: names no runner; expected options of Beam, such as runner: FlinkRunner")
@@ -46,7 +47,8 @@ def _file_of(name: str) -> str:
         return str(packaged()[name])
     if "/" in name or Path(name).suffix or Path(name).exists():
         return name
-    raise UsageError(f"--runner {name}: no file, and no runner is called so; {suggestion(name, packaged())}")
+    hint = suggestion(name, packaged())
+    raise UsageError(f"--runner {name}: no file, and no runner is called so; {hint}; Beam's own --runner goes after --")
 
 
 def _flags(key: str, value: Any) -> Iterator[str]:

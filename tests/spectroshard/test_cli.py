@@ -262,7 +262,7 @@ def test_verbose_shows_where(chain, capsys, tmp_path):
         (["train", "d", "--ouput", "b"], "unrecognized arguments: --ouput (did you mean --output?)"),
         (["train", "d", "b"], "unrecognized arguments: b (did you mean --output b?)"),
         (["build", "x", "gtzan", "--output", "d"], "unrecognized arguments: gtzan (did you mean --config gtzan?)"),
-        (["build", "x", "--runner=FlinkRunner", "--output", "d"], "Apache Beam's options go after --"),
+        (["build", "x", "--flink_master=h:1", "--output", "d"], "Apache Beam's options go after --"),
     ],
 )
 def test_wrong_arguments_exit_with_2(arguments, message, capsys):

@@ -20,6 +20,7 @@ def test_each_reason_says_what_it_means():
 SHOWN_ELSEWHERE = {
     "crashed": "build/test_make_record",
     "failed": "audio/test_decode",
+    "odd_genre": "corpus/test_listing",
     "withdrawn": "split/test_history",
 }
 
