@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from pipelines.audio.containers import endings, mpeg, table
@@ -135,7 +136,7 @@ class _Reader:
         try:
             frames: list[Any] = self._codec.decode(packet if packet.size else None)
             return frames
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             _raise_if_of_the_machine(error)
             return None
 
@@ -146,7 +147,7 @@ class _Reader:
             try:
                 yield from self._container.demux(self._stream)
                 return
-            except av.FFmpegError as error:
+            except FFmpegError as error:
                 _raise_if_of_the_machine(error)
                 failed_at = self._file.tell()
                 self._losses.is_lost = True
@@ -156,7 +157,7 @@ def _opened(file: BinaryIO, container: table.Container, is_cut: bool) -> Any:
     try:
         file.seek(0)
         return av.open(file, format=container.demuxer, container_options=_NOTHING_ELSE, metadata_errors="replace")
-    except av.FFmpegError as error:
+    except FFmpegError as error:
         _raise_if_of_the_machine(error)
         if container is table.MP4 and is_cut and not endings.has_mp4_index(file):
             raise FileError(TRUNCATED, "the MP4 file ends before its index") from error
@@ -197,7 +198,7 @@ def _mpeg_frames(file: BinaryIO, part: mpeg.Part, stream: AudioStream) -> Frames
         file.seek(offset)
         try:
             frames = codec.decode(av.Packet(file.read(length)))
-        except av.FFmpegError as error:
+        except FFmpegError as error:
             _raise_if_of_the_machine(error)
             stream.damaged_s += part.frame_samples / part.rate_hz
             continue
@@ -236,19 +237,25 @@ def _joined(frames: Frames) -> Iterator[Block]:
     def kind(frame: tuple[SampleBlock, int]) -> tuple[Any, ...]:
         return frame[1], frame[0].shape[1], frame[0].dtype
 
-    for (rate_hz, channels, dtype), group in itertools.groupby(frames, kind):
+    for (rate_hz, channels, _), group in itertools.groupby(frames, kind):
         held: list[SampleBlock] = []
         count = 0
         for samples, _ in group:
             held.append(samples)
             count += len(samples)
             if count * channels >= BLOCK_FRAMES:
-                yield Block(np.concatenate(held, out=np.empty((count, channels), dtype)), rate_hz)
+                yield Block(_concatenated(held), rate_hz)
                 held, count = [], 0
         if held:
-            yield Block(np.concatenate(held, out=np.empty((count, channels), dtype)), rate_hz)
+            yield Block(_concatenated(held), rate_hz)
 
 
-def _raise_if_of_the_machine(error: av.FFmpegError) -> None:
+def _concatenated(frames: list[SampleBlock]) -> SampleBlock:
+    samples: Any = frames  # all of one type, which numpy's own types cannot say
+    joined: SampleBlock = np.concatenate(samples)
+    return joined
+
+
+def _raise_if_of_the_machine(error: FFmpegError) -> None:
     if isinstance(error, MemoryError):
         raise error
