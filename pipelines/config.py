@@ -250,7 +250,10 @@ def _set(values: dict[str, Any], override: str) -> None:
     try:
         values[key] = strict_yaml.load(text)
     except yaml.YAMLError as error:
-        raise UsageError(f"--set {override}: the value is not YAML ({' '.join(str(error).split())})") from error
+        why = " ".join(str(error).split())
+        raise UsageError(
+            f"--set {override}: the value is not YAML ({why}); text needs quotes of its own, as in '{path}=\"{text}\"'"
+        ) from error
 
 
 def _fault(kind: type[pydantic.BaseModel], error: Any) -> str:

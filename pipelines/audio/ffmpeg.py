@@ -252,7 +252,7 @@ def _joined(frames: Frames) -> Iterator[Block]:
 
 def _concatenated(frames: list[SampleBlock]) -> SampleBlock:
     samples: Any = frames  # all of one type, which numpy's own types cannot say
-    joined: SampleBlock = np.concatenate(samples)
+    joined: SampleBlock = np.ascontiguousarray(np.concatenate(samples))  # FFmpeg's may lie channel by channel
     return joined
 
 

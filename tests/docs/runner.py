@@ -13,6 +13,8 @@ NOT_RUN = {
     "source": "a shell's own; the tests run in the environment",
     "python -m apache_beam": "a worker pool, which runs until it is stopped",
     "spectroshard build s3://": "needs a bucket and a Beam job server",
+    "spectroshard audit mtat/": "needs MagnaTagATune's lists",
+    "spectroshard build ~/albums": "needs music in folders of artists and albums",
     "spectroshard crossval soundtracks-dataset": "the same as another command of its page, with another corpus",
 }
 """What commands that the tests do not run begin with, and why."""
