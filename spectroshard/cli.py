@@ -19,7 +19,7 @@ from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
 from spectroshard import commands, former, runners, slips
 from spectroshard.commands import Options
-from spectroshard.shadows import ROOT
+from spectroshard.packaged import yaml_files
 
 Command = Callable[[Options], int]
 Argument = tuple[str, str, str, dict[str, Any]]
@@ -238,7 +238,7 @@ def _refuse_slips(parser: argparse.ArgumentParser, arguments: Sequence[str]) -> 
     words = [how for name, _, _, how in own if not name.startswith("-")]
     most = None if any(how.get("nargs") == "+" for how in words) else len(words)
     options |= dict.fromkeys(("-v", "--verbose", "-h", "--help"), False)
-    configs = [path.stem for path in (ROOT / "configs").glob("*.yaml")]
+    configs = list(yaml_files("configs"))
     if slip := slips.find_slip(arguments[1:], options, most, configs, run in _ON_BEAM):
         parser.error(slip)
 

@@ -9,17 +9,14 @@ from model.config import Config
 from pipelines.common.errors import UsageError
 from pipelines.common.suggestion import suggestion
 from pipelines.config import BuildConfig, FoldsConfig, check, load
-from spectroshard.shadows import ROOT
+from spectroshard.packaged import file_of, yaml_files
 
 ConfigLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | BuildConfig
 
 
 def packaged() -> dict[str, Path]:
-    """The configurations that come with the program, by name.
-
-    They are found beside the package and not imported as `configs`, which a user's folder may be called too.
-    """
-    return {path.stem: path for path in sorted((ROOT / "configs").glob("*.yaml"))}
+    """The configurations that come with the program, by name."""
+    return yaml_files("configs")
 
 
 def load_config(config: ConfigLike | None = None, overrides: Sequence[str] = ()) -> Config:
@@ -77,10 +74,8 @@ def for_dataset(config: Config, built_with: BuildConfig) -> Config:
 
 def _file_of(name: str) -> str:
     configs = packaged()
-    if name in configs:
-        return str(configs[name])
-    if Path(name).expanduser().is_dir():
+    if name not in configs and Path(name).expanduser().is_dir():
         raise UsageError(f"{name}: is a folder, expected a configuration; in Python give the music as music=")
-    if "/" in name or Path(name).suffix or Path(name).exists():
-        return name
+    if path := file_of(name, configs):
+        return path
     raise UsageError(f"{name}: no file, and no configuration is called so; {suggestion(name, configs)}")

@@ -7,12 +7,12 @@ from typing import Any
 
 from pipelines.common.errors import UsageError
 from pipelines.common.suggestion import suggestion
-from spectroshard.shadows import ROOT
+from spectroshard.packaged import file_of, yaml_files
 
 
 def packaged() -> dict[str, Path]:
     """The runner files that come with the program, by name."""
-    return {path.stem: path for path in sorted((ROOT / "configs" / "runners").glob("*.yaml"))}
+    return yaml_files("configs/runners")
 
 
 def beam_flags(name: str) -> list[str]:
@@ -36,17 +36,16 @@ def beam_flags(name: str) -> list[str]:
     """
     from pipelines.config import read_yaml  # which the command line need not wait for
 
-    options = read_yaml(_file_of(name))
+    path = _file_of(name)
+    options = read_yaml(path)
     if not isinstance(options.get("runner"), str):
-        raise UsageError(f"{_file_of(name)}: names no runner; expected options of Beam, such as runner: FlinkRunner")
+        raise UsageError(f"{path}: names no runner; expected options of Beam, such as runner: FlinkRunner")
     return [flag for key, value in options.items() for flag in _flags(key, value)]
 
 
 def _file_of(name: str) -> str:
-    if name in packaged():
-        return str(packaged()[name])
-    if "/" in name or Path(name).suffix or Path(name).exists():
-        return name
+    if path := file_of(name, packaged()):
+        return path
     hint = suggestion(name, packaged())
     raise UsageError(f"--runner {name}: no file, and no runner is called so; {hint}; Beam's own --runner goes after --")
 

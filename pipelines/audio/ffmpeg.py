@@ -252,7 +252,9 @@ def _joined(frames: Frames) -> Iterator[Block]:
 
 def _concatenated(frames: list[SampleBlock]) -> SampleBlock:
     samples: Any = frames  # all of one type, which numpy's own types cannot say
-    joined: SampleBlock = np.ascontiguousarray(np.concatenate(samples))  # FFmpeg's may lie channel by channel
+    # FFmpeg's may lie channel by channel, and would as one.
+    out: Any = np.empty((sum(map(len, frames)), frames[0].shape[1]), frames[0].dtype)
+    joined: SampleBlock = np.concatenate(samples, out=out)
     return joined
 
 

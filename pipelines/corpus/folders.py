@@ -56,8 +56,8 @@ def levels(paths: Sequence[str]) -> Levels:
     folders = [path.split("/")[:-1] for path in paths]
     split = _split_level(folders) if max(map(len, folders), default=0) > 1 else -1
     others = [[*parts[:split], *parts[split + 1 :]] for parts in folders] if split >= 0 else folders
-    genre = _shared(others)
-    return Levels(_shared(folders), genre + (0 <= split <= genre), split)
+    genre = shared(others)
+    return Levels(shared(folders), genre + (0 <= split <= genre), split)
 
 
 def with_folders(files: Sequence[File], *, is_glob: bool = False) -> tuple[list[File], list[str]]:
@@ -115,12 +115,12 @@ def _folder(path: str, level: int) -> str:
     return parts[level] if level < len(parts) else ""
 
 
-def _shared(folders: Sequence[Sequence[str]]) -> int:
+def shared(folders: Sequence[Sequence[str]]) -> int:
     """How many folders all files share; a file keeps at least its own folder."""
-    shared = 0
-    while folders and all(len(parts) > shared + 1 and parts[shared] == folders[0][shared] for parts in folders):
-        shared += 1
-    return shared
+    count = 0
+    while folders and all(len(parts) > count + 1 and parts[count] == folders[0][count] for parts in folders):
+        count += 1
+    return count
 
 
 def _split_level(folders: Sequence[Sequence[str]]) -> int:

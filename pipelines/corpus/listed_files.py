@@ -4,19 +4,18 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from pipelines.audio import decode
+from pipelines.corpus.paths import without_suffix
 from pipelines.corpus.spellings import unicode_form
 from pipelines.dataset.ledger import Entry
 
 
-def without_suffix(path: str) -> str:
+def stem_of(path: str) -> str:
     """A file's name without its suffix of audio, if it has one.
 
-    >>> without_suffix("blues/blues.00000.wav"), without_suffix("blues.00000")
+    >>> stem_of("blues/blues.00000.wav"), stem_of("blues.00000")
     ('blues.00000', 'blues.00000')
     """
-    stem, suffix = posixpath.splitext(posixpath.basename(path))
-    return stem if suffix.lower() in decode.SUFFIXES else stem + suffix
+    return without_suffix(posixpath.basename(path))
 
 
 class ListedFiles:

@@ -18,6 +18,7 @@ from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import archives, manifest, split_lists
 from pipelines.corpus.archives import Member
+from pipelines.corpus.folders import shared
 from pipelines.corpus.manifest import genre_fault
 from pipelines.corpus.named_files import OUTSIDE_ROOT
 from pipelines.corpus.paths import is_audio, leads_out
@@ -187,11 +188,7 @@ def _first_folder(path: str) -> str:
 def _archive(members: list[Member]) -> list[Entry]:
     """The files of an archived tree, which may lie in a folder or two of the archive's own."""
     inner = [member for member in members if not (member.fault or leads_out(member.path))]
-    folders = [PurePosixPath(member.path).parent.parts for member in inner]
-    # The genre is the first folder in which files differ; a file keeps at least its own folder.
-    common = 0
-    while folders and all(len(f) > common + 1 and f[common] == folders[0][common] for f in folders):
-        common += 1
+    common = shared([PurePosixPath(member.path).parent.parts for member in inner])
     entries = []
     for member in members:
         parts = PurePosixPath(member.path).parts

@@ -1,5 +1,6 @@
 """What the path of a file tells: whether it is audio, and whether it leads out of its folder."""
 
+import posixpath
 from pathlib import PurePosixPath
 
 from pipelines.audio import decode
@@ -14,6 +15,16 @@ def is_audio(path: str, *, is_folder: bool = False) -> bool:
     parts = PurePosixPath(path).parts
     hidden = any((part.startswith(".") and part != "..") or part == "__MACOSX" for part in parts)
     return not hidden and (is_folder or PurePosixPath(path).suffix.lower() in decode.SUFFIXES)
+
+
+def without_suffix(path: str) -> str:
+    """A path without its suffix of audio, if it has one.
+
+    >>> without_suffix("blues/blues.00000.wav"), without_suffix("blues/blues.00000")
+    ('blues/blues.00000', 'blues/blues.00000')
+    """
+    stem, suffix = posixpath.splitext(path)
+    return stem if suffix.lower() in decode.SUFFIXES else path
 
 
 def leads_out(path: str) -> bool:

@@ -1,13 +1,12 @@
 """Patterns of paths: what the folders and the name of a file say of it, as in `{artist}/{album}/{title}`."""
 
-import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.audio import decode
 from pipelines.common.errors import UsageError
 from pipelines.common.suggestion import suggestion
+from pipelines.corpus.paths import without_suffix
 from pipelines.corpus.spellings import unicode_form
 from pipelines.dataset.ledger import File
 
@@ -51,7 +50,7 @@ class PathPattern:
             It names a field that there is not, or one twice; it has none, or none that says whose or which song it is;
             or two fields have nothing between them.
         """
-        body = _without_suffix(unicode_form(text))
+        body = without_suffix(unicode_form(text))
         literals, fields = _FIELD.split(body)[::2], tuple(_FIELD.findall(body))
         if fault := _fault(literals, fields):
             raise UsageError(f"pattern {text!r}: {fault}")
@@ -64,7 +63,7 @@ class PathPattern:
         >>> PathPattern.of("{artist}/{album}/{track} - {title}").read("rock/Ann/Live/01 - One.mp3")
         {'artist': 'Ann', 'album': 'Live', 'track': '01', 'title': 'One'}
         """
-        match = self._shortest.fullmatch(_without_suffix(unicode_form(path)))
+        match = self._shortest.fullmatch(without_suffix(unicode_form(path)))
         return {name: value.strip() for name, value in match.groupdict().items()} if match else None
 
     def is_ambiguous(self, path: str) -> bool:
@@ -74,7 +73,7 @@ class PathPattern:
         >>> pattern.is_ambiguous("ann-one"), pattern.is_ambiguous("a-ha-one")
         (False, True)
         """
-        stem = _without_suffix(unicode_form(path))
+        stem = without_suffix(unicode_form(path))
         first, last = self._shortest.fullmatch(stem), self._longest.fullmatch(stem)
         return bool(first and last and first.groupdict() != last.groupdict())
 
@@ -180,8 +179,3 @@ def _regex(literals: Sequence[str], fields: Sequence[str], lazy: str) -> re.Patt
     for name, literal in zip(fields, literals[1:], strict=True):
         parts.append(f"(?P<{name}>{_FIELDS[name]}{lazy if _FIELDS[name] == _TEXT else ''}){re.escape(literal)}")
     return re.compile(f"(?:.*/)?{''.join(parts)}", re.IGNORECASE | re.DOTALL)
-
-
-def _without_suffix(path: str) -> str:
-    stem, suffix = posixpath.splitext(path)
-    return stem if suffix.lower() in decode.SUFFIXES else path

@@ -18,8 +18,8 @@ from pathlib import PurePosixPath
 
 from pipelines.common.output.words import counted, some_of
 from pipelines.corpus import genres
-from pipelines.corpus.listed_files import without_suffix
 from pipelines.corpus.manifest import SPLIT_ALIASES
+from pipelines.corpus.paths import without_suffix
 from pipelines.corpus.segments import SEGMENT_WORDS, songs_of_segments
 from pipelines.dataset.ledger import File
 

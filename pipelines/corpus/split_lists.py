@@ -9,7 +9,7 @@ from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.config import SplitName
-from pipelines.corpus.listed_files import ListedFiles, without_suffix
+from pipelines.corpus.listed_files import ListedFiles, stem_of
 from pipelines.corpus.spellings import unicode_form
 from pipelines.corpus.text_files import decoded, lines_of, read_lines
 from pipelines.dataset.ledger import Entry, File
@@ -27,7 +27,7 @@ def with_splits(entries: list[Entry], splits: Mapping[SplitName, str]) -> list[E
             if file is None and path not in split_of:
                 missing.append(_missing(line))
             if split_of.setdefault(path, split) != split:
-                raise UsageError(f"corpus.splits: {without_suffix(path)} is in both {split_of[path]} and {split}")
+                raise UsageError(f"corpus.splits: {stem_of(path)} is in both {split_of[path]} and {split}")
     listed = [entry for entry in entries if entry.file.path in split_of]
     return [_with(entry, fold=split_of[entry.file.path]) for entry in listed] + missing
 
@@ -38,7 +38,7 @@ def _only(files: ListedFiles, listed: str) -> File | None:
     if len(found) > 1:
         raise UsageError(
             f"corpus.splits and corpus.artists go by file name where no path fits, and two files are called"
-            f" {without_suffix(listed)}: {found[0].file.path} and {found[1].file.path}"
+            f" {stem_of(listed)}: {found[0].file.path} and {found[1].file.path}"
         )
     return found[0].file if found else None
 
@@ -68,7 +68,7 @@ def with_index(files: Sequence[File], index: Mapping[str, tuple[str, str]]) -> l
     """Files with the artists and titles of an index that is read; a segment has those of the song that it names."""
 
     def of(file: File) -> File:
-        own, whole = (unicode_form(name) for name in (without_suffix(file.path), PurePosixPath(file.song).name))
+        own, whole = (unicode_form(name) for name in (stem_of(file.path), PurePosixPath(file.song).name))
         artist, title = index.get(own) or index.get(whole) or ("", "")
         return replace(file, artist=file.artist or artist, song=title or file.song)
 
@@ -87,7 +87,7 @@ def read_index(url: str) -> dict[str, tuple[str, str]]:
         fields = [field.strip() for field in line.split(":::")]
         if len(fields) >= 2 and not line.startswith("#"):
             artist, title = fields[1], fields[2] if len(fields) > 2 else ""
-            name = without_suffix(fields[0].replace("\\", "/"))
+            name = stem_of(fields[0].replace("\\", "/"))
             index[unicode_form(name)] = (artist, f"{artist}: {title}" if artist and title else "")
     if not index:
         raise UsageError(f"{url}: no line of the form 'file ::: artist ::: title'")

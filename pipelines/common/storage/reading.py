@@ -3,15 +3,15 @@
 import contextlib
 import errno
 import io
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from fsspec.archive import AbstractArchiveFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
+from pipelines.common.ranged_file import RangedFile
 from pipelines.common.storage.faults import naming
 from pipelines.common.storage.filesystems import OBJECT_STORES, filesystem, is_of
 from pipelines.common.storage.retries import retried
@@ -94,35 +94,10 @@ def opened(url: str, ahead: int = 1 << 20) -> BinaryIO:
     fs, path = filesystem(url)
     if isinstance(fs, LocalFileSystem | AbstractArchiveFileSystem) or is_of(fs, ("http", "https")):
         return cast(BinaryIO, fs.open(path, "rb"))  # not every web server gives parts
-    return io.BufferedReader(_Ranges(url, _size(url)), ahead)
+    return io.BufferedReader(RangedFile(_size(url), lambda begin, end: read_bytes(url, begin, end)), ahead)
 
 
 @retried
 def _size(url: str) -> int:
     fs, path = filesystem(url)
     return int(fs.info(path)["size"])
-
-
-class _Ranges(io.RawIOBase):
-    """A file on a store, of which what is read is fetched."""
-
-    def __init__(self, url: str, size: int):
-        self._url = url
-        self._size = size
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._at = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        content = read_bytes(self._url, self._at, min(self._at + len(buffer), self._size))
-        buffer[: len(content)] = content
-        self._at += len(content)
-        return len(content)
