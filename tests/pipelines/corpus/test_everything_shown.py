@@ -82,8 +82,7 @@ def test_everything_shown_is_in_the_ledger(form, data):
         files = dataset.ledger()
         genres = {song.path: PurePosixPath(song.path).parent.name if form == "glob" else song.genre for song in songs}
         # A glob takes an album's folder for a genre, of which there may be one song.
-        reason_of = {file: "" if file.reason == LONE_GENRE.name else file.reason for file in files}
-        seen = Counter((file.path, reason) for file, reason in reason_of.items())
+        seen = Counter((file.path, "" if file.reason == LONE_GENRE.name else file.reason) for file in files)
         assert seen == Counter({(path, reason.partition(",")[0]): n for (path, reason), n in expected.items()})
         is_told = "outside the corpus: " in summary.findings(dataset)
         assert is_told == ("outside_root" in dataset.rejected)
