@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import hypothesis
-import librosa
 import pytest
+
+from pipelines.features.librosa_backend import librosa
 
 DATA = Path(__file__).parent / "data"
 

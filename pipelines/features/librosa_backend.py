@@ -7,13 +7,17 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common.arrays.jit import by_one_process
 from pipelines.common.arrays.spooled import FrameArray
 from pipelines.features import schema
 from pipelines.features.recipes import Recipes
+
+with by_one_process():  # librosa compiles when it is imported, and `librosa.beat` imports all of it that does
+    import librosa
+    import librosa.beat
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 

@@ -6,7 +6,10 @@ of processor or numba itself changes. The first song of a process waits for comp
 without a cache and 0.2 s with one, with log-mel alone 0.7 s and 0.2 s (on a Xeon of 2.6 GHz).
 """
 
-from collections.abc import Callable
+import contextlib
+import fcntl
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -18,3 +21,16 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
     except RuntimeError:  # no folder for the cache can be written to
         return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+@contextlib.contextmanager
+def by_one_process() -> Iterator[None]:
+    """Lets one process of the machine at a time run the block, in which numba fills its cache.
+
+    Where several compile the same generalised ufunc at once, what they leave in the cache can crash every process that
+    loads it. Source: https://github.com/numba/numba/issues/10128.
+    """
+    with Path(numba.__file__).open() as file:
+        with contextlib.suppress(OSError):  # a network disk need not lock what is open for reading
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
