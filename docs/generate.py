@@ -161,6 +161,8 @@ def _type_name(annotation: Any) -> str:
 
 
 def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "none: must be given"
     value = field.get_default(call_default_factory=True)
     yaml = {None: "null", True: "true", False: "false", "": '""'}
     text = yaml[value] if isinstance(value, bool | str | None) and value in yaml else str(value)

@@ -1,4 +1,4 @@
-"""The configuration of a training, in one file with that of a build.
+"""The configuration of a training and of retraining, in one file with that of a build.
 
 May use: pipelines, networks.
 """
@@ -202,7 +202,98 @@ def augmentations() -> dict[str, Augmentation]:
     }
 
 
+class Retraining(Section):
+    """Where `spectroshard retrain` keeps its dataset and its registry, and how it trains and judges a challenger.
+
+    Attributes
+    ----------
+    dataset : str
+        The dataset's folder, by path or fsspec URL. Each retraining appends a version where the corpus has changed.
+    registry : str
+        The registry's folder, by path or fsspec URL.
+    work : str
+        A local folder, in which a challenger is trained and a retraining that was killed goes on. Default: `work` in
+        the registry, which then must be a local one.
+    warm_start : bool
+        Whether a challenger begins with the champion's weights, where that has the same network, features and genres.
+    """
+
+    dataset: str = Field(min_length=1)
+    registry: str = Field(min_length=1)
+    work: str = ""
+    warm_start: bool = False
+
+
+class Promotion(Section):
+    """When a challenger becomes the champion. None of these has a default: what nobody chose decides nothing.
+
+    Attributes
+    ----------
+    least_songs : int
+        The fewest protected test songs that a promotion may rest on. Protected are those that share no group with
+        anything that champion or challenger was trained on.
+    least_accuracy : float
+        The least song accuracy of a challenger on these songs, whatever the champion's is.
+    least_genre_accuracy : float
+        The least share of a genre's songs that a challenger has right.
+    least_genre_songs : int
+        In genres with fewer protected test songs neither that share nor a loss is judged, and the verdict says so.
+    least_gain : float
+        By how much the challenger's song accuracy must be above the champion's on the same songs; 0 allows as much.
+    largest_loss : float
+        The largest loss of song accuracy that the 95 % interval of the gain may still hold.
+    largest_genre_loss : float
+        The largest loss in the accuracy of a genre.
+    largest_calibration_error : float
+        The largest expected calibration error of a challenger.
+    largest_tempo_loss : float or None
+        The largest loss of song accuracy where songs are played at another tempo, for which their audio files are read.
+        None judges no tempo.
+    audit_required : bool
+        Whether nothing is promoted unless the audit of the dataset finds no leak.
+    """
+
+    least_songs: int = Field(ge=1)
+    least_accuracy: float = Field(ge=0, le=1)
+    least_genre_accuracy: float = Field(ge=0, le=1)
+    least_genre_songs: int = Field(ge=1)
+    least_gain: float = Field(ge=0, le=1)
+    largest_loss: float = Field(ge=0, le=1)
+    largest_genre_loss: float = Field(ge=0, le=1)
+    largest_calibration_error: float = Field(ge=0, le=1)
+    largest_tempo_loss: float | None = Field(ge=0, le=1)
+    audit_required: bool
+
+
+class Alarms(Section):
+    """From where on what is new in a corpus is so unlike what the champion was trained on that it is told as an alarm.
+
+    Attributes
+    ----------
+    effect_size : float or None
+        The largest effect size (Cohen's d) of a feature's level or spread by song; 0.8 is called large. Here and below
+        None raises no alarm.
+    genre_shares : float or None
+        The largest difference of the genres' shares (total variation distance, from 0 to 1).
+    predicted_mixture : float or None
+        The largest difference of the champion's mean predicted mixture, from that on its test songs.
+    out_of_distribution : float or None
+        The largest share of new windows that the champion rejects as out of distribution.
+    rejects : float or None
+        The largest share of the new files that the build rejects.
+    """
+
+    effect_size: float | None = Field(default=None, ge=0)
+    genre_shares: float | None = Field(default=None, ge=0, le=1)
+    predicted_mixture: float | None = Field(default=None, ge=0, le=1)
+    out_of_distribution: float | None = Field(default=None, ge=0, le=1)
+    rejects: float | None = Field(default=None, ge=0, le=1)
+
+
 class Config(BuildConfig):
-    """A whole configuration file: what a build reads, and what a training reads."""
+    """A whole configuration file: what a build reads, what a training reads, and what a retraining reads."""
 
     training: Training = Training()
+    retraining: Retraining | None = None
+    promotion: Promotion | None = None
+    alarms: Alarms = Alarms()
