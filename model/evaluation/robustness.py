@@ -24,19 +24,23 @@ TempoScores = dict[float, list[FileScore]]
 """By tempo, the scores of the same files."""
 
 
-def score_at_tempos(bundle: Bundle, dataset: Dataset, files: Sequence[File], new_pipeline: NewPipeline) -> TempoScores:
+def score_at_tempos(
+    bundle: Bundle, dataset: Dataset, files: Sequence[File], new_pipeline: NewPipeline, folder: str = ""
+) -> TempoScores:
     """Scores a bundle's test songs, from their audio files, at each of `TEMPOS`.
 
     Parameters
     ----------
     bundle : Bundle
-        Tasks and results are kept in its folder until all files are scored, so that a run that was stopped is resumed.
     dataset : Dataset
         It says where the corpus is.
     files : sequence of File
         The test songs, rows of its ledger.
     new_pipeline : callable
         Returns an empty pipeline.
+    folder : str
+        Where tasks and results are kept until all files are scored, so that a run that was stopped is resumed. Default:
+        a folder in the bundle's.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def score_at_tempos(bundle: Bundle, dataset: Dataset, files: Sequence[File], new
         Files cannot be read where the build read them.
     """
     file_at = {root.absolute(file.uri, dataset.root): file for file in files}
-    folder = storage.join(bundle.url, WORK_NAME)
+    folder = folder or storage.join(bundle.url, WORK_NAME)
     predictions = predict_at_tempos(bundle, sorted(file_at), TEMPOS, folder, new_pipeline)
     _refuse_rejected(predictions, dataset)
     scores = {tempo: [_score(p, file_at[p.path], bundle.genres) for p in some] for tempo, some in predictions.items()}

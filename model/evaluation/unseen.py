@@ -1,4 +1,4 @@
-"""The test songs that a bundle has not seen: neither them, nor anything that belongs together with them."""
+"""The test songs that bundles have not seen: neither them, nor anything that belongs together with them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipelines.dataset.ledger import File, written
 
 @dataclass(frozen=True)
 class Unseen:
-    """The test songs of a dataset that a bundle can be judged by, and how many there are besides.
+    """The test songs of a dataset that one or more bundles can be judged by, and how many there are besides.
 
     Attributes
     ----------
@@ -20,9 +20,9 @@ class Unseen:
     files : tuple of File
         The songs.
     seen : int
-        How many are left out as they share their samples or their group with what the bundle was trained on.
+        How many are left out as they share their samples or their group with what a bundle was trained on.
     unknown_genre : int
-        How many are left out as they are of a genre that the bundle does not know.
+        How many are left out as they are of a genre that a bundle does not know.
     """
 
     folds: tuple[str, ...]
@@ -39,9 +39,6 @@ class Unseen:
 def find_unseen(bundle: Bundle, dataset: Dataset) -> Unseen:
     """The songs that a bundle is judged by on its dataset, or on a later version of it.
 
-    Groups are those of this version, those of songs that have left it included: a song of an artist is as good as
-    trained on if another song of the artist was, wherever that one is now.
-
     Parameters
     ----------
     bundle : Bundle
@@ -54,24 +51,51 @@ def find_unseen(bundle: Bundle, dataset: Dataset) -> Unseen:
     SpectroshardError
         What the bundle was trained on, or a table, is missing or damaged.
     """
-    if bundle.dataset not in (dataset.digest, *dataset.ancestors):
+    if not is_in_lineage(bundle, dataset):
         raise UsageError(
             f"{dataset.name}: is neither the dataset that {bundle.url} was trained on nor a later version of it (digest"
             f" {dataset.digest[:12]}, expected {bundle.dataset[:12]}): its test songs may have been trained on"
         )
-    folds, trained, rows = _folds(bundle, dataset), bundle.trained_contents(), dataset.ledger()
-    groups = groups_of([*rows, *dataset.history()], trained)
-    in_test = [file for file in written(rows) if file.fold in folds]
-    unseen = [file for file in in_test if file.content_hash not in trained and file.group not in groups]
-    known = [file for file in unseen if file.genre in bundle.genres]
-    found = Unseen(folds, tuple(known), len(in_test) - len(unseen), len(unseen) - len(known))
-    if not known:
+    found = unseen_by([bundle], dataset)
+    if not found.files:
         raise UsageError(
             f"{dataset.name}: no test song is left to judge {bundle.url} by: of {found.count} in"
-            f" {', '.join(folds) or 'no fold'}, {found.seen} belong to what it was trained on, and"
+            f" {', '.join(found.folds) or 'no fold'}, {found.seen} belong to what it was trained on, and"
             f" {found.unknown_genre} are of genres that it does not know"
         )
     return found
+
+
+def is_in_lineage(bundle: Bundle, dataset: Dataset) -> bool:
+    """Whether a bundle was trained on a dataset, or on a version that this one goes on from."""
+    return bundle.dataset in (dataset.digest, *dataset.ancestors)
+
+
+def unseen_by(bundles: Sequence[Bundle], dataset: Dataset) -> Unseen:
+    """The songs that several bundles are judged by together: none of them has seen them, and all know their genres.
+
+    Groups are those of this version, those of songs that have left it included: a song of an artist is as good as
+    trained on if another song of the artist was, wherever that one is now.
+
+    Parameters
+    ----------
+    bundles : sequence of Bundle
+        Of the dataset's lineage. What is test, the first one says.
+    dataset : Dataset
+
+    Raises
+    ------
+    SpectroshardError
+        What a bundle was trained on, or a table, is missing or damaged.
+    """
+    folds, rows = _folds(bundles[0], dataset), dataset.ledger()
+    trained = set[str]().union(*(bundle.trained_contents() for bundle in bundles))
+    genres = set(bundles[0].genres).intersection(*(bundle.genres for bundle in bundles))
+    groups = groups_of([*rows, *dataset.history()], trained)
+    in_test = [file for file in written(rows) if file.fold in folds]
+    unseen = [file for file in in_test if file.content_hash not in trained and file.group not in groups]
+    known = [file for file in unseen if file.genre in genres]
+    return Unseen(folds, tuple(known), len(in_test) - len(unseen), len(unseen) - len(known))
 
 
 def groups_of(rows: Sequence[File], contents: Collection[str]) -> set[str]:

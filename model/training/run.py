@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from model.config import Training
 from model.data import batches
+from model.inference.bundle import Bundle
 from model.networks.windows import Windows
 from pipelines.common.section import digest
 from pipelines.dataset.dataset import Dataset
@@ -21,11 +22,14 @@ class Run:
     dataset : Dataset
     splits : dict
         The folds of `train`, `validation` and `test`.
+    start : Bundle or None
+        Whose weights it begins with.
     """
 
     training: Training
     dataset: Dataset
     splits: Mapping[str, tuple[str, ...]]
+    start: Bundle | None = None
 
     @functools.cached_property
     def windows(self) -> Windows:
@@ -49,5 +53,6 @@ class Run:
 
     @property
     def digest(self) -> str:
-        """A digest of the configuration, the dataset and the splits."""
-        return digest([self.training.digest(), self.dataset.digest, dict(self.splits)])
+        """A digest of the configuration, the dataset, the splits, and the bundle that it begins with, if any."""
+        begun = [self.start.digest] if self.start else []
+        return digest([self.training.digest(), self.dataset.digest, dict(self.splits), *begun])

@@ -13,7 +13,7 @@ from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.inference.trained_songs import TrainedSongs
 from model.networks import assembly, registry
-from model.training import optimizer, out_of_distribution, rejection, transfer_head
+from model.training import optimizer, out_of_distribution, rejection, transfer_head, warm_start
 from model.training.checkpoints import WORK_NAME, Epochs, is_finished
 from model.training.run import Run
 from pipelines.audit import audit
@@ -23,7 +23,13 @@ from pipelines.dataset.check import in_a_line
 from pipelines.dataset.dataset import Dataset
 
 
-def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Sequence[str]] | None = None) -> Bundle:
+def train(
+    config: Config,
+    dataset: Dataset,
+    output: str,
+    splits: Mapping[str, Sequence[str]] | None = None,
+    start: Bundle | None = None,
+) -> Bundle:
     """Trains a network.
 
     Parameters
@@ -36,6 +42,9 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         is finished already, its bundle is returned as it is.
     splits : dict
         The folds of `train`, `validation` and `test`. Default: those of the configuration.
+    start : Bundle
+        Whose weights the training begins with; the songs that it was trained on count as the new bundle's. Default: it
+        begins with random ones.
 
     Returns
     -------
@@ -51,13 +60,14 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
         cannot take windows of any length.
     """
     chosen = splits or dataset.splits(config.folds)
-    run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()})
+    run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()}, start)
     if Bundle.json_name() in storage.names(output):
         return _finished(output, run)
     _refuse_leaks(run)
     output_folder.refuse_other_files(output, "training", work=WORK_NAME)
     shards.local_paths(dataset, run.splits["train"])  # fails at once where there are no songs
     _refuse_one_genre(run)
+    _refuse_other_start(run)
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
@@ -67,6 +77,8 @@ def train(config: Config, dataset: Dataset, output: str, splits: Mapping[str, Se
     epochs = Epochs.begin(output, run.training, run.digest)
     if epochs.rows:
         epochs.restore(trainable, epochs.rows[-1])
+    elif run.start is not None:
+        warm_start.begin_with(trainable, run.start)
     if not is_finished(epochs.rows, run.training):
         _fit(trainable, run, epochs)
     epochs.restore(trainable, epochs.kept)
@@ -111,6 +123,11 @@ def _refuse_one_genre(run: Run) -> None:
         raise UsageError(
             f"{run.dataset.name}: all songs of train are of the genre {genres[0]!r}; training needs two or more"
         )
+
+
+def _refuse_other_start(run: Run) -> None:
+    if run.start is not None and (why := warm_start.mismatch(run, run.start)):
+        raise UsageError(f"{run.start.url}: a training cannot begin with its weights: {why}")
 
 
 def compiled(run: Run) -> Any:
@@ -173,7 +190,10 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
         windows=run.windows.to_json(),
         splits=dict(run.splits),
         dataset=run.dataset.digest,
-        trained=(TrainedSongs.write(output, run.dataset, run.splits),),
+        trained=(
+            TrainedSongs.write(output, run.dataset, run.splits),
+            *(warm_start.copy_trained(run.start, output) if run.start else ()),
+        ),
         validation={key: value for key, value in metrics.items() if value is not None},
         calibration=_calibration(model, run),
     )
