@@ -99,6 +99,7 @@ def _commands() -> dict[Command, list[Argument]]:
     """The table of commands and their arguments."""
     dataset: Argument = ("dataset", "DATASET", "a dataset that build made; D@7 is its version 7", {})
     bundle: Argument = ("bundle", "BUNDLE", "a bundle that train made", {})
+    champion = "a bundle that train made, or registry:REGISTRY for a registry's champion"
     config: Argument = ("--config", "CONFIG", "a YAML file, or the name of one of `spectroshard configs`", {})
     keys: Argument = ("--set", "KEY=VALUE", "set a key of the configuration", {"action": "append", "default": []})
     tempo: Argument = ("--tempo", "", "play the test songs slower and faster too", {"action": "store_true"})
@@ -129,7 +130,7 @@ def _commands() -> dict[Command, list[Argument]]:
             keys,
         ],
         commands.predict: [
-            bundle,
+            ("bundle", "BUNDLE", champion, {}),
             ("audio", "AUDIO", "audio files, folders, globs, or a manifest of path and year", {"nargs": "+"}),
             (
                 "--output",
@@ -165,6 +166,25 @@ def _commands() -> dict[Command, list[Argument]]:
             ("--keep", "N", "how many versions stay, the newest", {"type": int, "required": True}),
             ("--dry-run", "", "only say what would be removed", {"action": "store_true"}),
         ],
+        commands.retrain: [
+            ("config", "CONFIG", "a YAML file, or the name of one of `spectroshard configs`", {}),
+            keys,
+            *_where("its cores"),
+        ],
+        commands.models: [
+            ("action", "ACTION", "list, show, promote, rollback or prune", {"choices": list(commands.MODELS_OPTIONS)}),
+            ("registry", "REGISTRY", "the registry's folder", {}),
+            (
+                "bundle",
+                "BUNDLE",
+                "which bundle to show (default: the champion) or to promote",
+                {"nargs": "?", "default": ""},
+            ),
+            ("--force", "", "promote against the verdict", {"action": "store_true"}),
+            ("--reason", "WHY", "why, which the journal keeps", {"default": ""}),
+            ("--keep", "N", "how many bundles stay, the newest, beside the champion and the one before", {"type": int}),
+            ("--dry-run", "", "only say what would be removed", {"action": "store_true"}),
+        ],
         commands.demo: [
             ("folder", "DIR", f"{demo_folder} (default: demo)", {"nargs": "?", "default": "demo"}),
         ],
@@ -188,8 +208,16 @@ def _where(workers: str) -> list[Argument]:
     ]
 
 
-_ON_BEAM = (commands.build, commands.run, commands.audit, commands.predict, commands.evaluate, commands.crossval)
-_NOT_PATHS = ("KEY=VALUE", "N", "PATTERN", "SONG", "NAME", "SHELL", "")
+_ON_BEAM = (
+    commands.build,
+    commands.run,
+    commands.audit,
+    commands.predict,
+    commands.evaluate,
+    commands.crossval,
+    commands.retrain,
+)
+_NOT_PATHS = ("ACTION", "WHY", "KEY=VALUE", "N", "PATTERN", "SONG", "NAME", "SHELL", "")
 
 
 class _Version(argparse.Action):

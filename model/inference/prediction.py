@@ -19,7 +19,7 @@ PREDICTED, REJECTED = "predicted", "rejected"
 NO_GENRE = "none"
 """What a window of no genre is called in a timeline."""
 
-_LEAST_OVER_CHANCE = 0.002  # rejection leaves a thousandth of what the network said
+LEAST_OVER_CHANCE = 0.002  # rejection leaves a thousandth of what the network said
 
 
 def format_time(seconds: float) -> str:
@@ -84,7 +84,7 @@ class TimelinePoint(Section):
         """
         genre = most_probable(self.probabilities)
         chance = 1 / len(self.probabilities)
-        return genre if self.probabilities[genre] >= chance + _LEAST_OVER_CHANCE else NO_GENRE
+        return genre if self.probabilities[genre] >= chance + LEAST_OVER_CHANCE else NO_GENRE
 
     def __str__(self) -> str:
         """The point as a cell of a CSV file shows it."""

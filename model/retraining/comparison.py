@@ -1,8 +1,18 @@
 """The comparison of a challenger with the champion: figures of both on the same protected test songs."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 from pydantic import Field
 
+from model.evaluation.metrics import accuracy_interval, measure
+from model.inference import calibration
+from model.inference.scores import FileScore, by_song
 from pipelines.common.section import Section
+
+_LEAST_PROBABILITY = 1e-6
 
 
 class GenreAccuracy(Section):
@@ -105,3 +115,107 @@ class Comparison(Section):
     champion: Judged | None = None
     paired: Paired | None = None
     not_judged: str = ""
+
+
+def among(scores: Sequence[FileScore], genres: Sequence[str], common: Sequence[str]) -> list[FileScore]:
+    """Scores of a choice among some of a bundle's genres alone: the others' probabilities are shared out among these.
+
+    Parameters
+    ----------
+    scores : sequence of FileScore
+        Of songs of these genres.
+    genres : sequence of str
+        The bundle's, in the order of the probabilities.
+    common : sequence of str
+        Those that are chosen among, and their order in the result.
+
+    Examples
+    --------
+    >>> window = np.array([[0.5, 0.3, 0.2]], np.float32)
+    >>> score = FileScore("a.mp3", "jazz", "a", "a", window)
+    >>> among([score], ("polka", "jazz", "rock"), ("jazz", "rock"))[0].window_probabilities.round(2)
+    array([[0.6, 0.4]], dtype=float32)
+    """
+    columns = [list(genres).index(genre) for genre in common]
+    found = []
+    for score in scores:
+        chosen = np.maximum(score.window_probabilities[:, columns], _LEAST_PROBABILITY)
+        shares = (chosen / chosen.sum(axis=1, keepdims=True)).astype(np.float32)
+        found.append(replace(score, window_probabilities=shares))
+    return found
+
+
+def judge(bundle: str, scores: Sequence[FileScore], genres: Sequence[str], **measured: Any) -> Judged:
+    """A bundle's figures.
+
+    Parameters
+    ----------
+    bundle : str
+        Its version in the registry.
+    scores : sequence of FileScore
+        At the bundle's temperature.
+    genres : sequence of str
+        In the order of the probabilities.
+    **measured
+        What is not in the scores, as fields of `Judged`.
+    """
+    metrics, songs = measure(scores, genres), by_song(scores)
+    true = np.array([song.probabilities[genres.index(song.genre)] for song in songs])
+    return Judged(
+        bundle=bundle,
+        song_accuracy=metrics["song_accuracy"],
+        interval=metrics["song_accuracy_interval"],
+        per_genre={
+            row["genre"]: GenreAccuracy(songs=row["songs"], accuracy=row["recall"])
+            for row in metrics["per_genre"]
+            if row["songs"]
+        },
+        calibration_error=calibration.reliability(scores, genres)["expected_calibration_error"],
+        log_loss=float(-np.log(np.maximum(true, _LEAST_PROBABILITY)).mean()),
+        **measured,
+    )
+
+
+def pair(champion: Sequence[FileScore], challenger: Sequence[FileScore], genres: Sequence[str]) -> Paired:
+    """How two bundles differ on the same songs.
+
+    The bootstrap draws groups, and both bundles' songs of a group together.
+    Source of the test: Q. McNemar, "Note on the Sampling Error of the Difference Between Correlated Proportions or
+    Percentages", Psychometrika 12, 1947; exact, by the binomial distribution.
+
+    Parameters
+    ----------
+    champion, challenger : sequence of FileScore
+        Of the same files.
+    genres : sequence of str
+        In the order of the probabilities.
+
+    Examples
+    --------
+    >>> def scores(*jazz):
+    ...     return [FileScore(str(n), "jazz", str(n), str(n), np.array([[p, 1 - p]])) for n, p in enumerate(jazz)]
+    >>> found = pair(scores(0.9, 0.2, 0.2, 0.2), scores(0.9, 0.9, 0.9, 0.2), ("jazz", "rock"))
+    >>> found.gain, found.only_champion, found.only_challenger, found.p_value
+    (0.5, 0, 2, 0.5)
+    """
+    from scipy.stats import binomtest
+
+    first, second = _correct(champion, genres), _correct(challenger, genres)
+    songs = by_song(challenger)
+    difference = np.array([int(second[_key(song)]) - int(first[_key(song)]) for song in songs])
+    lost, won = int((difference < 0).sum()), int((difference > 0).sum())
+    return Paired(
+        gain=float(difference.mean()),
+        interval=accuracy_interval(difference, [song.group for song in songs]),
+        only_champion=lost,
+        only_challenger=won,
+        p_value=float(binomtest(won, lost + won).pvalue) if lost + won else 1.0,
+    )
+
+
+def _correct(scores: Sequence[FileScore], genres: Sequence[str]) -> dict[tuple[str, str], bool]:
+    return {_key(song): genres[int(song.probabilities.argmax())] == song.genre for song in by_song(scores)}
+
+
+def _key(song: FileScore) -> tuple[str, str]:
+    return song.song, song.genre

@@ -88,7 +88,9 @@ class Lease:
 
 
 @contextlib.contextmanager
-def held(url: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
+def held(
+    url: str, what: str, clock: Clock = _now, instead: str = "wait for it, or give another --output"
+) -> Iterator[Lease]:
     """Holds a lease while the block runs, and renews it from a thread.
 
     A holder whose lease was taken over meanwhile goes on, and is not told.
@@ -101,6 +103,8 @@ def held(url: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
         What is at work: `build`.
     clock : callable
         Gives the time.
+    instead : str
+        What whoever comes second may do.
 
     Raises
     ------
@@ -108,7 +112,7 @@ def held(url: str, what: str, clock: Clock = _now) -> Iterator[Lease]:
         Another process holds it.
     """
     lease = Lease.new(what, clock())
-    _take(url, lease, clock)
+    _take(url, lease, clock, instead)
     ended = threading.Event()
     renewing = threading.Thread(target=_renew, args=(url, lease, ended, clock), daemon=True)
     renewing.start()
@@ -135,20 +139,20 @@ def read(url: str) -> Lease | None:
         return None
 
 
-def _take(url: str, lease: Lease, clock: Clock) -> None:
+def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
     while not storage.create(url, lease.to_json()):
         other = read(url)
         if other is None:
             continue
         if other.is_live(clock()):
             raise BusyError(
-                f"{url.removesuffix('/runs/lease.json')}: {other} has been at work here since {other.since(clock())}; "
-                "wait for it, or give another --output"
+                f"{url.removesuffix('/runs/lease.json')}: {other} has been at work here since {other.since(clock())};"
+                f" {instead}"
             )
         # Only who holds the lease on removing this one may do so, or two could each remove it, and the later one the
         # lease that the earlier one has taken.
         removal = f"{url}.{other.token}"
-        _take(removal, lease, clock)
+        _take(removal, lease, clock, instead)
         if read(url) == other:
             storage.remove(url)
         _release(removal, lease)

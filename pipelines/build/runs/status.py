@@ -64,6 +64,13 @@ def rejected_of_last_run(url: str) -> list[File] | None:
     return [file for file in files if file.status == REJECTED]
 
 
+def is_refusal(url: str, message: str) -> bool:
+    """Whether a message is that of the last run on a dataset, which refused its corpus."""
+    run = _newest_run(url)
+    outcome = run.outcome() if run else None
+    return outcome is not None and (outcome.status, outcome.message) == ("refused", message)
+
+
 def _newest_run(url: str) -> Run | None:
     folder = storage.join(url, RUNS)
     begun = [Run(storage.join(folder, name)) for name in storage.names(folder) if is_run(name)]

@@ -1,0 +1,112 @@
+"""A challenger: the dataset is audited, a bundle trained, compared with the champion, and the verdict written down."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+from model.inference.bundle import Bundle
+from model.retraining import journal, registry
+from model.retraining.at_work import AtWork, RefusedError
+from model.retraining.drift import measure_drift
+from model.retraining.journal import Entry
+from model.retraining.judge import compare
+from model.retraining.verdict import Audited, decide
+from model.training import warm_start
+from model.training.run import Run
+from model.training.train import train
+from pipelines.audit import audit
+from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.dataset.dataset import Dataset
+
+_BEGUN_NAME, _TRAINED_NAME = "begun.json", "trained.json"
+"""In a run's folder: what its training begins with, and which bundle it gave."""
+
+
+def new_verdict(at_work: AtWork, dataset: Dataset, run: str) -> Entry:
+    """The verdict of a run on the challenger that it trains, as an entry of the journal.
+
+    Raises
+    ------
+    RefusedError
+        The audit found a leak, and the policy requires that it finds none.
+    SpectroshardError
+        Something is damaged, or the champion was changed while this was at work.
+    """
+    with at_work.step("audit"):
+        audited = _audited(at_work, dataset, run)
+    if audited.fails and at_work.policy.audit_required:
+        raise RefusedError(f"{dataset.name}: {audited.conclusion}; nothing was trained on it")
+    with at_work.step("train"):
+        challenger = _challenger(at_work, dataset, run)
+    before = registry.champion(at_work.url)
+    champion = registry.load(at_work.url, before) if before else None
+    with at_work.step("compare"):
+        plays = at_work.new_pipeline if at_work.policy.largest_tempo_loss is not None else None
+        comparison = compare(challenger, champion, dataset, storage.join(at_work.work, run), plays)
+        drift = measure_drift(champion, dataset, at_work.config.alarms) if champion else None
+    verdict = decide(at_work.policy, comparison, audited)
+    version = registry.version_of(challenger, dataset.version)
+    entry = Entry(
+        number=0,
+        kind="verdict",
+        bundle=version,
+        champion=version if verdict.promote else before,
+        reason=verdict.summary,
+        at=journal.now(),
+        by=journal.who(),
+        run=run,
+        dataset_version=dataset.version,
+        songs=dataset.songs,
+        verdict=verdict,
+        drift=drift,
+    )
+    return _decided(at_work, entry, before)
+
+
+def _audited(at_work: AtWork, dataset: Dataset, run: str) -> Audited:
+    url = at_work.in_run(run, audit.JSON_NAME)
+    if not storage.version(url):
+        audit.audit([dataset.name], at_work.in_run(run), at_work.new_pipeline)
+    found = json.loads(storage.read_bytes(url))
+    return Audited(fails=found["fails"], conclusion=found["conclusion"])
+
+
+def _challenger(at_work: AtWork, dataset: Dataset, run: str) -> Bundle:
+    """The run's challenger, in the registry."""
+    done = at_work.in_run(run, _TRAINED_NAME)
+    if not storage.version(done):
+        start = _start(at_work, dataset, run)
+        trained = train(at_work.config, dataset, storage.join(at_work.work, run), start=start)
+        at_work.once(done, {"bundle": registry.add(at_work.url, trained, dataset.version)})
+    return registry.load(at_work.url, json.loads(storage.read_bytes(done))["bundle"])
+
+
+def _start(at_work: AtWork, dataset: Dataset, run: str) -> Bundle | None:
+    """What the run's training begins with, which stays the same when it is killed and the champion changes."""
+    if not at_work.retraining.warm_start:
+        return None
+    wanted = {"start": registry.champion(at_work.url)}
+    version = at_work.once(at_work.in_run(run, _BEGUN_NAME), wanted)["start"]
+    if not version:
+        return None
+    start = registry.load(at_work.url, version)
+    why = warm_start.mismatch(Run(at_work.config.training, dataset, dataset.splits(at_work.config.folds)), start)
+    if why:
+        print(f"retrain: trained from nothing, not from {version}: {why}", file=sys.stderr, flush=True)
+    return None if why else start
+
+
+def _decided(at_work: AtWork, entry: Entry, before: str) -> Entry:
+    def decide_once(entries: Sequence[Entry]) -> Entry | None:
+        if any(each.kind == "verdict" and each.run == entry.run for each in entries):
+            return None
+        if (entries[-1].champion if entries else "") != before:
+            raise SpectroshardError(
+                f"{at_work.url}: the champion was changed while {entry.bundle} was compared with it; run the same"
+                " command again to compare with the new one"
+            )
+        return entry
+
+    journal.append(at_work.url, decide_once)
+    return next(each for each in journal.entries(at_work.url) if each.kind == "verdict" and each.run == entry.run)

@@ -1,0 +1,154 @@
+"""The registry: immutable bundles in a folder, and which of them is the champion."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from model.inference.bundle import Bundle
+from model.retraining import journal
+from model.retraining.journal import JOURNAL, Entry
+from pipelines.common import output_folder, storage
+from pipelines.common.errors import SpectroshardError, UsageError
+
+BUNDLES, RUNS, WORK = "bundles", "runs", "work"
+CHAMPION_NAME, OUTCOME_NAME, HISTORY_NAME, REPORT_NAME = "champion.json", "outcome.json", "history.html", "report.html"
+LEASE_NAME = f"{RUNS}/lease.json"
+PREFIX = "registry:"
+"""What a registry's champion is called by, in place of a bundle: `registry:s3://music/registry`."""
+
+_NAMES = (JOURNAL, BUNDLES, RUNS, WORK, CHAMPION_NAME, OUTCOME_NAME, HISTORY_NAME)
+_VERSION = re.compile(r"\d{6}-[0-9a-f]{12}")
+
+
+def check(registry: str) -> None:
+    """Refuses a folder that holds files of somebody else."""
+    output_folder.refuse_other_files(registry, "retraining", own=_NAMES)
+
+
+def open_registry(registry: str) -> list[Entry]:
+    """The entries of the journal of a registry that is there.
+
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    known = journal.entries(registry)
+    if not known:
+        raise UsageError(f"{registry}: no registry there (no {JOURNAL}/); spectroshard retrain makes one")
+    return known
+
+
+def bundle_url(registry: str, version: str) -> str:
+    """Where a bundle lies."""
+    return storage.join(registry, f"{BUNDLES}/{version}")
+
+
+def champion(registry: str) -> str:
+    """The version of the champion; empty where there is none."""
+    newest = journal.newest(registry)
+    return newest.champion if newest else ""
+
+
+def resolve(name: str) -> str:
+    """The folder of the bundle that a user names: itself, or a registry's champion by `registry:URL`.
+
+    Raises
+    ------
+    UsageError
+        There is no such registry, or no champion in it.
+    """
+    if not name.startswith(PREFIX):
+        return name
+    registry = name.removeprefix(PREFIX)
+    known = open_registry(registry)
+    if not known[-1].champion:
+        raise UsageError(f"{registry}: has no champion yet; spectroshard models list {registry} tells why")
+    return bundle_url(registry, known[-1].champion)
+
+
+def mend(registry: str) -> None:
+    """Writes `champion.json` where it does not say what the journal says."""
+    newest = journal.newest(registry)
+    if newest is None or not newest.champion:
+        return
+    said = {"bundle": f"{BUNDLES}/{newest.champion}", "entry": newest.number, "at": newest.at}
+    url, content = storage.join(registry, CHAMPION_NAME), json.dumps(said, indent=1).encode()
+    if not storage.version(url) or storage.read_bytes(url) != content:
+        storage.write_bytes(url, content)
+
+
+def version_of(bundle: Bundle, dataset_version: int) -> str:
+    """What a bundle is called in a registry: after the dataset's version, and its own content."""
+    return f"{dataset_version:06d}-{bundle.digest[:12]}"
+
+
+def add(registry: str, bundle: Bundle, dataset_version: int) -> str:
+    """Copies a bundle into a registry, `bundle.json` last, unless it is there; gives its version."""
+    version = version_of(bundle, dataset_version)
+    there = bundle_url(registry, version)
+    if Bundle.json_name() in storage.names(there):
+        return version
+    folder = Path(storage.filesystem(bundle.url)[1])
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != Bundle.json_name()]
+    for path in [*files, folder / Bundle.json_name()]:
+        with storage.writing(storage.join(there, path.relative_to(folder).as_posix())) as local:
+            shutil.copyfile(path, local)
+    return version
+
+
+@dataclass(frozen=True)
+class Held:
+    """A bundle that lies in a registry, or what is left of one.
+
+    Attributes
+    ----------
+    version : str
+        The name of its folder.
+    fault : str
+        What is wrong with it, in a line that names it; empty where nothing is.
+    """
+
+    version: str
+    fault: str
+
+
+def bundles(registry: str) -> Iterator[Held]:
+    """The bundles of a registry, by name, and how each is."""
+    for name in storage.names(storage.join(registry, BUNDLES)):
+        yield Held(name, _fault(bundle_url(registry, name), name))
+
+
+def load(registry: str, version: str) -> Bundle:
+    """A bundle of a registry.
+
+    Raises
+    ------
+    UsageError
+        There is none of this version.
+    SpectroshardError
+        It is damaged.
+    """
+    there = bundle_url(registry, version)
+    if not _VERSION.fullmatch(version) or Bundle.json_name() not in storage.names(there):
+        known = ", ".join(storage.names(storage.join(registry, BUNDLES))) or "none"
+        raise UsageError(f"{registry}: no bundle {version!r}; there are: {known}")
+    if fault := _fault(there, version):
+        raise SpectroshardError(fault)
+    return Bundle.load(there)
+
+
+def _fault(url: str, name: str) -> str:
+    if not _VERSION.fullmatch(name):
+        return f"{url}: is no bundle of a retraining, by its name"
+    if Bundle.json_name() not in storage.names(url):
+        return f"{url}: is half-written (no bundle.json); the retraining that was stopped, or prune, clears it up"
+    try:
+        bundle = Bundle.load(url)
+        bundle.trained_contents()
+    except SpectroshardError as error:
+        return str(error)
+    return "" if version_of(bundle, int(name[:6])) == name else f"{url}: is not the bundle that its name tells of"
