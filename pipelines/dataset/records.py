@@ -143,37 +143,52 @@ def _feature_entries(
     return entries | ({scaled: example_proto.floats_entry(scaled, scale)} if is_scaled(dtype) else {})
 
 
-def with_genre(serialized: bytes | memoryview, content_hash: str, genre: str) -> list[bytes | memoryview]:
-    """A recording's serialised record with this genre, in pieces; its features' bytes stay as and where they are.
+class StoredRecord:
+    """A serialised record, read without copying its features.
+
+    Parameters
+    ----------
+    serialized : bytes or memoryview
 
     Raises
     ------
     SpectroshardError
-        It is the record of another recording.
+        It is no Example.
     """
-    parsed = example_proto.parse(serialized)
-    found_id, found_genre = (_text(parsed, key) for key in TEXT_KEYS)
-    if found_id != record_id(content_hash, found_genre):
-        raise SpectroshardError(f"record {found_id} of genre {found_genre!r} is not one of recording {content_hash}")
-    if found_genre == genre:
-        return [serialized]
-    entries: dict[str, bytes | memoryview] = {key: feature.entry for key, feature in parsed.items()}
-    entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode()).begin
-    entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode()).begin
-    return [example_proto.head(entries), *(entries[key] for key in sorted(entries))]
 
+    def __init__(self, serialized: bytes | memoryview):
+        self._serialized, self._entries = serialized, example_proto.parse(serialized)
 
-def chunks(serialized: bytes | memoryview) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
-    """Each feature's name and values, restored to float32, a chunk of rows at a time."""
-    from pipelines.common.arrays.float16 import to_float32  # compiles, which readers of a dataset need not wait for
+    def with_genre(self, content_hash: str, genre: str) -> list[bytes | memoryview]:
+        """The serialised record with this genre, in pieces; its features' bytes stay as and where they are.
 
-    def restored(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
-        return to_float32(stored) if stored.dtype == np.float16 else dequantise(stored, scale)
+        Raises
+        ------
+        SpectroshardError
+            It is not the record of this recording.
+        """
+        found_id, found_genre = (_text(self._entries, key) for key in TEXT_KEYS)
+        if found_id != record_id(content_hash, found_genre):
+            raise SpectroshardError(
+                f"record {found_id} of genre {found_genre!r} is not one of recording {content_hash}"
+            )
+        if found_genre == genre:
+            return [self._serialized]
+        entries: dict[str, bytes | memoryview] = {key: feature.entry for key, feature in self._entries.items()}
+        entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode()).begin
+        entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode()).begin
+        return [example_proto.head(entries), *(entries[key] for key in sorted(entries))]
 
-    entries = example_proto.parse(serialized)
-    for name in _feature_names(entries):
-        stored, scale = _stored(entries, name)
-        yield name, (restored(stored[rows], scale) for rows in spooled.row_chunks(stored))
+    def chunks(self) -> Iterator[tuple[str, Iterator[NDArray[np.float32]]]]:
+        """Each feature's name and values, restored to float32, a chunk of rows at a time."""
+        from pipelines.common.arrays.float16 import to_float32  # compiles, which readers of a dataset need not wait for
+
+        def restored(stored: NDArray[Any], scale: Sequence[float]) -> NDArray[np.float32]:
+            return to_float32(stored) if stored.dtype == np.float16 else dequantise(stored, scale)
+
+        for name in _feature_names(self._entries):
+            stored, scale = _stored(self._entries, name)
+            yield name, (restored(stored[rows], scale) for rows in spooled.row_chunks(stored))
 
 
 def decode(serialized: bytes | memoryview) -> Record:

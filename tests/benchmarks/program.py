@@ -20,6 +20,7 @@ from pipelines.corpus import listing
 from pipelines.dataset import ledger, tfrecord
 from pipelines.dataset.ledger import Copy, File
 from pipelines.dataset.readings import Fingerprint, with_reading
+from pipelines.dataset.records import StoredRecord
 from pipelines.split.assign import assign
 from pipelines.split.shards import allot
 from tests.benchmarks.clips import Clips
@@ -148,7 +149,7 @@ def _assemble(records: Sequence[Path], folder: Path) -> None:
     with (folder / "shard").open("wb") as sink:
         for path in records:
             serialized = tfrecord.content_of(path.read_bytes())
-            sums.add(serialized)
+            sums.add(StoredRecord(serialized))
             tfrecord.write_record(sink, len(serialized), [serialized])
     sums.of_features()
     (folder / "shard").rename(folder / f"{checksum.sha256(str(folder / 'shard'))[:16]}.tfrecord")

@@ -22,9 +22,10 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
 from pipelines.corpus import archives, root
 from pipelines.corpus.spellings import unescaped
-from pipelines.dataset import records, tfrecord
+from pipelines.dataset import tfrecord
 from pipelines.dataset.dataset import Shard
 from pipelines.dataset.layout import SHARDS, STAGING
+from pipelines.dataset.records import StoredRecord
 from pipelines.dataset.sums import RunningSums, Sums
 from pipelines.split.shards import SUFFIX
 
@@ -109,16 +110,16 @@ class AssembleShard(WorkerDoFn):
 
     def _append(self, sink: IO[bytes], row: RecordToWrite, run: Run, sums: "Totals") -> int:
         """Writes one record, of which nothing is left in memory, and gives how many bytes that took."""
-        serialized, pieces = self._record(row, run)
-        sums.add(serialized)
+        record, pieces = self._record(row, run)
+        sums.add(record)
         return tfrecord.write_record(sink, sum(map(len, pieces)), pieces)
 
-    def _record(self, row: RecordToWrite, run: Run) -> tuple[memoryview, Sequence[bytes | memoryview]]:
+    def _record(self, row: RecordToWrite, run: Run) -> tuple[StoredRecord, Sequence[bytes | memoryview]]:
         """A record, and its pieces with another genre if need be: copied; where it is no more, made again."""
         if row.url:
             try:
-                found = tfrecord.content_of(storage.read_bytes(row.url, row.offset, row.offset + row.length))
-                return found, records.with_genre(found, row.content_hash, row.genre)
+                content = storage.read_bytes(row.url, row.offset, row.offset + row.length)
+                return _with_genre(tfrecord.content_of(content), row)
             except (FileNotFoundError, SpectroshardError):
                 pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
             except OSError as error:
@@ -132,8 +133,7 @@ class AssembleShard(WorkerDoFn):
                 f"{location}: is not what it was when it was read ({found_now}); nothing is published,"
                 " run the same command again"
             )
-        serialized = tfrecord.content_of(path.read_bytes())
-        return serialized, [serialized]
+        return _with_genre(tfrecord.content_of(path.read_bytes()), row)
 
     def _location(self, uri: str, run: Run) -> str:
         """Where a song's file can be read: links of an archive are followed, a member of a tar archive is unpacked."""
@@ -143,6 +143,11 @@ class AssembleShard(WorkerDoFn):
         if not archives.is_tar(archive):
             return unescaped(location)
         return archives.unpack(archive, {location}, str(self._folder)).get(location, location)
+
+
+def _with_genre(serialized: memoryview, row: RecordToWrite) -> tuple[StoredRecord, Sequence[bytes | memoryview]]:
+    record = StoredRecord(serialized)
+    return record, record.with_genre(row.content_hash, row.genre)
 
 
 def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
@@ -165,9 +170,9 @@ class Totals:
     def __init__(self) -> None:
         self._sums: dict[str, RunningSums] = {}
 
-    def add(self, serialized: bytes | memoryview) -> None:
+    def add(self, record: StoredRecord) -> None:
         """Adds a record's."""
-        for name, chunks in records.chunks(serialized):
+        for name, chunks in record.chunks():
             for values in chunks:
                 if name not in self._sums:
                     self._sums[name] = RunningSums(values.shape[1])
