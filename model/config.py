@@ -281,6 +281,8 @@ class Alarms(Section):
         The largest share of new windows that the champion rejects as out of distribution.
     rejects : float or None
         The largest share of the new files that the build rejects.
+    least_songs : int
+        With fewer new songs only that share raises an alarm: a handful differs from the rest by chance.
     """
 
     effect_size: float | None = Field(default=None, ge=0)
@@ -288,6 +290,7 @@ class Alarms(Section):
     predicted_mixture: float | None = Field(default=None, ge=0, le=1)
     out_of_distribution: float | None = Field(default=None, ge=0, le=1)
     rejects: float | None = Field(default=None, ge=0, le=1)
+    least_songs: int = Field(default=30, ge=1)
 
 
 class Config(BuildConfig):

@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from model.config import Config, Promotion, Retraining
@@ -113,6 +113,22 @@ class AtWork:
         storage.create(url, json.dumps(value).encode())
         decided: dict[str, Any] = json.loads(storage.read_bytes(url))
         return decided
+
+    def anew(self) -> "AtWork":
+        """The same, of whose outcome no more is known than at the beginning."""
+        told = {name: self.told[name] for name in ("registry", "dataset", "started")}
+        return replace(self, told=told)
+
+    def tell_of(self, dataset: Dataset) -> None:
+        """Adds to the outcome what a version of the dataset holds."""
+        self.told["dataset_version"] = dataset.version
+        self.told["songs"] = {
+            "shown": dataset.shown,
+            "written": dataset.songs,
+            "duplicates": dataset.duplicates,
+            "rejected": sum(dataset.rejected.values()),
+        }
+        self.told["sizes"] = {"dataset": sum(file.bytes for file in dataset.files)}
 
     def outcome(self, what: What, message: str) -> RunOutcome:
         """The run's outcome."""

@@ -15,8 +15,8 @@ from model.training import warm_start
 from model.training.run import Run
 from model.training.train import train
 from pipelines.audit import audit
+from pipelines.audit.page import PAGE_NAME
 from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError
 from pipelines.dataset.dataset import Dataset
 
 _BEGUN_NAME, _TRAINED_NAME = "begun.json", "trained.json"
@@ -31,7 +31,7 @@ def new_verdict(at_work: AtWork, dataset: Dataset, run: str) -> Entry:
     RefusedError
         The audit found a leak, and the policy requires that it finds none.
     SpectroshardError
-        Something is damaged, or the champion was changed while this was at work.
+        Something is damaged.
     """
     with at_work.step("audit"):
         audited = _audited(at_work, dataset, run)
@@ -39,6 +39,13 @@ def new_verdict(at_work: AtWork, dataset: Dataset, run: str) -> Entry:
         raise RefusedError(f"{dataset.name}: {audited.conclusion}; nothing was trained on it")
     with at_work.step("train"):
         challenger = _challenger(at_work, dataset, run)
+    while (entry := _judged(at_work, dataset, run, challenger, audited)) is None:
+        print("retrain: the champion was changed meanwhile; compare again", file=sys.stderr, flush=True)
+    return entry
+
+
+def _judged(at_work: AtWork, dataset: Dataset, run: str, challenger: Bundle, audited: Audited) -> Entry | None:
+    """The verdict as it stands in the journal; None where the champion was changed before it could be written."""
     before = registry.champion(at_work.url)
     champion = registry.load(at_work.url, before) if before else None
     with at_work.step("compare"):
@@ -65,10 +72,10 @@ def new_verdict(at_work: AtWork, dataset: Dataset, run: str) -> Entry:
 
 
 def _audited(at_work: AtWork, dataset: Dataset, run: str) -> Audited:
-    url = at_work.in_run(run, audit.JSON_NAME)
-    if not storage.version(url):
+    names = storage.names(at_work.in_run(run))
+    if PAGE_NAME not in names or audit.WORK_NAME in names:
         audit.audit([dataset.name], at_work.in_run(run), at_work.new_pipeline)
-    found = json.loads(storage.read_bytes(url))
+    found = json.loads(storage.read_bytes(at_work.in_run(run, audit.JSON_NAME)))
     return Audited(fails=found["fails"], conclusion=found["conclusion"])
 
 
@@ -97,16 +104,10 @@ def _start(at_work: AtWork, dataset: Dataset, run: str) -> Bundle | None:
     return None if why else start
 
 
-def _decided(at_work: AtWork, entry: Entry, before: str) -> Entry:
-    def decide_once(entries: Sequence[Entry]) -> Entry | None:
-        if any(each.kind == "verdict" and each.run == entry.run for each in entries):
-            return None
-        if (entries[-1].champion if entries else "") != before:
-            raise SpectroshardError(
-                f"{at_work.url}: the champion was changed while {entry.bundle} was compared with it; run the same"
-                " command again to compare with the new one"
-            )
-        return entry
+def _decided(at_work: AtWork, entry: Entry, before: str) -> Entry | None:
+    """The entry as it is added, unless the champion is not that before any more."""
 
-    journal.append(at_work.url, decide_once)
-    return next(each for each in journal.entries(at_work.url) if each.kind == "verdict" and each.run == entry.run)
+    def unless_overtaken(entries: Sequence[Entry]) -> Entry | None:
+        return entry if (entries[-1].champion if entries else "") == before else None
+
+    return journal.append(at_work.url, unless_overtaken)

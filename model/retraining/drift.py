@@ -77,6 +77,7 @@ def measure_drift(champion: Bundle, dataset: Dataset, alarms: Alarms) -> Drift |
     Parameters
     ----------
     champion : Bundle
+        In the registry.
     dataset : Dataset
         A later version of the one that it was trained on.
     alarms : Alarms
@@ -111,9 +112,12 @@ def measure_drift(champion: Bundle, dataset: Dataset, alarms: Alarms) -> Drift |
 
 
 def _version_of(champion: Bundle, dataset: Dataset) -> Dataset | None:
-    """The version of the dataset that the champion was trained on."""
-    found = (versions.version(dataset.url, number) for number in versions.numbers(dataset.url))
-    return next((each for each in found if each.digest == champion.dataset), None)
+    """The version of the dataset that the champion was trained on, which its name in the registry begins with."""
+    number = int(champion.url.rstrip("/").rpartition("/")[2].partition("-")[0])
+    if number not in versions.numbers(dataset.url):
+        return None
+    found = versions.version(dataset.url, number)
+    return found if found.digest == champion.dataset else None
 
 
 Songs = tuple[Dataset, Sequence[File]]
@@ -199,10 +203,9 @@ def total_variation(first: Mapping[str, float], second: Mapping[str, float]) -> 
 def exceeding(alarms: Alarms, drift: Drift) -> Iterator[str]:
     """What goes beyond the configuration's alarms, a sentence each.
 
-    >>> list(exceeding(Alarms(genre_shares=0.2), Drift(since=1, new_songs=9, genre_shares=0.5)))
-    ['genre shares: 0.50, alarm above 0.20']
-    >>> list(exceeding(Alarms(), Drift(since=1, new_songs=9, genre_shares=0.5)))
-    []
+    >>> drift = Drift(since=1, new_songs=40, genre_shares=0.5)
+    >>> list(exceeding(Alarms(genre_shares=0.2), drift)), list(exceeding(Alarms(), drift))
+    (['genre shares: 0.50, alarm above 0.20'], [])
     """
     largest = max(drift.effect_sizes.items(), key=lambda item: abs(item[1]), default=("", 0.0))
     measured = {
@@ -214,5 +217,6 @@ def exceeding(alarms: Alarms, drift: Drift) -> Iterator[str]:
     }
     for key, (value, words) in measured.items():
         threshold = getattr(alarms, key)
-        if threshold is not None and value > threshold:
+        is_told = key == "rejects" or drift.new_songs >= alarms.least_songs
+        if threshold is not None and value > threshold and is_told:
             yield f"{words}: {value:.2f}, alarm above {threshold:.2f}"

@@ -11,8 +11,6 @@ from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.text_table import table
 from pipelines.common.output.words import counted
 
-_INSTEAD = "wait for it"
-
 
 def summarise(url: str) -> str:
     """The bundles of a registry, a line each, the newest last; then what is wrong with one, a line each."""
@@ -74,7 +72,7 @@ def _lines(entry: Entry) -> Iterator[str]:
 
 
 def promote(url: str, version: str, *, force: bool = False, reason: str = "") -> Entry:
-    """Makes a bundle the champion.
+    """Makes a bundle the champion; a retraining that is at work compares with the new one then.
 
     Parameters
     ----------
@@ -91,21 +89,20 @@ def promote(url: str, version: str, *, force: bool = False, reason: str = "") ->
     ------
     UsageError
         There is no such bundle, it is the champion already, or its last verdict is against it and it is not forced.
-    BusyError
-        A retraining is at work.
+    SpectroshardError
+        It is damaged, or something else was decided at the same moment.
     """
     if force and not reason.strip():
         raise UsageError("--force: give a --reason too, which is recorded in the journal")
-    with lease.held(storage.join(url, LEASE_NAME), "promotion", instead=_INSTEAD):
-        known = registry.open_registry(url)
-        registry.load(url, version)  # it is whole
-        if known[-1].champion == version:
-            raise UsageError(f"{url}: {version} is the champion already")
-        verdict = next((entry.verdict for entry in reversed(known) if entry.verdict and entry.bundle == version), None)
-        if not force and (verdict is None or not verdict.promote):
-            why = "; ".join(verdict.reasons) if verdict else "it has no verdict"
-            raise UsageError(f"{url}: {version} is not to be promoted: {why}. All the same: --force --reason WHY")
-        return _decide(url, "promotion", version, reason or "its verdict is for it", known, forced=force)
+    known = registry.open_registry(url)
+    registry.load(url, version)  # it is whole
+    if known[-1].champion == version:
+        raise UsageError(f"{url}: {version} is the champion already")
+    verdict = next((entry.verdict for entry in reversed(known) if entry.verdict and entry.bundle == version), None)
+    if not force and (verdict is None or not verdict.promote):
+        why = "; ".join(verdict.reasons) if verdict else "it has no verdict"
+        raise UsageError(f"{url}: {version} is not to be promoted: {why}. All the same: --force --reason WHY")
+    return _decide(url, "promotion", version, reason or "its verdict is for it", known, forced=force)
 
 
 def roll_back(url: str, reason: str) -> Entry:
@@ -116,22 +113,19 @@ def roll_back(url: str, reason: str) -> Entry:
     UsageError
         There is no champion before this one, or no reason is given.
     SpectroshardError
-        No champion before this one is there any more, and whole.
-    BusyError
-        A retraining is at work.
+        No champion before this one is there any more, and whole; or something else was decided at the same moment.
     """
     if not reason.strip():
         raise UsageError("give a --reason, which is recorded in the journal")
-    with lease.held(storage.join(url, LEASE_NAME), "rollback", instead=_INSTEAD):
-        known = registry.open_registry(url)
-        former = journal.champions(known)[-2::-1]
-        if not former:
-            raise UsageError(f"{url}: there is no champion before {known[-1].champion or 'the first'} to go back to")
-        whole = {held.version for held in registry.bundles(url) if not held.fault}
-        target = next((version for version in former if version in whole), None)
-        if target is None:
-            raise SpectroshardError(f"{url}: of {', '.join(former)} none is whole; spectroshard models list tells more")
-        return _decide(url, "rollback", target, reason, known)
+    known = registry.open_registry(url)
+    former = journal.champions(known)[-2::-1]
+    if not former:
+        raise UsageError(f"{url}: there is no champion before {known[-1].champion or 'the first'} to go back to")
+    whole = {held.version for held in registry.bundles(url) if not held.fault}
+    target = next((version for version in former if version in whole), None)
+    if target is None:
+        raise SpectroshardError(f"{url}: of {', '.join(former)} none is whole; spectroshard models list tells more")
+    return _decide(url, "rollback", target, reason, known)
 
 
 def _decide(url: str, kind: str, version: str, reason: str, known: Sequence[Entry], *, forced: bool = False) -> Entry:
@@ -193,7 +187,7 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
     """
     if keep < 1:
         raise UsageError(f"--keep {keep}: expected at least 1")
-    with lease.held(storage.join(url, LEASE_NAME), "prune", instead=_INSTEAD):
+    with lease.held(storage.join(url, LEASE_NAME), "prune", instead="wait for it"):
         champions = journal.champions(registry.open_registry(url))
         held = list(registry.bundles(url))
         whole = [each.version for each in held if not each.fault]

@@ -64,10 +64,10 @@ def resolve(name: str) -> str:
     if not name.startswith(PREFIX):
         return name
     registry = name.removeprefix(PREFIX)
-    known = open_registry(registry)
-    if not known[-1].champion:
+    if not (version := champion(registry)):
+        open_registry(registry)
         raise UsageError(f"{registry}: has no champion yet; spectroshard models list {registry} tells why")
-    return bundle_url(registry, known[-1].champion)
+    return bundle_url(registry, version)
 
 
 def mend(registry: str) -> None:

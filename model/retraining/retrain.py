@@ -20,7 +20,6 @@ from pipelines.common import lease, storage
 from pipelines.common.beam.failures import root_cause
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import BusyError
-from pipelines.dataset.dataset import Dataset
 
 
 def retrain(config: Config, new_pipeline: NewPipeline, observers: Sequence[Observer] = ()) -> RunOutcome:
@@ -66,35 +65,32 @@ def retrain(config: Config, new_pipeline: NewPipeline, observers: Sequence[Obser
 
 
 def _run(at_work: AtWork, observers: Sequence[Observer]) -> RunOutcome:
+    known = journal.entries(at_work.url)
+    last = next((entry for entry in reversed(known) if entry.kind == "verdict"), None)
+    killed = _finish(at_work.anew(), last, observers) if last and not _is_finished(at_work, last.run) else None
     with at_work.step("build"):
         built = build(at_work.config, at_work.retraining.dataset, at_work.new_pipeline)
     dataset, run = built.dataset, at_work.run_name(built.dataset)
-    at_work.told |= {
-        "run": run,
-        "dataset_version": dataset.version,
-        "songs": {
-            "shown": dataset.shown,
-            "written": dataset.songs,
-            "duplicates": dataset.duplicates,
-            "rejected": sum(dataset.rejected.values()),
-            "read": built.songs_read,
-        },
-        "champion": registry.champion(at_work.url),
-    }
-    if storage.version(at_work.in_run(run, OUTCOME_NAME)):
+    at_work.told |= {"run": run, "champion": known[-1].champion if known else ""}
+    at_work.tell_of(dataset)
+    at_work.told["songs"]["read"] = built.songs_read
+    if killed and killed.run == run:
+        return killed
+    if _is_finished(at_work, run):
         outcome = at_work.outcome("nothing_new", f"nothing new since version {dataset.version} of {dataset.url}")
         _write_last(at_work, outcome)
         _tell(observers, outcome)
         return outcome
-    entry = next((each for each in journal.entries(at_work.url) if each.kind == "verdict" and each.run == run), None)
-    if entry is None:
-        from model.retraining.challenger import new_verdict  # loads TensorFlow, which a week without news need not
+    from model.retraining.challenger import new_verdict  # loads TensorFlow, which a week without news need not
 
-        entry = new_verdict(at_work, dataset, run)
-    return _finish(at_work, dataset, entry, observers)
+    return _finish(at_work, new_verdict(at_work, dataset, run), observers)
 
 
-def _finish(at_work: AtWork, dataset: Dataset, entry: Entry, observers: Sequence[Observer]) -> RunOutcome:
+def _is_finished(at_work: AtWork, run: str) -> bool:
+    return bool(storage.version(at_work.in_run(run, OUTCOME_NAME)))
+
+
+def _finish(at_work: AtWork, entry: Entry, observers: Sequence[Observer]) -> RunOutcome:
     """What follows from a verdict: the copy of the champion's name, the pages, the outcome; and the work is cleared."""
     assert entry.verdict is not None
     with at_work.step("report"):
@@ -102,15 +98,17 @@ def _finish(at_work: AtWork, dataset: Dataset, entry: Entry, observers: Sequence
         report = at_work.in_run(entry.run, REPORT_NAME)
         pages.write_report(report, entry)
         pages.write_history(at_work.url)
-    bundle = storage.sizes(registry.bundle_url(at_work.url, entry.bundle))
+    sizes = storage.sizes(registry.bundle_url(at_work.url, entry.bundle))
     at_work.told |= {
+        "run": entry.run,
+        "dataset_version": entry.dataset_version,
         "challenger": entry.bundle,
         "champion": registry.champion(at_work.url),
         "verdict": entry.verdict,
         "drift": entry.drift,
         "report": report,
-        "sizes": {"dataset": sum(file.bytes for file in dataset.files), "bundle": sum(bundle.values())},
     }
+    at_work.told.setdefault("sizes", {})["bundle"] = sum(sizes.values())
     words = f"{entry.bundle} {'is the champion' if entry.verdict.promote else 'is not promoted'}: {entry.reason}"
     outcome = at_work.outcome("promoted" if entry.verdict.promote else "kept", words)
     _write_last(at_work, outcome)
