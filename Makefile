@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 lint lock clean
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
 demo: .venv/installed
@@ -26,6 +26,11 @@ test-browser: .venv/installed
 TORCH ?= torch
 test-torch: .venv-torch/installed
 	.venv-torch/bin/python -m pytest tests/spectroshard/with_torch.py
+
+# Whole commands on the processes of a real S3 server and of one that speaks Google Cloud Storage's language, which Go,
+# 1.24 or newer, makes once in .venv-stores.
+test-s3: .venv/installed .venv-stores/installed
+	$(BIN)/python -m pytest tests/stores/with_s3.py tests/stores/with_gcs.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -82,5 +87,10 @@ lock:
 	.venv-torch/bin/pip install --quiet $(TORCH)
 	touch $@
 
+.venv-stores/installed:
+	GOBIN=$(CURDIR)/.venv-stores go install github.com/versity/versitygw/cmd/versitygw@v1.8.0
+	GOBIN=$(CURDIR)/.venv-stores go install github.com/fsouza/fake-gcs-server@v1.56.1
+	touch $@
+
 clean:
-	rm -rf .venv .venv-torch demo
+	rm -rf .venv .venv-torch .venv-stores demo

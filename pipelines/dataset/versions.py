@@ -12,6 +12,7 @@ from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LISTS, SHARDS, VERSIONS
 
 _NAMED = re.compile(r"(.+)@(\d+)", re.DOTALL)
+_COMMIT = re.compile(rf"(\d+)/{re.escape(Dataset.json_name())}")
 
 
 def load(name: str) -> Dataset:
@@ -89,8 +90,8 @@ def json_url(url: str, number: int) -> str:
 
 def numbers(url: str) -> list[int]:
     """The versions of a dataset, the oldest first."""
-    names = storage.names(storage.join(url, VERSIONS))
-    return [int(name) for name in names if name.isdigit() and storage.version(json_url(url, int(name)))]
+    commits = (_COMMIT.fullmatch(name) for name in storage.sizes(storage.join(url, VERSIONS)))
+    return sorted(int(commit[1]) for commit in commits if commit)
 
 
 def newest(url: str) -> Dataset | None:

@@ -29,7 +29,11 @@ def in_process(*options):
 @pytest.fixture
 def in_this_process(monkeypatch):
     """Lets records be made without a process of their own: that takes a second to start, and knows nothing of mocks."""
-    monkeypatch.setattr(Child, "call", lambda self, argument, limits: pickle.loads(self._function)(argument))
+    make_records_in_this_process(monkeypatch)
+
+
+def make_records_in_this_process(patch):
+    patch.setattr(Child, "call", lambda self, argument, limits: pickle.loads(self._function)(argument))
 
 
 def no_pipeline(songs):

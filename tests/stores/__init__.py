@@ -1,0 +1,1 @@
+"""Whole commands on object stores, against the processes of real servers."""
