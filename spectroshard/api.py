@@ -141,7 +141,7 @@ def train(dataset: Dataset | Url, output: Url, config: "ConfigLike | None" = Non
     ----------
     dataset : Dataset, str or path
     output : str or path
-        The bundle's folder, a local path: new, or left by this very training when it was stopped.
+        The bundle's folder, by path or fsspec URL: new, or left by this very training when it was stopped.
     config : str, path, mapping or Config, optional
         Its `training`, and which folds are test and validation, where it says so. Default: the dataset's own.
 
@@ -155,7 +155,9 @@ def train(dataset: Dataset | Url, output: Url, config: "ConfigLike | None" = Non
         The configuration is wrong, the dataset lacks a feature or the songs of a split, or the output holds
         something else.
     SpectroshardError
-        The dataset's splits share songs.
+        The dataset's splits share songs, or a file of the finished bundle is missing or damaged.
+    BusyError
+        Another training is at work on the output.
 
     Examples
     --------
@@ -229,7 +231,7 @@ def crossval(
     ----------
     dataset : Dataset, str or path
     output : str or path
-        A local folder, new or left by this very cross-validation. Default: `crossval`.
+        A folder, new or left by this very cross-validation. Default: `crossval`.
     config : str, path, mapping or Config, optional
         Its `training`. Default: every key has its default.
     leak_gap : bool

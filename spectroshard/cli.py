@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 where it is done, 1 where the work failed, 2 where the command line was wrong, 3 where
-        another build is at work on the folder, 130 where it was interrupted, 143 where SIGTERM ended it.
+        another build or training is at work on the folder, 130 where it was interrupted, 143 where SIGTERM ended it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments

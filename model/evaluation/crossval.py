@@ -93,7 +93,7 @@ def crossval(
         Its `training`; which folds are test and validation, each round decides.
     dataset : Dataset
     output : str
-        A local folder, new or left by the same cross-validation; it gets a bundle for each round.
+        A folder, new or left by the same cross-validation; it gets a bundle for each round.
     with_leak_gap : bool
         Whether the end of each training song is held out of the training and scored too, see
         `model.evaluation.leak_gap`; a chart of both accuracies is written to the output.

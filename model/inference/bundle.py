@@ -1,7 +1,7 @@
 """The bundle: a trained model with all that is needed to use it, in one folder and without pickle.
 
 <bundle>/
-  bundle.json     written last: without it there is no bundle
+  bundle.json     written last: without it there is no bundle; names the other files' SHA-256
   model.keras     the network and its weights
   trained-*.parquet  what it was trained on, by content hash
   history.csv     a row for each epoch
@@ -9,7 +9,13 @@
   metrics.json    of `spectroshard evaluate`, and report.html
 """
 
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
+
+from pydantic import Field
 
 from model.config import Training
 from model.inference.calibration import Calibration
@@ -22,6 +28,8 @@ from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
 
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
+
+_AGAIN = "copy the bundle again, whole, or remove it and train again"
 
 
 class Bundle(FolderManifest):
@@ -51,12 +59,14 @@ class Bundle(FolderManifest):
     calibration : Calibration or None
         None where there were no validation songs: probabilities are then not tempered, and every prediction is
         confident.
+    files : dict of str
+        The SHA-256 of the network's file and of the history, by name; none in bundles of format 6.
     """
 
     KIND = "bundle"
     MADE_BY = "train"
 
-    format: Literal[6] = 6
+    format: Literal[6, 7] = 7
     training: Training
     audio: AudioConfig
     features: Features
@@ -67,6 +77,7 @@ class Bundle(FolderManifest):
     trained: tuple[TrainedSongs, ...]
     validation: dict[str, float]
     calibration: Calibration | None = None
+    files: dict[str, str] = Field(default_factory=dict)
 
     @property
     def temperature(self) -> float:
@@ -91,20 +102,48 @@ class Bundle(FolderManifest):
         """
         return {song.content_hash for file in self.trained for song in file.read(self.url)}
 
+    def check_files(self) -> None:
+        """Reads every file of the bundle.
+
+        Raises
+        ------
+        SpectroshardError
+            One is missing, or not the one that was written.
+        """
+        for name in self.files or (MODEL_NAME,):
+            with self._checked(name):
+                pass
+        self.trained_contents()
+
     def network(self) -> Any:
         """The Keras model, loaded in safe mode.
 
         Raises
         ------
         SpectroshardError
-            The file is missing or damaged.
+            The file is missing, or not the one that was written.
         """
         import keras
 
-        url = storage.join(self.url, MODEL_NAME)
+        with self._checked(MODEL_NAME) as path:
+            try:
+                return keras.models.load_model(path, compile=False, safe_mode=True)
+            except Exception as error:  # Keras raises many kinds
+                why = f"cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
+                raise SpectroshardError(f"{storage.join(self.url, MODEL_NAME)}: {why}; {_AGAIN}") from error
+
+    @contextlib.contextmanager
+    def _checked(self, name: str) -> Iterator[Path]:
+        """A local path of a file that is what it was when the bundle was made."""
+        url = storage.join(self.url, name)
         try:
             with storage.local_copy(url) as path:
-                return keras.models.load_model(path, compile=False, safe_mode=True)
-        except Exception as error:  # Keras raises many kinds
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise SpectroshardError(f"{url}: cannot be loaded ({why}); copy or train the bundle again") from error
+                with path.open("rb") as stream:
+                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                if self.files.get(name, sha256) != sha256:
+                    raise SpectroshardError(
+                        f"{url}: is damaged, or another's: its SHA-256 is not the bundle's; {_AGAIN}"
+                    )
+                yield path
+        except FileNotFoundError as error:
+            raise SpectroshardError(f"{url}: is missing; {_AGAIN}") from error

@@ -1,23 +1,27 @@
 """Training: from a dataset and a configuration to a bundle. A training that was killed resumes at its epoch."""
 
+import contextlib
+import hashlib
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
 
 from model.config import Config
 from model.data import batches, shards
-from model.inference.bundle import MODEL_NAME, Bundle
+from model.inference.bundle import HISTORY_NAME, MODEL_NAME, Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.inference.trained_songs import TrainedSongs
 from model.networks import assembly, registry
 from model.training import optimizer, out_of_distribution, rejection, transfer_head, warm_start
-from model.training.checkpoints import WORK_NAME, Epochs, is_finished
+from model.training.checkpoints import LEASE_NAME, WORK_NAME, Epochs, is_finished
 from model.training.run import Run
 from pipelines.audit import audit
-from pipelines.common import output_folder, storage
+from pipelines.common import lease, output_folder, storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset.check import in_a_line
 from pipelines.dataset.dataset import Dataset
@@ -38,8 +42,8 @@ def train(
         Its `training`, and of its `folds` which are test and validation.
     dataset : Dataset
     output : str
-        The bundle's folder, a local path: new, or left by this very training when it was stopped. Where the training
-        is finished already, its bundle is returned as it is.
+        The bundle's folder, by path or fsspec URL: new, or left by this very training when it was stopped. Where the
+        training is finished already, its bundle is returned as it is.
     splits : dict
         The folds of `train`, `validation` and `test`. Default: those of the configuration.
     start : Bundle
@@ -55,13 +59,15 @@ def train(
     ------
     UsageError
         The dataset lacks a feature or the songs of a split, or the output holds something else.
+    BusyError
+        Another training is at work on the output.
     SpectroshardError
-        The splits share songs, and `training.allow_leaks` is not set; the dataset is damaged or forged; or the network
-        cannot take windows of any length.
+        The splits share songs, and `training.allow_leaks` is not set; the dataset is damaged or forged; the network
+        cannot take windows of any length; or a file of the finished bundle is missing or damaged.
     """
     chosen = splits or dataset.splits(config.folds)
     run = Run(config.training, dataset, {name: tuple(folds) for name, folds in chosen.items()}, start)
-    if Bundle.json_name() in storage.names(output):
+    if _is_finished(output):
         return _finished(output, run)
     _refuse_leaks(run)
     output_folder.refuse_other_files(output, "training", work=WORK_NAME)
@@ -71,6 +77,14 @@ def train(
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
+    with lease.held(storage.join(output, LEASE_NAME), "training"):
+        # Another may have finished it meanwhile.
+        bundle = _finished(output, run) if _is_finished(output) else _train(run, front_end, output)
+    storage.remove(storage.join(output, WORK_NAME))
+    return bundle
+
+
+def _train(run: Run, front_end: Any | None, output: str) -> Bundle:
     # Not 0: with a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(run.training.seed + 1)
     trainable = compiled(run)
@@ -85,13 +99,15 @@ def train(
     _say("fit the rejection layer and the calibration")
     if run.training.average_momentum:
         trainable.optimizer.finalize_variable_values(trainable.trainable_variables)
-    bundle = _publish(_assembled(trainable, run, front_end), run, epochs, output)
-    storage.remove(str(epochs.folder))
-    return bundle
+    return _publish(_assembled(trainable, run, front_end), run, epochs)
 
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def _is_finished(output: str) -> bool:
+    return Bundle.json_name() in storage.names(output)
 
 
 def _finished(output: str, run: Run) -> Bundle:
@@ -102,6 +118,7 @@ def _finished(output: str, run: Run) -> Bundle:
             f"{output}: holds a bundle of another dataset or configuration{differences and f' ({differences})'};"
             " it stays as it is: give a new --output"
         )
+    bundle.check_files()
     storage.remove(storage.join(output, WORK_NAME))  # left behind if it was killed before it was removed
     return bundle
 
@@ -145,18 +162,32 @@ def _fit(model: Any, run: Run, epochs: Epochs) -> None:
     dataset, splits, training = run.dataset, run.splits, run.training
     if training.patience and not run.has_validation_songs:
         _say("training.patience: no validation songs, so all epochs are trained")
-    model.fit(
-        batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
-        initial_epoch=len(epochs.rows),
-        epochs=training.epochs,
-        steps_per_epoch=run.steps,
-        validation_data=batches.validation_batches(dataset, splits["validation"], run.branch_windows, training)
-        if run.has_validation_songs
-        else None,
-        callbacks=[epochs, keras.callbacks.TensorBoard(str(epochs.folder.parent / "logs"), profile_batch=0)],
-        shuffle=False,  # the stream is shuffled
-        verbose=0,
-    )
+    with _log_folder(epochs.output) as logs:
+        model.fit(
+            batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
+            initial_epoch=len(epochs.rows),
+            epochs=training.epochs,
+            steps_per_epoch=run.steps,
+            validation_data=batches.validation_batches(dataset, splits["validation"], run.branch_windows, training)
+            if run.has_validation_songs
+            else None,
+            callbacks=[epochs, keras.callbacks.TensorBoard(str(logs), profile_batch=0)],
+            shuffle=False,  # the stream is shuffled
+            verbose=0,
+        )
+
+
+@contextlib.contextmanager
+def _log_folder(output: str) -> Iterator[Path]:
+    """Where TensorBoard's logs go: the bundle's folder; where that is remote, a folder that is uploaded in the end."""
+    url = storage.join(output, "logs")
+    if storage.is_local(output):
+        yield Path(storage.filesystem(url)[1])
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+        for path in sorted(each for each in Path(folder).rglob("*") if each.is_file()):
+            storage.write_bytes(storage.join(url, str(path.relative_to(folder))), path.read_bytes())
 
 
 def _assembled(trainable: Any, run: Run, front_end: Any | None) -> Any:
@@ -176,10 +207,10 @@ def _averaged(trainable: Any, run: Run) -> Any:
     return assembly.averaged_over_tempos(model, run.branch_windows.shapes, run.training.tempo)
 
 
-def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
-    with storage.writing(storage.join(output, MODEL_NAME)) as path:
-        model.save(path.with_suffix(".keras"))
-        path.with_suffix(".keras").rename(path)
+def _publish(model: Any, run: Run, epochs: Epochs) -> Bundle:
+    output, files = epochs.output, {MODEL_NAME: _saved(model), HISTORY_NAME: epochs.history()}
+    for name, content in files.items():
+        storage.write_bytes(storage.join(output, name), content)
     metrics = {key: epochs.kept.get(key) for key in ("epoch", "validation_loss", "validation_accuracy")}
     bundle = Bundle(
         url=output,
@@ -196,9 +227,19 @@ def _publish(model: Any, run: Run, epochs: Epochs, output: str) -> Bundle:
         ),
         validation={key: value for key, value in metrics.items() if value is not None},
         calibration=_calibration(model, run),
+        files={name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     )
     bundle.save()
     return bundle
+
+
+def _saved(model: Any) -> bytes:
+    """The file of a model."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / MODEL_NAME
+        with storage.naming(str(path)):
+            model.save(path)
+            return path.read_bytes()
 
 
 def _calibration(model: Any, run: Run) -> Calibration | None:

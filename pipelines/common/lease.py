@@ -1,4 +1,4 @@
-"""A courtesy among builds of one folder: who comes second learns who is at work there, and leaves.
+"""A courtesy among builds, or trainings, of one folder: who comes second learns who is at work there, and leaves.
 
 Safety does not rest on it: two that hold it all the same, as where a clock is wrong, are told apart by the commit.
 """
@@ -38,7 +38,7 @@ class Lease:
         The host's start and its space of process ids, in which alone `process` can be looked up; empty if not known.
     process : int
     what : str
-        What is at work: `build`.
+        What is at work: `build`, `training`.
     started, renewed : datetime
     token : str
         Tells this lease from all others.
@@ -98,9 +98,9 @@ def held(
     Parameters
     ----------
     url : str
-        Where it lies: `D/runs/lease.json` is that of `D`.
+        Where it lies: `D/runs/lease.json` is that of `D`, as is one in any other folder of `D`.
     what : str
-        What is at work: `build`.
+        What is at work: `build`, `training`.
     clock : callable
         Gives the time.
     instead : str
@@ -146,8 +146,7 @@ def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
             continue
         if other.is_live(clock()):
             raise BusyError(
-                f"{url.removesuffix('/runs/lease.json')}: {other} has been at work here since {other.since(clock())};"
-                f" {instead}"
+                f"{url.rsplit('/', 2)[0]}: {other} has been at work here since {other.since(clock())}; {instead}"
             )
         # Only who holds the lease on removing this one may do so, or two could each remove it, and the later one the
         # lease that the earlier one has taken.

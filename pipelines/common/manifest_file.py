@@ -104,7 +104,10 @@ class FolderManifest(Section):
         except pydantic.ValidationError as error:
             fault = error.errors()[0]
             where = ".".join(map(str, fault["loc"])) or "the file"
-            raise UsageError(f"{source}: is not what this version reads ({where}: {fault['msg']})") from error
+            raise UsageError(
+                f"{source}: is not what this version reads ({where}: {fault['msg']});"
+                f" spectroshard {cls.MADE_BY} makes one that it does"
+            ) from error
         if body is None:
             raise SpectroshardError(f"{source}: is damaged, or was edited: it has no SHA-256 of what it says")
         return manifest

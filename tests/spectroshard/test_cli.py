@@ -132,7 +132,7 @@ def test_a_damaged_bundle_is_told_of_in_a_line(trained, chain, capsys, tmp_path)
     (tmp_path / "b" / "model.keras").write_bytes(b"PK")
     code, out, err = run(capsys, "predict", tmp_path / "b", chain / "corpus" / "low" / "1.wav")
     assert (code, out) == (1, "")
-    assert len(err.splitlines()) == 1 and f"{tmp_path}/b/model.keras: cannot be loaded" in err
+    assert len(err.splitlines()) == 1 and f"{tmp_path}/b/model.keras: is damaged, or another's: its SHA-256" in err
 
 
 def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys, tmp_path):

@@ -17,11 +17,12 @@ from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.networks import registry
 from model.training import train as training_room
-from model.training.checkpoints import is_finished, kept_row
+from model.training.checkpoints import Epochs, is_finished, kept_row
 from model.training.run import Run
 from model.training.train import compiled, train
-from pipelines.common import storage
-from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common import lease, storage
+from pipelines.common.errors import BusyError, SpectroshardError, UsageError
+from pipelines.common.manifest_file import sealed
 from pipelines.dataset.dataset import SONGS, Dataset
 from pipelines.dataset.ledger import record_id
 from tests.pipelines.dataset import made
@@ -29,6 +30,16 @@ from tests.pipelines.dataset import made
 
 def weights_of(bundle):
     return bundle.network().get_weights()
+
+
+def state_of(folder):
+    return json.loads((folder / "_training" / "state.json").read_text())
+
+
+def leave_state(folder, **state):
+    """What a stopped training leaves."""
+    (folder / "_training").mkdir()
+    (folder / "_training" / "state.json").write_bytes(sealed(json.dumps(state, indent=1).encode()))
 
 
 def history(bundle):
@@ -121,10 +132,14 @@ def test_a_killed_training_goes_on_at_its_epoch_and_ends_where_it_would_have(con
     killed = subprocess.run([sys.executable, "-c", KILLED, *arguments], check=False, capture_output=True)
     assert killed.returncode == 9, killed.stderr.decode()[-2000:]
     assert not (tmp_path / "killed" / "bundle.json").exists()
-    assert len(json.loads((tmp_path / "killed" / "_training" / "state.json").read_text())["rows"]) == 2
+    assert len(state_of(tmp_path / "killed")["rows"]) == 2
+    (tmp_path / "killed" / f".model.keras.{32 * 'a'}").touch()
     resumed = train(config, dataset, str(tmp_path / "killed"))
     for one, two in zip(weights_of(bundle), weights_of(resumed), strict=True):
         np.testing.assert_allclose(one, two, atol=1e-4)
+    assert {path.name for path in (tmp_path / "killed").iterdir()} == {
+        *("bundle.json", "history.csv", "logs", "model.keras", resumed.trained[0].name)
+    }
     before, after = history(bundle), history(resumed)
     assert [row["epoch"] for row in before] == [row["epoch"] for row in after]
     for row, other in zip(before, after, strict=True):
@@ -150,17 +165,14 @@ def test_a_bundle_of_another_configuration_stays(config, dataset, bundle):
 
 
 def test_a_stopped_training_of_another_configuration_stays(config, dataset, tmp_path):
-    (tmp_path / "_training").mkdir()
-    (tmp_path / "_training" / "state.json").write_text('{"digest": "another", "rows": []}')
+    leave_state(tmp_path, digest="another", rows=[])
     with pytest.raises(UsageError, match="stopped training of another dataset or configuration; give"):
         train(config, dataset, str(tmp_path))
 
 
 def test_what_differs_from_a_stopped_training_is_named(config, dataset, tmp_path):
-    (tmp_path / "_training").mkdir()
     digest = Run(config.training, dataset, dataset.splits(config.folds)).digest  # a default may have become another
-    state = {"digest": digest, "training": {"seed": 7, "of_an_earlier_version": 1}, "rows": []}
-    (tmp_path / "_training" / "state.json").write_text(json.dumps(state))
+    leave_state(tmp_path, digest=digest, training={"seed": 7, "of_an_earlier_version": 1}, rows=[])
     with pytest.raises(UsageError, match=r"stopped training of .* \(training.seed was 7, is 0\); give a new --output"):
         train(config, dataset, str(tmp_path))
 
@@ -190,24 +202,6 @@ def test_a_training_that_gets_no_better_stops_with_its_best_weights(config, data
     assert len(rows) < 30
     best = min(rows, key=lambda row: float(row["validation_loss"]))
     assert bundle.validation["epoch"] == float(best["epoch"]) == float(rows[-2]["epoch"])
-
-
-@pytest.mark.slow
-def test_the_weights_on_disk_are_those_that_the_state_tells_of(config, dataset, tmp_path, monkeypatch):
-    """However a kill falls between the files: each epoch has its own, and none is written twice."""
-    write, seen = storage.write_bytes, []
-
-    def watched(url, content):
-        write(url, content)
-        if url.endswith("state.json"):
-            rows, names = json.loads(content)["rows"], {path.name for path in Path(url).parent.glob("*.h5")}
-            needed = {f"epoch-{row['epoch']:04d}.weights.h5" for row in (rows[-1], kept_row(rows, training))}
-            seen.append(needed <= names and len(names) <= 3)
-
-    training = config.training.model_copy(update={"epochs": 30, "patience": 2, "learning_rate": 0.5})
-    monkeypatch.setattr(storage, "write_bytes", watched)
-    train(config.model_copy(update={"training": training}), dataset, str(tmp_path / "b"))
-    assert len(seen) >= 3 and all(seen)
 
 
 @pytest.mark.parametrize("patience", [None, pytest.param(1, marks=pytest.mark.slow)])
@@ -265,12 +259,78 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-99])])
-def test_a_damaged_network_is_named(bundle, tmp_path, damage):
+def exchange(path):
+    """Another network of the same shape: one that loads."""
+    model = keras.models.load_model(path, compile=False)
+    model.set_weights([value + 1 for value in model.get_weights()])
+    model.save(path)
+
+
+DAMAGES = {
+    "another": (exchange, "is damaged, or another's: its SHA-256 is not the bundle's"),
+    "cut": (lambda path: path.write_bytes(path.read_bytes()[:-99]), "is damaged, or another's"),
+    "flipped": (flip_a_bit, "is damaged, or another's"),
+    "gone": (Path.unlink, "is missing"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_network_that_is_not_the_bundle_s_is_refused(config, dataset, bundle, tmp_path, damage):
     shutil.copytree(bundle.url, tmp_path / "b")
-    damage(tmp_path / "b" / "model.keras")
-    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/b/model.keras: cannot be loaded"):
+    change, told = DAMAGES[damage]
+    change(tmp_path / "b" / "model.keras")
+    line = f"^{tmp_path}/b/model.keras: {told}.*; copy the bundle again, whole, or remove it and train again$"
+    with pytest.raises(SpectroshardError, match=line):
         Bundle.load(str(tmp_path / "b")).network()
+    with pytest.raises(SpectroshardError, match=line):  # it does not pass for a finished training
+        train(config, dataset, str(tmp_path / "b"))
+
+
+def test_a_history_that_is_not_the_bundle_s_is_no_finished_training(config, dataset, bundle, tmp_path):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    flip_a_bit(tmp_path / "b" / "history.csv")
+    with pytest.raises(SpectroshardError, match=r"history\.csv: is damaged, or another's"):
+        train(config, dataset, str(tmp_path / "b"))
+
+
+def test_a_bundle_of_the_format_before_is_read(config, dataset, bundle, tmp_path):
+    shutil.copytree(bundle.url, tmp_path / "b")
+    former = bundle.model_copy(update={"url": str(tmp_path / "b"), "format": 6, "files": {}})
+    former.save()
+    assert Bundle.load(former.url) == former == train(config, dataset, former.url)
+    assert former.network().output_shape == (None, 3)
+    flip_a_bit(tmp_path / "b" / "model.keras")
+    with pytest.raises(SpectroshardError, match=r"model\.keras: cannot be loaded"):
+        former.network()
+
+
+def test_who_comes_second_to_a_training_is_told_who_is_at_work(config, dataset, tmp_path):
+    told = rf"^{tmp_path}/b: a training by .* \(process \d+\) has been at work here"
+    with lease.held(f"{tmp_path}/b/_training/lease.json", "training"), pytest.raises(BusyError, match=told):
+        train(config, dataset, str(tmp_path / "b"))
+    assert not (tmp_path / "b" / "bundle.json").exists()
+
+
+@pytest.mark.slow
+def test_a_bundle_on_a_store_is_that_of_a_disk(config, dataset, bundle):
+    """Stopped while it trained, and gone on with."""
+    url, tells = "memory://trained/bundle", Epochs.on_epoch_end
+
+    def stopped(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        tells(self, epoch, logs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Epochs, "on_epoch_end", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, dataset, url)
+    assert set(storage.names(url)) == {"_training"}
+    trained = train(config, dataset, url)
+    assert {*storage.names(url)} == {"bundle.json", "history.csv", "logs", "model.keras", trained.trained[0].name}
+    for one, two in zip(weights_of(bundle), weights_of(Bundle.load(url)), strict=True):
+        np.testing.assert_allclose(one, two, atol=1e-4)
+    assert train(config, dataset, url) == trained
 
 
 def test_the_bundle_loads_in_safe_mode_only(bundle, monkeypatch):
