@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.corpus import manifest, tags
+from pipelines.corpus import tags
+from pipelines.corpus.forms import manifest
+from pipelines.corpus.forms.named_files import NamedFiles
+from pipelines.corpus.forms.tables import read_table
 from pipelines.corpus.listing import glob_root
-from pipelines.corpus.named_files import NamedFiles
 from pipelines.corpus.paths import is_audio
-from pipelines.corpus.tables import read_table
 
 _GLOB = "*?["
 

@@ -10,7 +10,7 @@ from model.inference.input_files import input_files
 from model.inference.prediction import REJECTED, Prediction
 from pipelines.common.beam import tasks
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.corpus.named_files import OUTSIDE_ROOT
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
 
 if TYPE_CHECKING:
     from model.inference.predictor import Predictor

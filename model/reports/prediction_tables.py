@@ -14,7 +14,7 @@ from model.inference.prediction import REJECTED, Prediction, format_time, genre_
 from model.reports import prediction_page
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
-from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.names.spellings import escape_undecodable
 
 if typing.TYPE_CHECKING:
     import pyarrow as pa

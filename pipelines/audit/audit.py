@@ -19,8 +19,8 @@ from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.copies.fingerprint import LEAST_S
 from pipelines.copies.search import RECALL, find_copies
-from pipelines.corpus.song_names import with_song_names
-from pipelines.corpus.split_lists import with_index
+from pipelines.corpus.forms.split_lists import with_index
+from pipelines.corpus.names.song_names import with_song_names
 from pipelines.dataset import ledger, versions
 from pipelines.dataset.check import check_dataset
 from pipelines.dataset.dataset import Dataset

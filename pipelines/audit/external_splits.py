@@ -11,15 +11,15 @@ from pipelines.audit.listed_files import accepted
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import BuildConfig, CorpusConfig
-from pipelines.corpus import listing, manifest, split_lists
-from pipelines.corpus.listed_files import ListedFiles
-from pipelines.corpus.manifest import SPLIT_ALIASES
-from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFile, NamedFiles
-from pipelines.corpus.pattern import PathPattern, with_pattern
-from pipelines.corpus.song_names import splits_in
-from pipelines.corpus.spellings import escape_undecodable, unicode_form
-from pipelines.corpus.tables import metadata, read_table
-from pipelines.corpus.text_files import read_lines
+from pipelines.corpus import listing
+from pipelines.corpus.forms import manifest, split_lists
+from pipelines.corpus.forms.listed_files import ListedFiles
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT, NamedFile, NamedFiles
+from pipelines.corpus.forms.tables import metadata, read_table
+from pipelines.corpus.forms.text_files import read_lines
+from pipelines.corpus.names.pattern import PathPattern, with_pattern
+from pipelines.corpus.names.spellings import escape_undecodable, unicode_form
+from pipelines.corpus.names.splits import SPLIT_ALIASES, splits_in
 from pipelines.dataset.ledger import Entry, File
 
 READ_WITH = BuildConfig(audio=AudioConfig(min_duration_s=0.01))
@@ -75,7 +75,7 @@ def list_split(sources: Sequence[str], audio: str = "", artists: str = "", patte
     artists : str
         An index of lines `file ::: artist ::: title`.
     pattern : str
-        What the files' paths tell, as `pipelines.corpus.pattern` reads it.
+        What the files' paths tell, as `pipelines.corpus.names.pattern` reads it.
 
     Raises
     ------

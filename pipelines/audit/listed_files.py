@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from pipelines.audio.decode import UNREADABLE
-from pipelines.corpus.listed_files import ListedFiles
-from pipelines.corpus.manifest import NO_GENRE
+from pipelines.corpus.forms.listed_files import ListedFiles
+from pipelines.corpus.forms.manifest import NO_GENRE
 from pipelines.dataset.ledger import WRITTEN, Entry, File
 
 

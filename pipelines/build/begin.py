@@ -19,9 +19,10 @@ from pipelines.common.section import digest
 from pipelines.config import BuildConfig
 from pipelines.copies import fingerprint
 from pipelines.copies.search import SEARCH_VERSION
-from pipelines.corpus import archives, class_list, listing, root
-from pipelines.corpus.pattern import PathPattern
-from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus import class_list, listing, root
+from pipelines.corpus.forms import archives
+from pipelines.corpus.names.pattern import PathPattern
+from pipelines.corpus.names.spellings import escape_undecodable
 from pipelines.dataset import layout, versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File

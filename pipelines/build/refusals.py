@@ -9,9 +9,9 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.words import counted, some_of
 from pipelines.config import BuildConfig
-from pipelines.corpus import manifest
-from pipelines.corpus.manifest import NO_GENRE
-from pipelines.corpus.named_files import OUTSIDE_ROOT
+from pipelines.corpus.forms import manifest
+from pipelines.corpus.forms.manifest import NO_GENRE
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
 from pipelines.dataset import ledger, versions
 from pipelines.dataset.dataset import HISTORY, Dataset
 from pipelines.dataset.ledger import REJECTED, Copy, File

@@ -7,8 +7,8 @@ from pipelines.common import parquet
 from pipelines.common.output.text_table import table
 from pipelines.common.output.words import counted, some_of
 from pipelines.copies import best_copy
-from pipelines.corpus.named_files import OUTSIDE_ROOT
-from pipelines.corpus.song_names import summarise_segments
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
+from pipelines.corpus.names.song_names import summarise_segments
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import SHARDS

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pipelines.common.errors import UsageError
 from pipelines.common.output.words import counted, some_of
-from pipelines.corpus.folding import bare
-from pipelines.corpus.manifest import SPLIT_ALIASES
+from pipelines.corpus.names.folding import bare
+from pipelines.corpus.names.splits import SPLIT_ALIASES
 from pipelines.dataset.ledger import REJECTED, File
 
 _LIST = re.compile(r"""\[[\d\s,]*\]|[\[({][\s\[({]*['"].*[\])}]""", re.DOTALL)

@@ -16,13 +16,13 @@ from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
-from pipelines.corpus import archives, manifest, split_lists
-from pipelines.corpus.archives import Member
-from pipelines.corpus.folders import shared
-from pipelines.corpus.manifest import genre_fault
-from pipelines.corpus.named_files import OUTSIDE_ROOT
+from pipelines.corpus.forms import archives, manifest, split_lists
+from pipelines.corpus.forms.archives import Member
+from pipelines.corpus.forms.folders import shared
+from pipelines.corpus.forms.manifest import genre_fault
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
+from pipelines.corpus.names.spellings import escape_undecodable
 from pipelines.corpus.paths import is_audio, leads_out
-from pipelines.corpus.spellings import escape_undecodable
 from pipelines.corpus.understanding import understood
 from pipelines.dataset.ledger import Entry, File
 

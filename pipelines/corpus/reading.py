@@ -10,7 +10,8 @@ from pipelines.audio.schema import AudioConfig
 from pipelines.audio.streams import TRUNCATED
 from pipelines.common.child import Child
 from pipelines.common.errors import FileError
-from pipelines.corpus import artists, tags
+from pipelines.corpus import tags
+from pipelines.corpus.names import artists
 from pipelines.dataset.readings import Reading
 
 

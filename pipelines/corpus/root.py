@@ -2,7 +2,7 @@
 
 from pipelines.common import storage
 from pipelines.config import CorpusConfig
-from pipelines.corpus import manifest
+from pipelines.corpus.forms import manifest
 from pipelines.corpus.listing import glob_root
 
 

@@ -4,11 +4,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from pipelines.config import CorpusConfig
-from pipelines.corpus import genres, manifest
-from pipelines.corpus.folders import with_folders
-from pipelines.corpus.folding import composed
-from pipelines.corpus.manifest import NO_GENRE, ODD_GENRE, genre_fault
-from pipelines.corpus.pattern import PathPattern, with_pattern
+from pipelines.corpus.forms import manifest
+from pipelines.corpus.forms.folders import with_folders
+from pipelines.corpus.forms.manifest import NO_GENRE, ODD_GENRE, genre_fault
+from pipelines.corpus.names import genres
+from pipelines.corpus.names.folding import composed
+from pipelines.corpus.names.pattern import PathPattern, with_pattern
 from pipelines.dataset.ledger import REJECTED, WRITTEN, File
 
 

@@ -6,7 +6,7 @@ from itertools import chain
 
 from pipelines.config import BuildConfig, FoldsConfig
 from pipelines.copies.best_copy import mark_duplicates
-from pipelines.corpus.song_names import with_songs_of_segments
+from pipelines.corpus.names.song_names import with_songs_of_segments
 from pipelines.dataset.ledger import REJECTED, Copy, File, record_id
 from pipelines.dataset.splits import split_of
 from pipelines.split import history

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.corpus.artists import normalised
-from pipelines.corpus.folding import caseless
+from pipelines.corpus.names.artists import normalised
+from pipelines.corpus.names.folding import caseless
 from pipelines.dataset.ledger import File
 
 # A corpus names them many times, anywhere.

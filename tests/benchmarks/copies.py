@@ -26,7 +26,7 @@ from pipelines.audit.read_files import read_file
 from pipelines.common import storage
 from pipelines.common.output.progress import Progress
 from pipelines.copies.search import find_copies
-from pipelines.corpus import manifest
+from pipelines.corpus.forms import manifest
 from pipelines.dataset.ledger import Copy
 from pipelines.dataset.readings import Reading
 from tests.benchmarks.changes import EXCERPTS, HARD, LISTED, SHARED_S, Change, convert

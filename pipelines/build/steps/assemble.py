@@ -20,8 +20,9 @@ from pipelines.common import checksum, parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
-from pipelines.corpus import archives, root
-from pipelines.corpus.spellings import unescaped
+from pipelines.corpus import root
+from pipelines.corpus.forms import archives
+from pipelines.corpus.names.spellings import unescaped
 from pipelines.dataset import tfrecord
 from pipelines.dataset.dataset import Shard
 from pipelines.dataset.layout import SHARDS, STAGING

@@ -19,7 +19,7 @@ from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, file_ha
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError
-from pipelines.corpus.spellings import unescaped
+from pipelines.corpus.names.spellings import unescaped
 from pipelines.dataset.readings import Reading, StagedReading
 
 

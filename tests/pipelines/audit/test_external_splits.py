@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.audit import external_splits
 from pipelines.common.errors import UsageError
-from pipelines.corpus import split_lists
+from pipelines.corpus.forms import split_lists
 from pipelines.dataset.ledger import File
 
 INDEX = "# an index\nblues.00000.wav ::: Ann ::: One\nblues.00001.wav ::: Bob :::\n"

@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 
 from pipelines.audit.overlap_search import MOST_LISTED, find_overlaps
 from pipelines.audit.overlaps import SplitFile
-from pipelines.corpus.artists import normalised
+from pipelines.corpus.names.artists import normalised
 from pipelines.dataset.ledger import Copy
 from pipelines.split.evidence import BY_NAME
 

@@ -2,7 +2,7 @@ import pytest
 
 from pipelines.common.errors import UsageError
 from pipelines.corpus.class_list import look_at
-from pipelines.corpus.manifest import NO_GENRE
+from pipelines.corpus.forms.manifest import NO_GENRE
 from pipelines.dataset.ledger import File
 
 

@@ -10,8 +10,9 @@ import pytest
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
-from pipelines.corpus import archives, listing
-from pipelines.corpus.spellings import escape_undecodable, unescaped
+from pipelines.corpus import listing
+from pipelines.corpus.forms import archives
+from pipelines.corpus.names.spellings import escape_undecodable, unescaped
 
 SONGS = ["blues/a 1.wav", "blues/é#%.FLAC", "jazz/album/b.mp3", "jazz/c.m4a"]
 OTHERS = [

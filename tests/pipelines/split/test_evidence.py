@@ -9,7 +9,7 @@ from pipelines.audit import external_splits
 from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import describe_pair, in_split
 from pipelines.config import FoldsConfig
-from pipelines.corpus import manifest
+from pipelines.corpus.forms import manifest
 from pipelines.dataset.ledger import METADATA, Copy, File
 from pipelines.split import evidence
 from pipelines.split.evidence import BY_NAME, EVIDENCE, FINGERPRINT, Evidence, forbidden, ties

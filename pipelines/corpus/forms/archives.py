@@ -15,10 +15,10 @@ from pipelines.audio.decode import UNREADABLE
 from pipelines.common import storage
 from pipelines.common.reasons import Reason
 from pipelines.common.section import digest
-from pipelines.corpus.manifest import REPEATED
-from pipelines.corpus.named_files import OUTSIDE_ROOT
+from pipelines.corpus.forms.manifest import REPEATED
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
+from pipelines.corpus.names.spellings import escape_undecodable
 from pipelines.corpus.paths import is_audio, leads_out
-from pipelines.corpus.spellings import escape_undecodable
 
 _TAR = (".tar", ".tar.gz", ".tgz")
 SUFFIXES = (".zip", *_TAR)

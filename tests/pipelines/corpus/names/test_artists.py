@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.corpus.artists import normalised, read_tag
+from pipelines.corpus.names.artists import normalised, read_tag
 from tests import audio_files
 
 # Latin with its accents, Greek and Cyrillic.

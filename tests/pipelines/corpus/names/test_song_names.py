@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.corpus.song_names import summarise_segments, with_song_names, with_songs_of_segments
+from pipelines.corpus.names.song_names import summarise_segments, with_song_names, with_songs_of_segments
 from pipelines.dataset.ledger import File
 
 

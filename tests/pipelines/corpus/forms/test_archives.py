@@ -9,7 +9,8 @@ import pytest
 
 from pipelines.common import storage
 from pipelines.config import CorpusConfig
-from pipelines.corpus import archives, listing
+from pipelines.corpus import listing
+from pipelines.corpus.forms import archives
 
 
 def listed(source):

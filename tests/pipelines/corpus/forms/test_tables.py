@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.common.errors import UsageError
-from pipelines.corpus.tables import read_table
+from pipelines.corpus.forms.tables import read_table
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 from pipelines.common.errors import UsageError
 from pipelines.common.suggestion import suggestion
+from pipelines.corpus.names.spellings import unicode_form
 from pipelines.corpus.paths import without_suffix
-from pipelines.corpus.spellings import unicode_form
 from pipelines.dataset.ledger import File
 
 _TEXT, _TIME = r"[^/]+", r"\d+(?:\.\d+)?s?"
@@ -140,7 +140,7 @@ def _with_fields(file: File, told: Mapping[str, str], takes_genre: bool) -> File
 def _song(told: Mapping[str, str]) -> str:
     """The song that fields name: an artist's `{song}`, or, of a piece with its `{start}`, what else they tell of it.
 
-    Where no piece is named, a file's own name tells its song better (see `pipelines.corpus.song_names`).
+    Where no piece is named, a file's own name tells its song better (see `pipelines.corpus.names.song_names`).
 
     >>> told = {"artist": "Ann", "title": "One"}
     >>> _song({"artist": "Ann", "song": "One"}), _song(told | {"start": "0"}), _song(told)

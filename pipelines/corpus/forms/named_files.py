@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from pipelines.common import storage
 from pipelines.common.reasons import Reason
-from pipelines.corpus.spellings import Spellings
+from pipelines.corpus.names.spellings import Spellings
 
 OUTSIDE_ROOT = Reason("outside_root", "the path leads out of the corpus's root, or a link does")
 

@@ -1,7 +1,7 @@
 """The song that a file is, or is a segment of, by its name: people cut songs into numbered files and split those.
 
 A file's own name is its path, without folders that all files share or that name a split, and without its suffix
-of audio. `pipelines.corpus.segments` tells which names are those of segments.
+of audio. `pipelines.corpus.names.segments` tells which names are those of segments.
 
 A name that is only counted, without words (`0001`, `track 1`) or in a class, may be counted anew in each split: where
 more than a tenth of such names (as segments, with their numbers) are in several splits, they name nothing. A whole file
@@ -17,10 +17,10 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 
 from pipelines.common.output.words import counted, some_of
-from pipelines.corpus import genres
-from pipelines.corpus.manifest import SPLIT_ALIASES
+from pipelines.corpus.names import genres
+from pipelines.corpus.names.segments import SEGMENT_WORDS, songs_of_segments
+from pipelines.corpus.names.splits import splits_in
 from pipelines.corpus.paths import without_suffix
-from pipelines.corpus.segments import SEGMENT_WORDS, songs_of_segments
 from pipelines.dataset.ledger import File
 
 _WORDLESS = re.compile(rf"(?:audio|file|music|rec|recording|song|sound|track|{SEGMENT_WORDS})?[\W_]*\d*", re.IGNORECASE)
@@ -81,15 +81,6 @@ def summarise_segments(files: Sequence[File]) -> str:
     )
     count = counted(sum(map(len, of_song.values())), "file")
     return f"{count} are of {counted(len(of_song), 'song')}, by names such as {examples}"
-
-
-def splits_in(name: str) -> set[str]:
-    """The splits that the words of a name are.
-
-    >>> splits_in("train_filtered"), splits_in("training"), splits_in("songs")
-    ({'train'}, {'train'}, set())
-    """
-    return {SPLIT_ALIASES[word] for word in re.split(r"[\W_]+", name.lower()) if word in SPLIT_ALIASES}
 
 
 def _songs_of_segments(files: Sequence[File]) -> Iterator[str]:

@@ -9,9 +9,9 @@ from pipelines.audio import decode
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.config import SplitName
-from pipelines.corpus.listed_files import ListedFiles, stem_of
-from pipelines.corpus.spellings import unicode_form
-from pipelines.corpus.text_files import decoded, lines_of, read_lines
+from pipelines.corpus.forms.listed_files import ListedFiles, stem_of
+from pipelines.corpus.forms.text_files import decoded, lines_of, read_lines
+from pipelines.corpus.names.spellings import unicode_form
 from pipelines.dataset.ledger import Entry, File
 
 

@@ -10,9 +10,10 @@ from dataclasses import replace
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.common.reasons import Reason
-from pipelines.corpus.named_files import OUTSIDE_ROOT, NamedFiles
-from pipelines.corpus.spellings import escape_undecodable
-from pipelines.corpus.tables import metadata, read_table
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT, NamedFiles
+from pipelines.corpus.forms.tables import metadata, read_table
+from pipelines.corpus.names.spellings import escape_undecodable
+from pipelines.corpus.names.splits import SPLIT_ALIASES
 from pipelines.dataset.ledger import METADATA, Entry, File
 from pipelines.dataset.splits import fold_name
 
@@ -23,13 +24,6 @@ REPEATED = Reason("repeated", "another row of the manifest, or member of the arc
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]")
 _WAYS_OUT = "corpus.root, corpus.allow_remote and corpus.follow_links say what a manifest may name"
-
-SPLIT_ALIASES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-"""What people call the splits, and what they are called here."""
 
 
 def is_manifest(url: str) -> bool:

@@ -1,12 +1,12 @@
 """Folding: what several ways to write one text have in common, and how it is shown.
 
 Which of these a kind of name goes by, and what else does not count in it, is said where it is compared:
-`pipelines.corpus.artists`, `pipelines.corpus.genres`, and `pipelines.split.evidence` of songs.
+`pipelines.corpus.names.artists`, `pipelines.corpus.names.genres`, and `pipelines.split.evidence` of songs.
 """
 
 import unicodedata
 
-from pipelines.corpus.spellings import unicode_form
+from pipelines.corpus.names.spellings import unicode_form
 
 # Letters that Unicode does not take apart into a letter and an accent.
 _WITHOUT_ACCENT = str.maketrans(

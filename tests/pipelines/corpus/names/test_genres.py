@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.corpus import genres
+from pipelines.corpus.names import genres
 
 TELL_NOTHING = st.sampled_from(["", " ", "-", "_", "  ", " - ", "\u2010", "\u2013", "\u00a0"])
 WORDS = st.lists(

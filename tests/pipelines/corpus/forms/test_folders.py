@@ -1,6 +1,6 @@
 import pytest
 
-from pipelines.corpus.folders import describe, levels
+from pipelines.corpus.forms.folders import describe, levels
 
 
 def tree(*folders):

@@ -12,7 +12,7 @@ from pipelines.audio import decode
 from pipelines.common import parquet, storage
 from pipelines.common.errors import UsageError
 from pipelines.common.output.words import counted
-from pipelines.corpus.text_files import decoded
+from pipelines.corpus.forms.text_files import decoded
 from pipelines.dataset.ledger import METADATA
 
 COLUMNS = ("path", "genre", "fold", "split", "year", *METADATA)

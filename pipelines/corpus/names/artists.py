@@ -5,7 +5,7 @@ import unicodedata
 from pathlib import Path
 
 from pipelines.corpus import tags
-from pipelines.corpus.folding import bare
+from pipelines.corpus.names.folding import bare
 
 _NAMES_NOBODY = frozenset(
     name.replace(" ", "")

@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.corpus import manifest
+from pipelines.corpus.forms import manifest
 
 EVERY = """path,genre,song,artist,fold
 blues/a.wav,blues,One,Ann,0

@@ -4,8 +4,8 @@ import posixpath
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from pipelines.corpus.names.spellings import unicode_form
 from pipelines.corpus.paths import without_suffix
-from pipelines.corpus.spellings import unicode_form
 from pipelines.dataset.ledger import Entry
 
 

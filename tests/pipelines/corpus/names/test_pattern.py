@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines.common.errors import UsageError
-from pipelines.corpus.pattern import PathPattern, with_pattern
+from pipelines.corpus.names.pattern import PathPattern, with_pattern
 from pipelines.dataset.ledger import File
 
 MAGNATUNE = "{artist}-{album}-{track}-{title}-{start}-{end}"

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 
-from pipelines.corpus.folding import caseless, composed
+from pipelines.corpus.names.folding import caseless, composed
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 _SEPARATORS = {"Pd", "Pc", "Zs", "Cf"}  # dashes, underscores, spaces, and what has no width

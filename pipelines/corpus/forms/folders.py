@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipelines.common.output.words import some_of
-from pipelines.corpus.manifest import SPLIT_ALIASES
+from pipelines.corpus.names.splits import SPLIT_ALIASES
 from pipelines.dataset.ledger import REJECTED, File
 
 _MOST_SHOWN = 4

@@ -1,0 +1,1 @@
+"""The forms in which a corpus comes: folders, manifests, split lists, archives."""
