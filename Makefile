@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch test-s3 lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 soak-retrain lint lock clean
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
 demo: .venv/installed
@@ -31,6 +31,10 @@ test-torch: .venv-torch/installed
 # 1.24 or newer, makes once in .venv-stores.
 test-s3: .venv/installed .venv-stores/installed
 	$(BIN)/python -m pytest tests/stores/with_s3.py tests/stores/with_gcs.py
+
+# Retrainings killed at fifty random moments on a disk, and at fifty against an S3 server; of another number with KILLS=12.
+soak-retrain: .venv/installed
+	$(BIN)/python -m tests.model.retraining.soak $(or $(KILLS),50)
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
