@@ -212,8 +212,8 @@ class Retraining(Section):
     registry : str
         The registry's folder, by path or fsspec URL.
     work : str
-        A local folder, in which a challenger is trained and a retraining that was killed goes on. Default: `work` in
-        the registry, which then must be a local one.
+        The folder in which a challenger is trained, by path or fsspec URL; a retraining that was killed goes on there.
+        Default: `work` in the registry.
     warm_start : bool
         Whether a challenger begins with the champion's weights, where that has the same network, features and genres.
     """

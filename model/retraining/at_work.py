@@ -63,10 +63,6 @@ class AtWork:
         places = config.retraining.model_dump(include={"dataset", "registry", "work"})
         absolute = {name: storage.absolute(place) for name, place in places.items() if place}
         found = cls(config, config.retraining.model_copy(update=absolute), config.promotion, new_pipeline)
-        if not storage.is_local(found.work):
-            raise UsageError(
-                f"retraining.work: {found.work} is not on this machine; a challenger is trained in a local folder"
-            )
         registry.check(found.url)
         found.told |= {"registry": found.url, "dataset": found.retraining.dataset, "started": journal.now()}
         return found
@@ -78,11 +74,11 @@ class AtWork:
 
     @property
     def work(self) -> str:
-        """The local folder that challengers are trained in, each in a folder of its run's name."""
+        """The folder that challengers are trained in, each in a folder of its run's name."""
         return self.retraining.work or storage.join(self.url, WORK)
 
     def tidy(self) -> None:
-        """Removes what runs of this registry have left in the local folder."""
+        """Removes what runs of this registry have left in the folder of work."""
         runs = storage.names(storage.join(self.url, RUNS))
         for name in storage.names(self.work):
             if name in runs:

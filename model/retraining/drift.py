@@ -205,7 +205,7 @@ def exceeding(alarms: Alarms, drift: Drift) -> Iterator[str]:
 
     >>> drift = Drift(since=1, new_songs=40, genre_shares=0.5)
     >>> list(exceeding(Alarms(genre_shares=0.2), drift)), list(exceeding(Alarms(), drift))
-    (['genre shares: 0.50, alarm above 0.20'], [])
+    (['genre shares: 0.500, alarm above 0.2'], [])
     """
     largest = max(drift.effect_sizes.items(), key=lambda item: abs(item[1]), default=("", 0.0))
     measured = {
@@ -219,4 +219,4 @@ def exceeding(alarms: Alarms, drift: Drift) -> Iterator[str]:
         threshold = getattr(alarms, key)
         is_told = key == "rejects" or drift.new_songs >= alarms.least_songs
         if threshold is not None and value > threshold and is_told:
-            yield f"{words}: {value:.2f}, alarm above {threshold:.2f}"
+            yield f"{words}: {value:.3f}, alarm above {threshold:g}"

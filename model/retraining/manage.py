@@ -121,11 +121,18 @@ def roll_back(url: str, reason: str) -> Entry:
     former = journal.champions(known)[-2::-1]
     if not former:
         raise UsageError(f"{url}: there is no champion before {known[-1].champion or 'the first'} to go back to")
-    whole = {held.version for held in registry.bundles(url) if not held.fault}
-    target = next((version for version in former if version in whole), None)
+    target = next((version for version in former if _is_whole(url, version)), None)
     if target is None:
         raise SpectroshardError(f"{url}: of {', '.join(former)} none is whole; spectroshard models list tells more")
     return _decide(url, "rollback", target, reason, known)
+
+
+def _is_whole(url: str, version: str) -> bool:
+    try:
+        registry.load(url, version)
+    except SpectroshardError:
+        return False
+    return True
 
 
 def _decide(url: str, kind: str, version: str, reason: str, known: Sequence[Entry], *, forced: bool = False) -> Entry:

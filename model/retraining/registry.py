@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from model.inference.bundle import Bundle
 from model.retraining import journal
@@ -92,11 +91,12 @@ def add(registry: str, bundle: Bundle, dataset_version: int) -> str:
     there = bundle_url(registry, version)
     if Bundle.json_name() in storage.names(there):
         return version
-    folder = Path(storage.filesystem(bundle.url)[1])
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != Bundle.json_name()]
-    for path in [*files, folder / Bundle.json_name()]:
-        with storage.writing(storage.join(there, path.relative_to(folder).as_posix())) as local:
-            shutil.copyfile(path, local)
+    bundle.check_files()
+    files = [name for name in sorted(storage.sizes(bundle.url)) if not storage.is_unfinished(name.rpartition("/")[2])]
+    for name in [*(name for name in files if name != Bundle.json_name()), Bundle.json_name()]:
+        url = storage.join(bundle.url, name)
+        with storage.local_copy(url) as source, storage.writing(storage.join(there, name)) as copy:
+            shutil.copyfile(source, copy)
     return version
 
 
@@ -117,13 +117,13 @@ class Held:
 
 
 def bundles(registry: str) -> Iterator[Held]:
-    """The bundles of a registry, by name, and how each is."""
+    """The bundles of a registry, by name, and how each is, as far as `bundle.json` and what it was trained on tell."""
     for name in storage.names(storage.join(registry, BUNDLES)):
         yield Held(name, _fault(bundle_url(registry, name), name))
 
 
 def load(registry: str, version: str) -> Bundle:
-    """A bundle of a registry.
+    """A bundle of a registry, every file of which is what it was.
 
     Raises
     ------
@@ -138,7 +138,9 @@ def load(registry: str, version: str) -> Bundle:
         raise UsageError(f"{registry}: no bundle {version!r}; there are: {known}")
     if fault := _fault(there, version):
         raise SpectroshardError(fault)
-    return Bundle.load(there)
+    bundle = Bundle.load(there)
+    bundle.check_files()
+    return bundle
 
 
 def _fault(url: str, name: str) -> str:

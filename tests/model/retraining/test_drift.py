@@ -72,7 +72,7 @@ def test_new_songs_of_one_genre_and_another_loudness_are_told(champion, dataset,
 def test_few_new_songs_raise_no_alarm_but_of_rejects():
     drift = Drift(since=1, new_songs=3, genre_shares=0.9, rejects={"silent": 0.3, "unreadable": 0.2})
     assert list(exceeding(ALL.model_copy(update={"least_songs": 4}), drift)) == [
-        "share of new files rejected: 0.50, alarm above 0.20"
+        "share of new files rejected: 0.500, alarm above 0.2"
     ]
 
 
