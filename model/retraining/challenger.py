@@ -51,9 +51,11 @@ def _judged(at_work: AtWork, dataset: Dataset, run: str, challenger: Bundle, aud
     with at_work.step("compare"):
         plays = at_work.new_pipeline if at_work.policy.largest_tempo_loss is not None else None
         comparison = compare(challenger, champion, dataset, storage.join(at_work.work, run), plays)
-        drift = measure_drift(champion, dataset, at_work.config.alarms) if champion else None
+        drift = None
+        if champion is not None:
+            drift = measure_drift(champion, registry.dataset_version(before), dataset, at_work.config.alarms)
     verdict = decide(at_work.policy, comparison, audited)
-    version = registry.version_of(challenger, dataset.version)
+    version = registry.name_of(challenger)
     entry = Entry(
         number=0,
         kind="verdict",

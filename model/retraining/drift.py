@@ -71,13 +71,14 @@ class _Seen:
     probabilities: NDArray[np.float32]
 
 
-def measure_drift(champion: Bundle, dataset: Dataset, alarms: Alarms) -> Drift | None:
+def measure_drift(champion: Bundle, trained_on: int, dataset: Dataset, alarms: Alarms) -> Drift | None:
     """How the songs that are new since the champion's version differ from what it was trained on.
 
     Parameters
     ----------
     champion : Bundle
-        In the registry.
+    trained_on : int
+        The version of the dataset that it was trained on.
     dataset : Dataset
         A later version of the one that it was trained on.
     alarms : Alarms
@@ -87,7 +88,7 @@ def measure_drift(champion: Bundle, dataset: Dataset, alarms: Alarms) -> Drift |
     Drift or None
         None where nothing is new, or the champion's version of the dataset is there no more.
     """
-    before = _version_of(champion, dataset)
+    before = _version_of(champion, trained_on, dataset)
     if before is None:
         return None
     earlier, rows = before.ledger(), dataset.ledger()
@@ -111,9 +112,8 @@ def measure_drift(champion: Bundle, dataset: Dataset, alarms: Alarms) -> Drift |
     return drift.model_copy(update={"alarms": tuple(exceeding(alarms, drift))})
 
 
-def _version_of(champion: Bundle, dataset: Dataset) -> Dataset | None:
-    """The version of the dataset that the champion was trained on, which its name in the registry begins with."""
-    number = int(champion.url.rstrip("/").rpartition("/")[2].partition("-")[0])
+def _version_of(champion: Bundle, number: int, dataset: Dataset) -> Dataset | None:
+    """The version of the dataset that the champion was trained on, if it is there still."""
     if number not in versions.numbers(dataset.url):
         return None
     found = versions.version(dataset.url, number)

@@ -12,6 +12,7 @@ from model.inference.bundle import HISTORY_NAME, MODEL_NAME, Bundle
 from model.inference.classify import score_files
 from model.inference.scores import FileScore
 from model.retraining.comparison import Comparison, Judged, among, judge, pair
+from model.retraining.registry import name_of
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.output.progress import Progress
@@ -72,11 +73,6 @@ def compare(
         not_judged=not_judged,
         **shared,
     )
-
-
-def name_of(bundle: Bundle) -> str:
-    """The version of a bundle in a registry."""
-    return bundle.url.rstrip("/").rpartition("/")[2]
 
 
 def _few(genres: Sequence[str]) -> str:

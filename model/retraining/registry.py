@@ -1,5 +1,6 @@
 """The registry: immutable bundles in a folder, and which of them is the champion."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -80,14 +81,31 @@ def mend(registry: str) -> None:
         storage.write_bytes(url, content)
 
 
-def version_of(bundle: Bundle, dataset_version: int) -> str:
-    """What a bundle is called in a registry: after the dataset's version, and its own content."""
-    return f"{dataset_version:06d}-{bundle.digest[:12]}"
+def version_of(bundle_json: bytes, dataset_version: int) -> str:
+    """What a bundle is called in a registry: after the dataset's version, and its `bundle.json`, byte by byte.
+
+    Not after its digest, which a later version of the program may compute otherwise.
+    """
+    return f"{dataset_version:06d}-{hashlib.sha256(bundle_json).hexdigest()[:12]}"
+
+
+def name_of(bundle: Bundle) -> str:
+    """The version of a bundle that lies in a registry."""
+    return bundle.url.rstrip("/").rpartition("/")[2]
+
+
+def dataset_version(version: str) -> int:
+    """The version of the dataset that a bundle was trained on, by its own version.
+
+    >>> dataset_version("000012-5f0c9e1a2b3c")
+    12
+    """
+    return int(version.partition("-")[0])
 
 
 def add(registry: str, bundle: Bundle, dataset_version: int) -> str:
     """Copies a bundle into a registry, `bundle.json` last, unless it is there; gives its version."""
-    version = version_of(bundle, dataset_version)
+    version = version_of(storage.read_bytes(storage.join(bundle.url, Bundle.json_name())), dataset_version)
     there = bundle_url(registry, version)
     if Bundle.json_name() in storage.names(there):
         return version
@@ -149,8 +167,10 @@ def _fault(url: str, name: str) -> str:
     if Bundle.json_name() not in storage.names(url):
         return f"{url}: is half-written (no bundle.json); the retraining that was stopped, or prune, clears it up"
     try:
-        bundle = Bundle.load(url)
-        bundle.trained_contents()
+        Bundle.load(url).trained_contents()
     except SpectroshardError as error:
         return str(error)
-    return "" if version_of(bundle, int(name[:6])) == name else f"{url}: is not the bundle that its name tells of"
+    content = storage.read_bytes(storage.join(url, Bundle.json_name()))
+    return (
+        "" if version_of(content, dataset_version(name)) == name else f"{url}: is not the bundle that its name tells of"
+    )

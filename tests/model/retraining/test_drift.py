@@ -53,14 +53,14 @@ def louder(features):
 
 
 def test_nothing_new_is_no_drift(champion, dataset):
-    assert measure_drift(champion, dataset, ALL) is None
-    assert measure_drift(champion.model_copy(update={"dataset": "0" * 64}), dataset, ALL) is None
+    assert measure_drift(champion, 1, dataset, ALL) is None
+    assert measure_drift(champion.model_copy(update={"dataset": "0" * 64}), 1, dataset, ALL) is None
 
 
 def test_new_songs_of_one_genre_and_another_loudness_are_told(champion, dataset, tmp_path):
     shutil.copytree(dataset.url, tmp_path / "d")
     first = dataset.model_copy(update={"url": str(tmp_path / "d")})
-    drift = measure_drift(champion, grown(first, 4, louder, rejected=1), ALL)
+    drift = measure_drift(champion, 1, grown(first, 4, louder, rejected=1), ALL)
     assert (drift.since, drift.new_songs, drift.new_files) == (1, 4, 5)
     assert drift.new_shares == {"metal": 1.0} and drift.rejects == {"silent": 0.2}
     assert drift.genre_shares == pytest.approx(2 / 3, abs=1e-3)

@@ -7,7 +7,7 @@ import pytest
 
 from model.inference.trained_songs import TrainedSongs
 from model.retraining import registry
-from model.retraining.judge import compare, name_of
+from model.retraining.judge import compare
 from pipelines.common.errors import SpectroshardError
 from tests.model.evaluation.test_evaluate import later
 
@@ -25,7 +25,7 @@ def challenger(url, bundle):
 def disguised(url, bundle, number, **changed):
     """The same network, in a registry, with a manifest that says something else."""
     other = bundle.model_copy(update=changed)
-    there = registry.bundle_url(url, registry.version_of(other, number))
+    there = registry.bundle_url(url, registry.version_of(other.content(), number))
     for file in Path(bundle.url).glob("*.*"):
         Path(there).mkdir(parents=True, exist_ok=True)
         Path(there, file.name).write_bytes(file.read_bytes())
@@ -41,7 +41,7 @@ def test_a_bundle_is_as_good_as_itself(challenger, dataset, tmp_path):
         exclude={"seconds_per_song"}
     )
     assert (found.paired.gain, found.paired.interval, found.paired.p_value) == (0, (0, 0), 1)
-    assert found.challenger.bundle == name_of(challenger) and found.challenger.size_bytes > 100_000
+    assert found.challenger.bundle == registry.name_of(challenger) and found.challenger.size_bytes > 100_000
     assert found.challenger.training_seconds > 0 and found.genres == dataset.genres and not found.not_judged
 
 
