@@ -15,6 +15,7 @@ import shtab
 import spectroshard
 from pipelines.common.beam.failures import deaths, root_cause
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output import log
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
 from spectroshard import commands, former, runners, slips
@@ -36,6 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         another build or training is at work on the folder, 130 where it was interrupted, 143 where SIGTERM ended it.
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    form = os.environ.get(log.VARIABLE, "")
+    try:
+        with log.of_command(next(iter(arguments), ""), form):
+            return _run(arguments)
+    except UsageError as error:  # there is no such form
+        log.event(f"spectroshard: {error}")
+        return error.exit_code
+
+
+def _run(arguments: Sequence[str]) -> int:
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if own[:1] == ["help"]:
         own = [*own[1:2], "--help"]
@@ -57,13 +68,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
     except KeyboardInterrupt as stop:
         atexit.register(_close_stderr)
-        print("Stopped. Run the same command again to continue.", file=sys.stderr)
-        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+        code = 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+        log.event("Stopped. Run the same command again to continue.", "error", exit_code=code)
+        return code
     except Exception as error:
         if options.verbose:
             traceback.print_exc()
-        print(f"spectroshard {options.command}: {_in_a_line(error)}", file=sys.stderr)
-        return error.exit_code if isinstance(error, SpectroshardError) else 1
+        code = error.exit_code if isinstance(error, SpectroshardError) else 1
+        log.event(f"spectroshard {options.command}: {_in_a_line(error)}", "error", exit_code=code)
+        return code
     finally:
         signal.signal(signal.SIGTERM, before)
 

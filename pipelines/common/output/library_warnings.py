@@ -25,8 +25,7 @@ def suppressed() -> Iterator[None]:
         terminal, kept = sys.stderr, os.dup(2)
         nowhere = os.open(os.devnull, os.O_WRONLY)
         try:
-            if _descriptor(terminal) == 2:
-                sys.stderr = os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
+            sys.stderr = of_its_own(terminal)
             os.dup2(nowhere, 2)
             yield
         finally:
@@ -35,6 +34,13 @@ def suppressed() -> Iterator[None]:
             sys.stderr = terminal
             os.close(kept)
             os.close(nowhere)
+
+
+def of_its_own(terminal: TextIO) -> TextIO:
+    """A stream to the same place, which stays there when the system's standard error is turned elsewhere."""
+    if _descriptor(terminal) != 2:
+        return terminal
+    return os.fdopen(os.dup(2), "w", buffering=1, encoding=terminal.encoding, errors=terminal.errors)
 
 
 def _descriptor(file: TextIO) -> int | None:

@@ -12,6 +12,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.implementations.zip import ZipFileSystem
 
+from pipelines.common.redaction import refuse_secrets
 from pipelines.common.storage import zip_names
 from pipelines.common.storage.retries import retried
 
@@ -27,10 +28,17 @@ _MEMBER = re.compile(r"zip://(.*)::(.*)", re.DOTALL)
 
 
 def filesystem(url: str) -> tuple[Any, str]:
-    """The fsspec file system of a URL or a path, and the path within it: of a local file, absolute and plain."""
+    """The fsspec file system of a URL or a path, and the path within it: of a local file, absolute and plain.
+
+    Raises
+    ------
+    UsageError
+        The URL holds a secret.
+    """
     if member := _MEMBER.fullmatch(url):
         return zip_archive(member[2]), member[1]
     if "://" in url:
+        refuse_secrets(url)
         # A cached listing would hide what other processes have written since.
         fs, path = fsspec.core.url_to_fs(url, use_listings_cache=False)
         if is_of(fs, ("s3",)):
