@@ -5,7 +5,7 @@ May use: pipelines, networks.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import pydantic
 from pydantic import Field
@@ -293,10 +293,60 @@ class Alarms(Section):
     least_songs: int = Field(default=30, ge=1)
 
 
+class Mlflow(Section):
+    """The MLflow in which retrainings are to be seen; it needs the extra `mlflow`.
+
+    Attributes
+    ----------
+    tracking_uri : str
+        Its tracking URI. Default: what `MLFLOW_TRACKING_URI` says; one that holds a password belongs there.
+    experiment : str
+        The experiment that has a run for each challenger.
+    model : str
+        The registered model that has a version for each challenger, and the alias `champion`.
+    """
+
+    tracking_uri: str = ""
+    experiment: str = Field(default="spectroshard", min_length=1)
+    model: str = Field(default="spectroshard", min_length=1)
+
+
+TellingEvent = Literal["promoted", "alarm", "failed"]
+
+
+class Telling(Section):
+    """Who is told how a retraining ended. Who cannot be told changes nothing of it.
+
+    Attributes
+    ----------
+    metrics : str
+        A file of metrics in Prometheus' text format, which each run replaces, for the textfile collector of
+        node_exporter: its name ends in `.prom`.
+    command : tuple of str
+        A command and its arguments, which gets what happened as JSON on its standard input.
+    webhook_env : str
+        The environment variable that holds the URL, which is a secret, to which the same JSON is posted.
+    events : tuple of str
+        What the command and the webhook are told of: that a challenger was `promoted`, that new songs raised an
+        `alarm`, and that a retraining `failed` or its corpus was refused.
+    timeout_s : float
+        How long an attempt to tell may take, in seconds; there are five.
+    mlflow : Mlflow
+    """
+
+    metrics: str = ""
+    command: tuple[str, ...] = ()
+    webhook_env: str = ""
+    events: tuple[TellingEvent, ...] = get_args(TellingEvent)
+    timeout_s: float = Field(default=30.0, gt=0)
+    mlflow: Mlflow | None = None
+
+
 class Config(BuildConfig):
-    """A whole configuration file: what a build reads, what a training reads, and what a retraining reads."""
+    """A whole configuration file: what a build, a training and a retraining read."""
 
     training: Training = Training()
     retraining: Retraining | None = None
     promotion: Promotion | None = None
     alarms: Alarms = Alarms()
+    telling: Telling = Telling()
