@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch test-s3 soak-retrain lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow soak-retrain lint lock clean
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
 demo: .venv/installed
@@ -35,6 +35,10 @@ test-s3: .venv/installed .venv-stores/installed
 # Retrainings killed at fifty random moments on a disk, and at fifty against an S3 server; of another number with KILLS=12.
 soak-retrain: .venv/installed
 	$(BIN)/python -m tests.model.retraining.soak $(or $(KILLS),50)
+
+# Retrainings in the real MLflow, on its own stores, beside TensorFlow in an environment of its own.
+test-mlflow: .venv-mlflow/installed
+	.venv-mlflow/bin/python -m pytest tests/model/telling/with_mlflow.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -74,7 +78,7 @@ bench-scaling: .venv/installed
 # Renews constraints.txt: the newest versions that pyproject.toml allows.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/pip install --quiet -e ".[train,dev]"
+	.venv-lock/bin/pip install --quiet -e ".[train,mlflow,dev]"
 	.venv-lock/bin/pip install --quiet --no-deps $(WEIGHTS)
 	.venv-lock/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-lock
@@ -96,5 +100,11 @@ lock:
 	GOBIN=$(CURDIR)/.venv-stores go install github.com/fsouza/fake-gcs-server@v1.56.1
 	touch $@
 
+.venv-mlflow/installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv .venv-mlflow
+	.venv-mlflow/bin/pip install --quiet --constraint constraints.txt -e ".[train,mlflow]" pytest hypothesis
+	.venv-mlflow/bin/pip install --quiet sqlalchemy alembic prometheus_client
+	touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-stores demo
+	rm -rf .venv .venv-torch .venv-stores .venv-mlflow demo

@@ -5,7 +5,7 @@ May use: pipelines, networks.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import pydantic
 from pydantic import Field
@@ -294,7 +294,7 @@ class Alarms(Section):
 
 
 class Mlflow(Section):
-    """The MLflow in which retrainings are to be seen; it needs the extra `mlflow`.
+    """The MLflow in which retrainings are to be seen, where this section is; it needs the extra `mlflow`.
 
     Attributes
     ----------
@@ -331,15 +331,13 @@ class Telling(Section):
         `alarm`, and that a retraining `failed` or its corpus was refused.
     timeout_s : float
         How long an attempt to tell may take, in seconds; there are five.
-    mlflow : Mlflow
     """
 
     metrics: str = ""
     command: tuple[str, ...] = ()
     webhook_env: str = ""
-    events: tuple[TellingEvent, ...] = get_args(TellingEvent)
+    events: tuple[TellingEvent, ...] = ("promoted", "alarm", "failed")
     timeout_s: float = Field(default=30.0, gt=0)
-    mlflow: Mlflow | None = None
 
 
 class Config(BuildConfig):
@@ -350,3 +348,4 @@ class Config(BuildConfig):
     promotion: Promotion | None = None
     alarms: Alarms = Alarms()
     telling: Telling = Telling()
+    mlflow: Mlflow | None = None

@@ -251,13 +251,16 @@ def run(options: Options) -> int:
 def retrain(options: Options) -> int:
     """What is new in a corpus to a challenger, which is promoted if it is better; told in a line, then in JSON."""
     config = _config(options)
+    from model.telling.observers import observers
+
+    told = observers(config)  # at once, as one of them may lack something
     from model.retraining.retrain import retrain
     from pipelines.common.beam.runners import new_pipelines
+    from pipelines.common.output import log
 
-    outcome = retrain(config, new_pipelines(options.beam, options.workers))
-    print(f"{outcome.what}: {outcome.message}")
-    for alarm in outcome.alarms:
-        print(f"alarm: {alarm}")
+    outcome = retrain(config, new_pipelines(options.beam, options.workers), told)
+    if not log.is_json():
+        print("\n".join([f"{outcome.what}: {outcome.message}", *(f"alarm: {alarm}" for alarm in outcome.alarms)]))
     print(outcome.to_json())
     return outcome.exit_code
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ from model.retraining.registry import RUNS, WORK
 from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.output import log
 from pipelines.common.section import digest
 from pipelines.dataset.dataset import Dataset
 
@@ -97,7 +97,7 @@ class AtWork:
     @contextlib.contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Measures a step, and says that it begins."""
-        print(f"retrain: {name}", file=sys.stderr, flush=True)
+        log.event(f"retrain: {name}", step=name)
         started_s = time.monotonic()
         try:
             yield

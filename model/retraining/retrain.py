@@ -5,7 +5,6 @@ run goes on wherever one was killed. A run has one verdict, an entry of the jour
 """
 
 import contextlib
-import sys
 from collections.abc import Sequence
 
 from model.config import Config
@@ -20,6 +19,7 @@ from pipelines.common import lease, storage
 from pipelines.common.beam.failures import root_cause
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import BusyError
+from pipelines.common.output import log
 
 
 def retrain(config: Config, new_pipeline: NewPipeline, observers: Sequence[Observer] = ()) -> RunOutcome:
@@ -128,4 +128,4 @@ def _tell(observers: Sequence[Observer], outcome: RunOutcome) -> None:
         try:
             observer(outcome)
         except Exception as error:
-            print(f"retrain: the outcome could not be told: {root_cause(error)}", file=sys.stderr, flush=True)
+            log.event(f"retrain: the outcome could not be told: {root_cause(error)}", "error")

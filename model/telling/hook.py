@@ -36,9 +36,12 @@ def happened(outcome: RunOutcome) -> list[TellingEvent]:
     >>> happened(RunOutcome(what="refused", message="it leaks", registry="songs", dataset="songs"))
     ['failed']
     """
-    found: list[TellingEvent] = ["promoted"] if outcome.what == "promoted" else []
-    found += ["alarm"] if outcome.alarms else []
-    return found + (["failed"] if outcome.exit_code else [])
+    found: dict[TellingEvent, bool] = {
+        "promoted": outcome.what == "promoted",
+        "alarm": bool(outcome.alarms),
+        "failed": outcome.exit_code != 0,
+    }
+    return [event for event, is_so in found.items() if is_so]
 
 
 def message(outcome: RunOutcome, events: Sequence[TellingEvent]) -> bytes:
@@ -83,7 +86,7 @@ def tell(telling: Telling, url: str, outcome: RunOutcome) -> None:
     SpectroshardError
         One of them could not be told; the other one was, if it could be.
     """
-    events = [event for event in happened(outcome) if event in telling.events]
+    events: list[TellingEvent] = [event for event in happened(outcome) if event in telling.events]
     if not events:
         return
     content = message(outcome, events)
@@ -148,7 +151,7 @@ def _last_line(errors: Any) -> str:
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows no redirect, as what follows it is a GET without the content."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
 
 

@@ -23,8 +23,8 @@ def observers(config: Config) -> list[Observer]:
     url = hook.check(telling)
     if url or telling.command:
         found.append(partial(hook.tell, telling, url))
-    if telling.mlflow is not None:
+    if config.mlflow is not None:
         from model.telling import mlflow_runs  # loads MLflow
 
-        found.append(mlflow_runs.observer(telling.mlflow, config.training))
+        found.append(mlflow_runs.observer(config.mlflow))
     return found

@@ -296,6 +296,26 @@ def test_the_former_order_of_arguments_is_told_todays_line(former, today, capsys
     assert len(err.splitlines()) == 1 and err.endswith(f": spectroshard {today}\n")
 
 
+def test_what_goes_wrong_is_told_as_json_where_that_is_asked_for(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("SPECTROSHARD_LOG", "json")
+    code, out, err = run(capsys, "versions", tmp_path)
+    told = json.loads(err)
+    assert (told["command"], told["level"], told["exit_code"]) == ("versions", "error", code) and out == ""
+    with pytest.raises(SystemExit):
+        cli.main(["trian"])
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert "did you mean train?" in told[-1]["message"]
+    monkeypatch.setenv("SPECTROSHARD_LOG", "xml")
+    code, _, err = run(capsys, "versions", tmp_path)
+    assert (code, err) == (2, "spectroshard: SPECTROSHARD_LOG=xml: expected json, text or nothing\n")
+
+
+def test_secrets_in_urls_are_refused_and_not_shown(capsys):
+    for arguments in (["versions", "ftp://ann:hunter2@host/d"], ["build", "ftp://ann:hunter2@host/m", "--output", "d"]):
+        code, out, err = run(capsys, *arguments)
+        assert code == 2 and "hunter2" not in out + err and "FSSPEC_FTP_PASSWORD" in err
+
+
 def test_alone_it_helps(capsys):
     code, out, _ = run(capsys)
     assert code == 0 and out.startswith("usage: spectroshard")
