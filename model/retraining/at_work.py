@@ -15,6 +15,7 @@ from pipelines.common import storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output import log
+from pipelines.common.redaction import redacted
 from pipelines.common.section import digest
 from pipelines.dataset.dataset import Dataset
 
@@ -128,4 +129,4 @@ class AtWork:
 
     def outcome(self, what: What, message: str) -> RunOutcome:
         """The run's outcome."""
-        return RunOutcome(what=what, message=message, ended=journal.now(), **self.told)
+        return RunOutcome(what=what, message=redacted(message), ended=journal.now(), **self.told)
