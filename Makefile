@@ -5,6 +5,7 @@ BIN := .venv/bin
 WEIGHTS := musicnn
 
 .PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow soak-retrain lint lock clean
+.PHONY: flink flink-stop test-flink soak-flink
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
 demo: .venv/installed
@@ -39,6 +40,17 @@ soak-retrain: .venv/installed
 # Retrainings in the real MLflow, on its own stores, beside TensorFlow in an environment of its own.
 test-mlflow: .venv-mlflow/installed
 	.venv-mlflow/bin/python -m pytest tests/model/telling/with_mlflow.py
+
+# A Flink cluster on this machine, on loopback alone; it needs Java 17, Maven and Go. `make flink-stop` ends it.
+flink: .venv/installed .flink/installed
+	$(BIN)/python -m tests.flink.cluster start
+
+flink-stop: .venv/installed
+	$(BIN)/python -m tests.flink.cluster stop
+
+# Builds, audits and predictions on a Flink cluster of the tests' own, also with parts of it killed.
+test-flink: .venv/installed .flink/installed
+	$(BIN)/python -m pytest tests/flink/on_flink.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .
@@ -106,5 +118,17 @@ lock:
 	.venv-mlflow/bin/pip install --quiet sqlalchemy alembic prometheus_client
 	touch $@
 
+# Flink from PyPI, its scripts left out; Beam's jar for Flink from Maven Central's parts; Beam's boot program from Go.
+FLINK := 1.19.3
+BEAM := $(shell sed -n 's/^apache-beam==//p' constraints.txt)
+.flink/installed: tests/flink/pom.xml constraints.txt | .venv/installed
+	rm -rf .flink
+	$(BIN)/pip install --quiet --no-deps --target .flink/libraries apache-flink-libraries==$(FLINK)
+	mvn --quiet --batch-mode --file tests/flink/pom.xml -Dtarget=$(CURDIR)/.flink/target package
+	mv .flink/target/flink-job-server-1.jar .flink/job-server.jar
+	GOBIN=$(CURDIR)/.flink go install github.com/apache/beam/sdks/v2/python/container@v$(BEAM)
+	mv .flink/container .flink/boot
+	touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-stores .venv-mlflow demo
+	rm -rf .venv .venv-torch .venv-stores .venv-mlflow .flink demo
