@@ -130,6 +130,7 @@ def _commands() -> dict[Command, list[Argument]]:
             _output("D", "the dataset's folder"),
             ("--previous", "D", "a dataset elsewhere that a new one goes on from", {"default": ""}),
             ("--verify-content", "", "read files that seem unchanged too", {"action": "store_true"}),
+            ("--detach", "", "leave the build to a cluster, and do not wait for its end", {"action": "store_true"}),
             *build_options,
         ],
         commands.train: [dataset, _output("BUNDLE", "the bundle's folder"), config, keys],

@@ -15,6 +15,7 @@ from pipelines.common.output.words import counted
 
 if TYPE_CHECKING:
     from model.config import Config
+    from pipelines.common.beam.runners import NewPipeline
 
 Options = argparse.Namespace
 
@@ -30,6 +31,8 @@ def build(options: Options) -> int:
     from pipelines.common.beam.runners import new_pipelines
 
     pipelines = new_pipelines(options.beam, options.workers)
+    if options.detach:
+        return _submit(options, config, pipelines)
     built = build(config, options.output, pipelines, verify_content=options.verify_content)
     dataset = built.dataset
     for part in (summary.genres_by_folds(dataset), summary.rejects(dataset), summary.findings(dataset)):
@@ -42,6 +45,20 @@ def build(options: Options) -> int:
         given = (["--config", options.config] if options.config else []) + [f"--set={key}" for key in options.set]
         line = shlex.join(["spectroshard", "train", options.output, "--output", "BUNDLE", *given])
         print(f"a dataset does not store how to train, so say it again: {line}")
+    return 0
+
+
+def _submit(options: Options, config: "Config", pipelines: "NewPipeline") -> int:
+    """Begins a build on a cluster, and says where it is."""
+    from pipelines.build.build import submit
+
+    job = submit(config, options.output, pipelines, verify_content=options.verify_content)
+    if job is None:
+        print(f"{options.output}: up to date, nothing to do")
+    else:
+        print(
+            f"{options.output}: left to {job}; how far it is: {shlex.join(['spectroshard', 'status', options.output])}"
+        )
     return 0
 
 
@@ -231,6 +248,7 @@ def run(options: Options) -> int:
         "pattern": "",
         "previous": "",
         "verify_content": False,
+        "detach": False,
     }
     config = _build_config(Options(**shared))  # so that a slip in it is reported before anything is done
     refuse_output_in_corpus(options.output, config.corpus.input)

@@ -78,7 +78,14 @@ def parent_of(config: BuildConfig, output: str) -> Dataset | None:
     return newest
 
 
-def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_content: bool) -> Run | None:
+def begin(
+    config: BuildConfig,
+    output: str,
+    parent: Dataset | None,
+    verify_content: bool,
+    token: str = "",
+    is_detached: bool = False,
+) -> Run | None:
     """Lists the corpus, and begins a run; None where the parent is of just this.
 
     Parameters
@@ -88,6 +95,10 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
     parent : Dataset
     verify_content : bool
         Whether files are read, and shards too, that seem to be as they were.
+    token : str
+        That of the output's lease.
+    is_detached : bool
+        Whether nobody will wait for the run's end.
     """
     found = listing.list_corpus(config.corpus, parent.genres if parent else ())
     for note in [*found.notes, *class_list.look_at([entry.file for entry in found.entries], found.others)]:
@@ -105,6 +116,8 @@ def begin(config: BuildConfig, output: str, parent: Dataset | None, verify_conte
         reading=reading_digest(config),
         songs_to_read=0,
         broken=tuple(_broken(parent, verify_content)) if parent and is_own else (),
+        lease=token,
+        is_detached=is_detached,
     )
     known = _known(parent, request)
     if parent and is_own and not verify_content and _is_up_to_date(parent, request, known):

@@ -1,9 +1,12 @@
 """The build: a corpus to a version of a dataset, as one Beam graph that has the same size for every corpus."""
 
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import apache_beam as beam
+from apache_beam.runners.runner import PipelineResult
 
 from pipelines.build import begin
 from pipelines.build.runs.progress import RunProgress
@@ -11,13 +14,16 @@ from pipelines.build.runs.run import Run
 from pipelines.build.steps import plan
 from pipelines.build.steps.assemble import AssembleShards
 from pipelines.build.steps.gather import gather
-from pipelines.build.steps.publish import publish
+from pipelines.build.steps.publish import end
 from pipelines.build.steps.read_songs import ReadSongs
 from pipelines.common import lease, storage
+from pipelines.common.beam import jobs
 from pipelines.common.beam.failures import root_cause
+from pipelines.common.beam.jobs import Job, UnknownEndError
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.beam.workers import AfterAll
 from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.common.lease import Lease
 from pipelines.config import BuildConfig
 from pipelines.copies.search import FindCopies
 from pipelines.dataset import versions
@@ -71,26 +77,69 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
     started_s = time.monotonic()
     output = storage.absolute(output)
     begin.check(config, output)
-    with lease.held(storage.join(output, LEASE_NAME), "build"):
-        parent = begin.parent_of(config, output)
-        if parent and parent.url == output:
-            versions.mend_copies(parent)
-        run = begin.begin(config, output, parent, verify_content)
-        if run is None:
-            storage.remove(storage.join(output, STAGING))  # of a run that was killed when all was published
+    with lease.held(storage.join(output, LEASE_NAME), "build") as held:
+        run = _begin(config, output, verify_content, held)
         is_new, songs_read = (_run(run, new_pipeline), run.request.songs_to_read) if run else (False, 0)
     newest = versions.newest(output)
     assert newest is not None  # it was published, or nothing was new
     return Built(newest, is_new, songs_read, time.monotonic() - started_s)
 
 
-def _run(run: Run, new_pipeline: NewPipeline) -> bool:
-    """Runs the graph; gives whether it has published a version."""
+def submit(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify_content: bool = False) -> Job | None:
+    """Begins a build on a cluster, and leaves it there.
+
+    Parameters
+    ----------
+    config, output, new_pipeline, verify_content
+        As of `build`.
+
+    Returns
+    -------
+    Job or None
+        None where the dataset is up to date.
+
+    Raises
+    ------
+    UsageError
+        As `build` does; or the pipelines run on this machine.
+    BusyError
+        Another build is at work on the output.
+    """
+    jobs.refuse_this_machine(new_pipeline(0))
+    output = storage.absolute(output)
+    begin.check(config, output)
+    with lease.held(storage.join(output, LEASE_NAME), "build") as held:
+        run = _begin(config, output, verify_content, held, is_detached=True)
+        return _submit(run, new_pipeline)[1] if run else None
+
+
+def _begin(
+    config: BuildConfig, output: str, verify_content: bool, held: Lease, is_detached: bool = False
+) -> Run | None:
+    parent = begin.parent_of(config, output)
+    if parent and parent.url == output:
+        versions.mend_copies(parent)
+    run = begin.begin(config, output, parent, verify_content, held.token, is_detached)
+    if run is None:
+        storage.remove(storage.join(output, STAGING))  # of a run that was killed when all was published
+    return run
+
+
+def _submit(run: Run, new_pipeline: NewPipeline) -> tuple[PipelineResult, Job | None]:
+    """Hands the graph to its runner; a cluster's job holds the lease from then on."""
     pipeline = new_pipeline(0)  # what its workers read, they read in child processes
     add_graph(pipeline, run)
+    result, job = jobs.submit(pipeline, "build")
+    if job:
+        lease.hand_over(_lease_url(run), run.request.lease, str(job))
+    return result, job
+
+
+def _run(run: Run, new_pipeline: NewPipeline) -> bool:
+    """Runs the graph; gives whether it has published a version."""
     try:
         with RunProgress(run):
-            pipeline.run().wait_until_finish()
+            _wait(run, *_submit(run, new_pipeline))
     except Exception as error:
         if run.outcome() is None and run.is_superseded():
             raise SpectroshardError(run.superseded(root_cause(error)).message) from error
@@ -104,11 +153,38 @@ def _run(run: Run, new_pipeline: NewPipeline) -> bool:
     return outcome.status == "published"
 
 
+def _wait(run: Run, result: PipelineResult, job: Job | None) -> None:
+    """Waits for the end of a run; its lease is this process's again, unless its job may be at work still."""
+    has_ended = True
+    try:
+        jobs.wait(result, job)
+    except (UnknownEndError, KeyboardInterrupt):
+        has_ended = False
+        raise
+    finally:
+        if job and has_ended:
+            lease.hand_over(_lease_url(run), run.request.lease, "")
+
+
+def _lease_url(run: Run) -> str:
+    return storage.join(run.request.output, LEASE_NAME)
+
+
 def add_graph(pipeline: beam.Pipeline, run: Run) -> None:
     """Adds the graph of a run to a pipeline; it ends with the run's outcome."""
     begun = pipeline | "Begin" >> beam.Create([run.url], reshuffle=False)
     readings = begun | "Read songs" >> ReadSongs() | "All are read" >> AfterAll(run.url)
-    copies = readings | "Gather readings" >> beam.Map(gather) | "Find copies" >> FindCopies()
-    planned = copies | "All are compared" >> AfterAll(run.url) | "Plan" >> beam.Map(plan.make_plan)
+    gathered = readings | "Gather readings" >> beam.Map(_working, gather)
+    copies = gathered | "Find copies" >> FindCopies(_at_work_on_search)
+    planned = copies | "All are compared" >> AfterAll(run.url) | "Plan" >> beam.Map(_working, plan.make_plan)
     shards = planned | "Assemble shards" >> AssembleShards() | "All are written" >> AfterAll(run.url)
-    _ = shards | "Publish" >> beam.Map(publish)
+    _ = shards | "Publish" >> beam.Map(end)
+
+
+def _working(url: str, step: Callable[[str], str]) -> str:
+    with Run(url).at_work():
+        return step(url)
+
+
+def _at_work_on_search(folder: str) -> AbstractContextManager[None]:
+    return Run(folder.rpartition("/")[0]).at_work()

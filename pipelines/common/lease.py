@@ -1,5 +1,6 @@
 """A courtesy among builds, or trainings, of one folder: who comes second learns who is at work there, and leaves.
 
+The process that took a lease renews it, and the workers of its job do, which may outlive it on a cluster.
 Safety does not rest on it: two that hold it all the same, as where a clock is wrong, are told apart by the commit.
 """
 
@@ -9,6 +10,7 @@ import json
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,8 +21,13 @@ from pipelines.common import storage
 from pipelines.common.errors import BusyError
 
 RENEWED_EVERY_S = 10.0
-EXPIRES_AFTER = timedelta(seconds=60)
+EXPIRES_AFTER, JOBS_EXPIRE_AFTER = timedelta(seconds=60), timedelta(seconds=120)  # a cluster has to miss a lost worker
 Clock = Callable[[], datetime]
+
+_CHANGING = threading.Lock()  # of the threads of this process one at a time
+_looked_s: dict[
+    str, float
+] = {}  # when this process looked at a lease, so that its threads ask a store no more than one
 
 
 def _now() -> datetime:
@@ -42,6 +49,8 @@ class Lease:
     started, renewed : datetime
     token : str
         Tells this lease from all others.
+    job : str
+        The cluster's job that holds it, in words; empty where the process does.
     """
 
     host: str
@@ -51,6 +60,7 @@ class Lease:
     started: datetime
     renewed: datetime
     token: str
+    job: str = ""
 
     @classmethod
     def new(cls, what: str, now: datetime) -> "Lease":
@@ -59,6 +69,8 @@ class Lease:
 
     def is_live(self, now: datetime) -> bool:
         """Whether its holder is at work, as far as this process can know."""
+        if self.job:
+            return now - self.renewed <= JOBS_EXPIRE_AFTER
         is_here = self.machine == _machine() and self.host == socket.gethostname()
         return now - self.renewed <= EXPIRES_AFTER and not (is_here and _is_dead(self.process))
 
@@ -69,7 +81,7 @@ class Lease:
         )
 
     def __str__(self) -> str:
-        return f"a {self.what} by {self.host} (process {self.process})"
+        return f"a {self.what} by {self.host} ({self.job or f'process {self.process}'})"
 
     def to_json(self) -> bytes:
         """The lease as it is stored."""
@@ -91,7 +103,7 @@ class Lease:
 def held(
     url: str, what: str, clock: Clock = _now, instead: str = "wait for it, or give another --output"
 ) -> Iterator[Lease]:
-    """Holds a lease while the block runs, and renews it from a thread.
+    """Holds a lease while the block runs, and renews it from a thread; one that was handed over stays.
 
     A holder whose lease was taken over meanwhile goes on, and is not told.
 
@@ -113,16 +125,41 @@ def held(
     """
     lease = Lease.new(what, clock())
     _take(url, lease, clock, instead)
+    _looked_s[url] = time.monotonic()
+    try:
+        with renewed(url, lease.token, clock):
+            yield lease
+    finally:
+        with contextlib.suppress(OSError):  # it expires by itself
+            _release(url, lease.token)
+
+
+@contextlib.contextmanager
+def renewed(url: str, token: str, clock: Clock = _now) -> Iterator[None]:
+    """Renews a lease from a thread while the block runs, if it is still that of the token.
+
+    Of many that do so, one writes at a time, as a rule: who finds it fresh leaves it.
+    """
     ended = threading.Event()
-    renewing = threading.Thread(target=_renew, args=(url, lease, ended, clock), daemon=True)
+    renewing = threading.Thread(target=_renew, args=(url, token, ended, clock), daemon=True)
     renewing.start()
     try:
-        yield lease
+        yield
     finally:
         ended.set()
         renewing.join()
-        with contextlib.suppress(OSError):  # it expires by itself
-            _release(url, lease)
+
+
+def hand_over(url: str, token: str, job: str) -> None:
+    """Says which job of a cluster holds the lease of a token from now on; none: the process that took it."""
+    with _CHANGING:
+        _change(url, token, lambda lease: dataclasses.replace(lease, job=job))
+
+
+def end(url: str, token: str) -> None:
+    """Removes the lease of a token, whoever holds it."""
+    hand_over(url, token, "")
+    _release(url, token)
 
 
 def holder(url: str, clock: Clock = _now) -> Lease | None:
@@ -145,8 +182,9 @@ def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
         if other is None:
             continue
         if other.is_live(clock()):
+            stop = ", or cancel it there" if other.job else ""
             raise BusyError(
-                f"{url.rsplit('/', 2)[0]}: {other} has been at work here since {other.since(clock())}; {instead}"
+                f"{url.rsplit('/', 2)[0]}: {other} has been at work here since {other.since(clock())}; {instead}{stop}"
             )
         # Only who holds the lease on removing this one may do so, or two could each remove it, and the later one the
         # lease that the earlier one has taken.
@@ -154,22 +192,38 @@ def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
         _take(removal, lease, clock, instead)
         if read(url) == other:
             storage.remove(url)
-        _release(removal, lease)
+        _release(removal, lease.token)
 
 
-def _release(url: str, lease: Lease) -> None:
+def _release(url: str, token: str) -> None:
     held_now = read(url)
-    if held_now is not None and held_now.token == lease.token:
+    if held_now is not None and held_now.token == token and not held_now.job:
         storage.remove(url)
 
 
-def _renew(url: str, lease: Lease, ended: threading.Event, clock: Clock) -> None:
-    while not ended.wait(RENEWED_EVERY_S):
-        with contextlib.suppress(OSError):  # the next time may do
-            held_now = read(url)
-            if held_now is None or held_now.token != lease.token:
-                return
-            storage.write_bytes(url, dataclasses.replace(lease, renewed=clock()).to_json())
+def _renew(url: str, token: str, ended: threading.Event, clock: Clock) -> None:
+    def with_time(lease: Lease) -> Lease:
+        is_fresh = clock() - lease.renewed < timedelta(seconds=RENEWED_EVERY_S / 2)
+        return lease if is_fresh else dataclasses.replace(lease, renewed=clock())
+
+    is_held = True
+    while is_held:
+        with contextlib.suppress(OSError), _CHANGING:  # the next time may do
+            if time.monotonic() - _looked_s.get(url, -RENEWED_EVERY_S) >= RENEWED_EVERY_S:
+                _looked_s[url] = time.monotonic()
+                is_held = _change(url, token, with_time)
+        if ended.wait(RENEWED_EVERY_S):
+            return
+
+
+def _change(url: str, token: str, change: Callable[[Lease], Lease]) -> bool:
+    """Changes the lease of a token; gives whether it is there."""
+    found = read(url)
+    if found is None or found.token != token:
+        return False
+    if (changed := change(found)) != found:
+        storage.write_bytes(url, changed.to_json())
+    return True
 
 
 def _machine() -> str:

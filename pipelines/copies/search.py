@@ -5,7 +5,8 @@ and not with the number of pairs. Only their numbers travel through Beam; their 
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 
 import apache_beam as beam
@@ -16,6 +17,7 @@ import xxhash
 from apache_beam.pvalue import PCollection
 
 from pipelines.common import parquet, storage
+from pipelines.common.beam import jobs
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.output.progress import Progress
 from pipelines.copies import layout
@@ -52,6 +54,9 @@ RECALL = (
 
 COPIES_NAME = "copies.parquet"
 
+AtWork = Callable[[str], AbstractContextManager[None]]
+"""What surrounds the work of a step, given the folder that it is about."""
+
 _REQUEST = "request.json"
 _HITS, _STRETCHES = "hits-", "found-"  # the files that finished steps leave
 
@@ -84,6 +89,10 @@ class Comparison:
         return cls(tuple(asked["known"]), tuple(asked["new"]), asked["wanted"])
 
 
+def _alone(_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
     """Finds pairs of recordings, at least one of them new, that share a stretch of audio.
 
@@ -97,21 +106,30 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
     Besides that it leaves what workers tell each other, which `share_done` counts; removing the folder is the caller's.
     Every file has a name of its own and bytes that depend on the comparison alone, so it does not matter how often, or
     how late, a step is run. A file that is missing is an error.
+
+    Parameters
+    ----------
+    at_work : callable
+        Gives what surrounds each step, such as a lease that is renewed meanwhile; by default nothing.
     """
 
+    def __init__(self, at_work: AtWork = _alone):
+        super().__init__()
+        self.at_work = at_work
+
     def expand(self, input_or_inputs: PCollection[str]) -> PCollection[str]:
-        laid_out = input_or_inputs | "Lay out fingerprints" >> beam.Map(_lay_out)
+        laid_out = input_or_inputs | "Lay out fingerprints" >> beam.Map(_lay_out, self.at_work)
         aligned = (
             laid_out
             | "List partitions" >> beam.FlatMap(_partitions)
             | "Spread partitions" >> beam.Reshuffle()
-            | "Find hits" >> beam.FlatMapTuple(_write_hits)
+            | "Find hits" >> beam.FlatMapTuple(_write_hits, self.at_work)
             | "Gather blocks" >> beam.GroupByKey()
-            | "Align pairs" >> beam.MapTuple(_write_found)
+            | "Align pairs" >> beam.MapTuple(_write_found, self.at_work)
         )
         # What is laid out is among what is awaited, so that the end is reached also where nothing is to be compared.
         awaited = (laid_out, aligned) | "Join" >> beam.Flatten() | "Await all" >> beam.Distinct()
-        merged: PCollection[str] = awaited | "Merge pairs" >> beam.Map(_merge)
+        merged: PCollection[str] = awaited | "Merge pairs" >> beam.Map(_merge, self.at_work)
         return merged
 
 
@@ -154,7 +172,7 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
     def compared() -> int:
         return int(len(names) * share_done(own_folder))
 
-    with Progress("Compare fingerprints", len(names), compared), new_pipeline(0) as pipeline:
+    with Progress("Compare fingerprints", len(names), compared), jobs.running(new_pipeline(0), "compare") as pipeline:
         _ = pipeline | beam.Create([own_folder], reshuffle=False) | FindCopies()
     copies = parquet.read(storage.join(own_folder, COPIES_NAME), Copy)
     storage.remove(own_folder)
@@ -169,9 +187,10 @@ def _digest(fingerprints: Mapping[str, bytes], names: Sequence[str]) -> str:
     return content.hexdigest()
 
 
-def _lay_out(folder: str) -> str:
+def _lay_out(folder: str, at_work: AtWork) -> str:
     asked = Comparison.load(folder)
-    layout.lay_out(folder, asked.known, asked.new, asked.wanted)
+    with at_work(folder):
+        layout.lay_out(folder, asked.known, asked.new, asked.wanted)
     return folder
 
 
@@ -188,13 +207,14 @@ class _Span:
     end: int
 
 
-def _write_hits(folder: str, partition: int) -> Iterator[tuple[tuple[str, int], _Span]]:
+def _write_hits(folder: str, partition: int, at_work: AtWork = _alone) -> Iterator[tuple[tuple[str, int], _Span]]:
     """Writes the hits of a partition to a file; gives where those of each block lie in it.
 
     The block of a hit is that of the recording whose place comes first: a known one, where one is known.
     """
     roster = Roster.load(folder)
-    hits = find_hits(_postings(folder, roster, partition), roster.is_new)
+    with at_work(folder):
+        hits = find_hits(_postings(folder, roster, partition), roster.is_new)
     places = roster.places()
     blocks = np.minimum(places[hits["first"]], places[hits["second"]]) // roster.layout.recordings_per_block
     order = np.argsort(blocks, kind="stable")
@@ -224,12 +244,13 @@ def _postings(folder: str, roster: Roster, partition: int) -> Postings:
     return np.concatenate(parts)
 
 
-def _write_found(key: tuple[str, int], spans: Iterable[_Span]) -> str:
+def _write_found(key: tuple[str, int], spans: Iterable[_Span], at_work: AtWork = _alone) -> str:
     """Of a block: writes the pairs of recordings that are copies to a file."""
     folder, number = key
     roster = Roster.load(folder)
-    hits = np.concatenate([_read_hits(folder, span) for span in sorted(spans)])
-    found = np.concatenate([np.empty(0, FOUND), *find_stretches(folder, roster, number, hits)])
+    with at_work(folder):
+        hits = np.concatenate([_read_hits(folder, span) for span in sorted(spans)])
+        found = np.concatenate([np.empty(0, FOUND), *find_stretches(folder, roster, number, hits)])
     storage.write_bytes(_found_url(folder, number), found.tobytes())
     return folder
 
@@ -241,8 +262,14 @@ def _read_hits(folder: str, span: _Span) -> Hits:
     return np.frombuffer(storage.read_bytes(_hits_url(folder, span.partition), begin, end), HIT, span.end - span.begin)
 
 
-def _merge(folder: str) -> str:
+def _merge(folder: str, at_work: AtWork) -> str:
     """Writes the table of all pairs."""
+    with at_work(folder):
+        _write_table(folder)
+    return folder
+
+
+def _write_table(folder: str) -> None:
     urls = [_found_url(folder, block) for block in range(Layout.load(folder).blocks)]
     found = np.concatenate([np.empty(0, FOUND), *(np.frombuffer(storage.read_bytes(url), FOUND) for url in urls)])
     found = found[np.lexsort([found[name] for name in ("second_value", "first_value", "second", "first")])]
@@ -259,7 +286,6 @@ def _merge(folder: str) -> str:
     }
     with storage.writing(storage.join(folder, COPIES_NAME)) as local:
         pq.write_table(pa.table(columns, parquet.schema(Copy)), local, compression="zstd")
-    return folder
 
 
 def _hits_url(folder: str, partition: int) -> str:

@@ -1,1 +1,1 @@
-"""A real Flink cluster on this machine, on loopback alone, and the tests that run on it: `make flink`, `make test-flink`."""
+"""A real Flink cluster on this machine, on loopback alone, and tests that run on it."""

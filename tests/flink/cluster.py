@@ -30,7 +30,9 @@ TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 _JAR, _BOOT = INSTALLED / "job-server.jar", INSTALLED / "boot"
 _CONF = Path(__file__).parent / "conf"
-_MARK = "SPECTROSHARD_FLINK"  # all processes of a cluster, and all that these start, have its folder in their environment
+_MARK = (
+    "SPECTROSHARD_FLINK"  # all processes of a cluster, and all that these start, have its folder in their environment
+)
 _OPENED = ("lang", "net", "io", "nio", "text", "time", "util", "lang.reflect", "util.concurrent")
 _STARTS_WITHIN_S, _STOPS_WITHIN_S = 90.0, 15.0
 
@@ -91,12 +93,12 @@ class Cluster:
 
     def processes(self, command: str = "") -> list[int]:
         """The ids of the cluster's living processes, orphans included, whose command line has a text in it."""
-        return [process for process in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._has(process, command)]
+        return [int(each.name) for each in Path("/proc").iterdir() if each.name.isdigit() and self._has(each, command)]
 
-    def _has(self, process: int, command: str) -> bool:
+    def _has(self, process: Path, command: str) -> bool:
         try:
-            environment = Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
-            line = Path(f"/proc/{process}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            environment = (process / "environ").read_bytes().split(b"\0")
+            line = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
         except OSError:
             return False
         return f"{_MARK}={self.folder}".encode() in environment and command in line
@@ -130,6 +132,7 @@ class Cluster:
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,
+                cwd=self.folder / "tmp",  # Beam's boot program leaves a file where it runs
                 start_new_session=True,  # Ctrl-C is not for it
             )
 

@@ -1,5 +1,6 @@
 """A run of a build: a folder in which its steps leave for the next what is too large to travel through Beam."""
 
+import contextlib
 import functools
 import re
 import uuid
@@ -9,7 +10,7 @@ from typing import Literal, TypeVar
 
 import pydantic
 
-from pipelines.common import storage
+from pipelines.common import lease, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section, digest
 from pipelines.config import BuildConfig
@@ -45,6 +46,10 @@ class Request(Section):
     songs_to_read : int
     broken : tuple of str
         Shards of the parent that are missing or damaged, and are to be written again.
+    lease : str
+        The token of the output's lease, which its workers renew.
+    is_detached : bool
+        Whether nobody waits for its end: then it tidies up itself.
     """
 
     config: BuildConfig
@@ -56,6 +61,8 @@ class Request(Section):
     reading: str
     songs_to_read: int
     broken: tuple[str, ...] = ()
+    lease: str = ""
+    is_detached: bool = False
 
     @property
     def staging(self) -> str:
@@ -182,6 +189,10 @@ class Run:
     def begin(self, request: Request) -> None:
         """Writes what it is to do."""
         storage.write_bytes(self.path("request.json"), request.model_dump_json(indent=1).encode())
+
+    def at_work(self) -> contextlib.AbstractContextManager[None]:
+        """Renews the output's lease while a `with` block runs, as the command that took it may have gone."""
+        return lease.renewed(storage.join(self.request.output, LEASE_NAME), self.request.lease)
 
     def is_superseded(self) -> bool:
         """Whether another run has published the version that this one was to publish."""

@@ -43,15 +43,18 @@ def status_of(url: str) -> Status:
     if (outcome := run.outcome()) is not None:
         lines.append(f"run {run.name}: {outcome.status}{outcome.message and f': {outcome.message}'}")
         return Status(tuple(lines), outcome.exit_code)
-    holder = lease.holder(storage.join(url, LEASE_NAME))
-    if holder is None:
-        lines.append(
-            f"run {run.name}: {_progress(run)}; the command that began it has gone: run the same build again to"
-            " continue, unless its job is still at work on a cluster"
-        )
-        return Status(tuple(lines), 1)
-    lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
-    return Status(tuple(lines), 0)
+    lease_url = storage.join(url, LEASE_NAME)
+    if holder := lease.holder(lease_url):
+        lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
+        return Status(tuple(lines), 0)
+    last = lease.read(lease_url)
+    gone = (
+        f"its {last.job} was last heard of at {last.renewed:%Y-%m-%d %H:%M UTC}: see there why,"
+        if last and last.job
+        else "the command that began it has gone:"
+    )
+    lines.append(f"run {run.name}: {_progress(run)}; {gone} run the same build again to continue")
+    return Status(tuple(lines), 1)
 
 
 def rejected_of_last_run(url: str) -> list[File] | None:

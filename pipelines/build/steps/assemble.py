@@ -90,7 +90,7 @@ class AssembleShard(WorkerDoFn):
         if not rows:
             return
         planned = rows[0].shard
-        with Tally(run, WRITE) as tally:
+        with run.at_work(), Tally(run, WRITE) as tally:
             if found := _assembled_before(run, planned):
                 tally.add(found.shard.songs)
             else:

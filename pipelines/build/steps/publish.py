@@ -2,10 +2,10 @@
 
 from pipelines.build.runs.run import Outcome, Run
 from pipelines.build.steps.describe import describe
-from pipelines.common import storage
+from pipelines.common import lease, storage
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
-from pipelines.dataset.layout import STAGING
+from pipelines.dataset.layout import LEASE_NAME, STAGING
 
 
 def publish(url: str) -> str:
@@ -42,6 +42,22 @@ def publish(url: str) -> str:
     if newest and newest.version <= dataset.version:
         versions.mend_copies(newest)
         storage.remove(storage.join(dataset.url, STAGING))
+    return url
+
+
+def end(url: str) -> str:
+    """Publishes a run; of one that nobody waits for, the leavings are removed and the lease is given back."""
+    run = Run(url)
+    if not run.is_begun:
+        return url  # a late second attempt: all is done
+    request = run.request
+    with run.at_work():
+        publish(url)
+    if request.is_detached:
+        if (outcome := run.outcome()) is not None and not outcome.exit_code:
+            run.tidy()
+        lease_url = storage.join(request.output, LEASE_NAME)
+        lease.end(lease_url, request.lease)
     return url
 
 

@@ -62,7 +62,7 @@ class ReadPart(WorkerDoFn):
         folder = storage.join(run.staging, f"{run.name}/{part:06d}")
         done = set(_keys(staging.read(staging.tables(folder), ["uri", "version"])))
         recipe = Recipe.of(run.request.config)
-        with Tally(run, READ) as tally, staging.Stage(folder) as stage:
+        with run.at_work(), Tally(run, READ) as tally, staging.Stage(folder) as stage:
             tally.add(sum((file.uri, file.version) in done for file in files))
             for file in files:
                 if (file.uri, file.version) not in done:

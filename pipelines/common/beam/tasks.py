@@ -16,6 +16,7 @@ import pydantic
 from apache_beam.pvalue import PCollection
 
 from pipelines.common import storage
+from pipelines.common.beam import jobs
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.beam.workers import WorkerDoFn, call_glibc
 from pipelines.common.output.progress import Progress
@@ -153,7 +154,7 @@ def run(new_pipeline: NewPipeline, worker: TaskDoFn[TaskT, ResultT], tasks: Sequ
     missing = [name for name in names if name not in ready]
     with Progress(worker.verb, sum(sizes.values()), lambda: sum(sizes[name] for name in done(folder, names))):
         if missing:
-            with new_pipeline(sum(sizes[name] for name in missing)) as pipeline:
+            with jobs.running(new_pipeline(sum(sizes[name] for name in missing)), worker.kind) as pipeline:
                 spread(pipeline, missing, worker)
     return results(folder, names, worker.result_type)
 

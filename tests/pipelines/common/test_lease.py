@@ -85,6 +85,59 @@ def test_a_process_elsewhere_is_waited_for(url, elsewhere):
     assert storage.names(url.rpartition("/")[0]) == []
 
 
+JOB = "Flink job 1f at http://10.0.0.7:8081"
+
+
+def test_a_job_holds_what_was_handed_over_to_it(url):
+    with held(url, "build", lambda: NOON) as mine:
+        lease.hand_over(url, mine.token, JOB)
+    left = lease.read(url)
+    assert left == dataclasses.replace(mine, job=JOB)
+    with pytest.raises(BusyError) as caught:
+        take(url, NOON + timedelta(seconds=120))
+    told = str(caught.value)
+    assert f"a build by {mine.host} ({JOB}) has been at work here since 12:03 UTC" in told
+    assert told.endswith("or give another --output, or cancel it there")
+    lease.end(url, "another's")
+    assert lease.read(url) == left
+    take(url, NOON + timedelta(seconds=121))
+
+
+def test_a_job_outlives_the_process_that_submitted_it(url):
+    assert leave(url, process=dead_process(), job=JOB).is_live(NOON)
+
+
+def test_what_a_job_gives_back_is_free(url):
+    with held(url, "build") as mine:
+        lease.hand_over(url, mine.token, JOB)
+        lease.hand_over(url, mine.token, "")
+    assert lease.read(url) is None
+    left = leave(url, job=JOB)
+    lease.end(url, left.token)
+    assert lease.read(url) is None
+
+
+def test_workers_renew_the_lease_of_their_job_and_no_other(url, monkeypatch):
+    monkeypatch.setattr(lease, "RENEWED_EVERY_S", 0.01)
+    left = leave(url, job=JOB)
+    with lease.renewed(url, "another's", lambda: LATER):
+        time.sleep(0.1)
+    assert lease.read(url) == left
+    with lease.renewed(url, left.token, lambda: LATER):
+        while lease.read(url) == left:
+            pass
+    assert lease.read(url) == dataclasses.replace(left, renewed=LATER)
+
+
+def test_many_workers_ask_no_more_than_one(url, monkeypatch):
+    left, looked = leave(url, job=JOB), []
+    monkeypatch.setattr(lease, "read", lambda url: looked.append(url) or left)
+    for _ in range(20):
+        with lease.renewed(url, left.token, lambda: LATER):
+            pass
+    assert len(looked) == 1
+
+
 def test_a_damaged_lease_is_none(url):
     for content in (b"", b"{", b"[]", b'{"host": 1, "started": "2026", "renewed": "2026"}'):
         storage.write_bytes(url, content)

@@ -156,7 +156,7 @@ def test_what_a_killed_run_left_does_not_count(tmp_path):
 
 
 def test_what_a_worker_did_not_leave_is_missed(tmp_path, monkeypatch):
-    monkeypatch.setattr("pipelines.copies.search._write_found", lambda key, _: key[0])
+    monkeypatch.setattr("pipelines.copies.search._write_found", lambda key, spans, at_work=None: key[0])
     with pytest.raises(RuntimeError, match=r"FileNotFoundError.*found-000000"):
         find_copies({"a": music(50, 1).tobytes()}, str(tmp_path / "w"), in_process())
 
