@@ -166,7 +166,7 @@ def load_bundle(url: str | os.PathLike[str]) -> Bundle:
     Parameters
     ----------
     url : str or path
-        Its folder, by path or fsspec URL.
+        Its folder, by path or fsspec URL; or `registry:URL` for the champion of a registry.
 
     Returns
     -------
@@ -177,7 +177,9 @@ def load_bundle(url: str | os.PathLike[str]) -> Bundle:
     UsageError
         There is no bundle, or it is of another format.
     """
-    return Bundle(stored.Bundle.load(os.fspath(url)))
+    from model.retraining import registry
+
+    return Bundle(stored.Bundle.load(registry.resolve(os.fspath(url))))
 
 
 def _refuse_rate(rate: float | None) -> None:

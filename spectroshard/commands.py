@@ -116,12 +116,13 @@ def predict(options: Options) -> int:
     from model.inference.input_files import refuse_missing
     from model.inference.prediction import REJECTED, unread
     from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
+    from model.retraining import registry
     from pipelines.common import storage
 
     for output in options.output:
         check_output(output, options.audio)
     _refuse_swapped(options.command, options.bundle, options.audio)
-    bundle = Bundle.load(_resolved(options.bundle))
+    bundle = Bundle.load(registry.resolve(options.bundle))
     refuse_missing(options.audio)
     from model.inference.predict import predict
     from pipelines.common.beam.runners import new_pipelines
@@ -353,15 +354,6 @@ def configs(options: Options) -> int:
     else:
         raise UsageError(f"no configuration {options.name!r}; {suggestion(options.name, paths)}")
     return 0
-
-
-def _resolved(bundle: str) -> str:
-    """The folder of a bundle, or of a registry's champion."""
-    if not bundle.startswith("registry:"):
-        return bundle
-    from model.retraining.registry import resolve
-
-    return resolve(bundle)
 
 
 def _refuse_swapped(command: str, bundle: str, others: Sequence[str]) -> None:

@@ -71,7 +71,7 @@ def is_in_lineage(bundle: Bundle, dataset: Dataset) -> bool:
     return bundle.dataset in (dataset.digest, *dataset.ancestors)
 
 
-def unseen_by(bundles: Sequence[Bundle], dataset: Dataset) -> Unseen:
+def unseen_by(bundles: Sequence[Bundle], dataset: Dataset, genres: Collection[str] | None = None) -> Unseen:
     """The songs that several bundles are judged by together: none of them has seen them, and all know their genres.
 
     Groups are those of this version, those of songs that have left it included: a song of an artist is as good as
@@ -82,6 +82,8 @@ def unseen_by(bundles: Sequence[Bundle], dataset: Dataset) -> Unseen:
     bundles : sequence of Bundle
         Of the dataset's lineage. What is test, the first one says.
     dataset : Dataset
+    genres : collection of str
+        Of which genres songs are known. Default: those that all bundles know.
 
     Raises
     ------
@@ -90,7 +92,8 @@ def unseen_by(bundles: Sequence[Bundle], dataset: Dataset) -> Unseen:
     """
     folds, rows = _folds(bundles[0], dataset), dataset.ledger()
     trained = set[str]().union(*(bundle.trained_contents() for bundle in bundles))
-    genres = set(bundles[0].genres).intersection(*(bundle.genres for bundle in bundles))
+    if genres is None:
+        genres = set(bundles[0].genres).intersection(*(bundle.genres for bundle in bundles))
     groups = groups_of([*rows, *dataset.history()], trained)
     in_test = [file for file in written(rows) if file.fold in folds]
     unseen = [file for file in in_test if file.content_hash not in trained and file.group not in groups]

@@ -100,6 +100,8 @@ class Comparison(Section):
     champion : Judged or None
         None where there is none, or where it cannot be judged.
     paired : Paired or None
+    alone : Judged or None
+        The challenger on all protected test songs of its own genres, where the champion does not know all of these.
     not_judged : str
         Why the champion cannot be judged, or the challenger; empty where it can.
     """
@@ -114,6 +116,7 @@ class Comparison(Section):
     challenger: Judged | None
     champion: Judged | None = None
     paired: Paired | None = None
+    alone: Judged | None = None
     not_judged: str = ""
 
 

@@ -42,6 +42,8 @@ class Drift(Section):
         The total variation distance of the champion's mean predicted mixture, new songs against its test songs.
     out_of_distribution : float
         The share of the new songs' windows that the champion rejects.
+    test_out_of_distribution : float
+        The same of its test songs, which it does not know either.
     new_files : int
         How many files are new, rejected ones included.
     rejects : dict of float
@@ -58,6 +60,7 @@ class Drift(Section):
     trained_shares: dict[str, float] = Field(default_factory=dict)
     predicted_mixture: float = 0.0
     out_of_distribution: float = 0.0
+    test_out_of_distribution: float = 0.0
     new_files: int = 0
     rejects: dict[str, float] = Field(default_factory=dict)
     alarms: tuple[str, ...] = ()
@@ -128,7 +131,6 @@ def _differences(champion: Bundle, new: Songs, train: Songs, test: Songs) -> dic
     of_new, of_train = _seen(champion, model, *new), _seen(champion, model, *train)
     of_test = _seen(champion, model, *test) if test[1] else None
     new_shares, trained_shares = _shares(new[1]), _shares(train[1])
-    chance = 1 / len(champion.genres)
     return {
         "effect_sizes": {
             name: round(effect_size(values, of_train.figures[name]), 3) for name, values in of_new.figures.items()
@@ -139,7 +141,8 @@ def _differences(champion: Bundle, new: Songs, train: Songs, test: Songs) -> dic
         "predicted_mixture": round(
             total_variation(_mixture(of_new, champion), _mixture(of_test, champion)) if of_test else 0.0, 4
         ),
-        "out_of_distribution": float((of_new.probabilities.max(axis=1) < chance + LEAST_OVER_CHANCE).mean()),
+        "out_of_distribution": _rejected_share(of_new),
+        "test_out_of_distribution": _rejected_share(of_test) if of_test else 0.0,
     }
 
 
@@ -160,6 +163,11 @@ def _seen(champion: Bundle, model: Any, dataset: Dataset, files: Sequence[File])
 
     probabilities = np.concatenate([part for _, part in classify(model, inputs())])
     return _Seen({name: np.array(values) for name, values in figures.items()}, probabilities)
+
+
+def _rejected_share(seen: _Seen) -> float:
+    chance = 1 / seen.probabilities.shape[1]
+    return round(float((seen.probabilities.max(axis=1) < chance + LEAST_OVER_CHANCE).mean()), 4)
 
 
 def _mixture(seen: _Seen, champion: Bundle) -> dict[str, float]:

@@ -63,13 +63,17 @@ def compare(
         why = f"no test song is left that neither has seen, of {songs.count}" if not songs.files else _few(genres)
         return Comparison(songs=0, groups=0, challenger=None, not_judged=not_judged or why, **shared)
     judged = [_judged(bundle, dataset, songs, genres, work, new_pipeline) for bundle in both]
-    of_challenger = judged[0][1]
+    of_challenger, alone = judged[0][1], None
+    if set(challenger.genres) > set(genres):
+        of_its_own = unseen_by(both, dataset, challenger.genres)
+        alone = _judged(challenger, dataset, of_its_own, challenger.genres, work, None)[0]
     return Comparison(
         songs=len({(score.song, score.genre) for score in of_challenger}),
         groups=len({score.group for score in of_challenger}),
         challenger=judged[0][0],
         champion=judged[1][0] if judged[1:] else None,
         paired=pair(judged[1][1], of_challenger, genres) if judged[1:] else None,
+        alone=alone,
         not_judged=not_judged,
         **shared,
     )

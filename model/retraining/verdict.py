@@ -85,7 +85,9 @@ def decide(policy: Promotion, comparison: Comparison, audited: Audited) -> Verdi
     """
     rules = [*_of_evidence(policy, comparison, audited)]
     if comparison.challenger is not None:
-        rules += _of_challenger(policy, comparison.challenger)
+        rules += _of_challenger(policy, comparison.alone or comparison.challenger)
+        if policy.largest_tempo_loss is not None:
+            rules.append(_of_tempo(comparison.challenger, policy.largest_tempo_loss))
     if comparison.challenger is not None and comparison.champion is not None and comparison.paired is not None:
         rules += _of_both(policy, comparison.champion, comparison.challenger, comparison.paired)
     promote = all(rule.holds for rule in rules)
@@ -107,7 +109,7 @@ def _of_evidence(policy: Promotion, comparison: Comparison, audited: Audited) ->
 
 
 def _of_challenger(policy: Promotion, challenger: Judged) -> Iterator[Rule]:
-    """The absolute floors."""
+    """The absolute floors, on songs of all genres that the challenger knows."""
     accuracy, floor = challenger.song_accuracy, policy.least_accuracy
     low, high = challenger.interval
     says = f"song accuracy {accuracy:.1%} (95 % interval {low:.1%} to {high:.1%}), {floor:.1%} at least"
@@ -123,8 +125,6 @@ def _of_challenger(policy: Promotion, challenger: Judged) -> Iterator[Rule]:
     error, largest = challenger.calibration_error, policy.largest_calibration_error
     says = f"calibration error {error:.1%}, {largest:.1%} at most"
     yield Rule(name="largest_calibration_error", holds=error <= largest, says=says)
-    if policy.largest_tempo_loss is not None:
-        yield _of_tempo(challenger, policy.largest_tempo_loss)
 
 
 def _of_tempo(challenger: Judged, largest: float) -> Rule:
@@ -180,7 +180,7 @@ def _notes(policy: Promotion, comparison: Comparison, audited: Audited) -> tuple
     notes = []
     if comparison.other_genres:
         others = some_of(comparison.other_genres, _MOST_GENRES)
-        notes.append(f"judged among the {len(comparison.genres)} genres that both know, without {others}")
+        notes.append(f"compared among the {len(comparison.genres)} genres that both know, without {others}")
     if comparison.seen:
         notes.append(
             f"{comparison.seen} of {comparison.test_songs} test files left out, as they share samples or a group with"
@@ -190,9 +190,9 @@ def _notes(policy: Promotion, comparison: Comparison, audited: Audited) -> tuple
         notes.append(
             f"{comparison.unknown_genre} of {comparison.test_songs} test files left out, as not both know their genre"
         )
-    per_genre = comparison.challenger.per_genre if comparison.challenger else {}
-    enough = [genre for genre, of in per_genre.items() if of.songs >= policy.least_genre_songs]
-    if few := [genre for genre in comparison.genres if genre not in enough]:
+    judged = comparison.alone or comparison.challenger
+    songs = {genre: of.songs for genre, of in judged.per_genre.items()} if judged else {}
+    if few := sorted(g for g in {*comparison.genres, *songs} if songs.get(g, 0) < policy.least_genre_songs):
         genres = some_of(few, _MOST_GENRES)
         notes.append(f"not judged alone, for want of {policy.least_genre_songs} protected test songs: {genres}")
     if audited.fails and not policy.audit_required:

@@ -15,6 +15,8 @@ NOT_RUN = {
     "spectroshard build s3://": "needs a bucket and a Beam job server",
     "spectroshard audit mtat/": "needs MagnaTagATune's lists",
     "spectroshard build ~/albums": "needs music in folders of artists and albums",
+    "spectroshard models": "needs a registry, which tests/model/retraining makes",
+    "spectroshard predict registry:": "needs a registry too",
     "spectroshard crossval soundtracks-dataset": "the same as another command of its page, with another corpus",
 }
 """What commands that the tests do not run begin with, and why."""

@@ -43,6 +43,7 @@ def test_a_bundle_is_as_good_as_itself(challenger, dataset, tmp_path):
     assert (found.paired.gain, found.paired.interval, found.paired.p_value) == (0, (0, 0), 1)
     assert found.challenger.bundle == registry.name_of(challenger) and found.challenger.size_bytes > 100_000
     assert found.challenger.training_seconds > 0 and found.genres == dataset.genres and not found.not_judged
+    assert found.alone is None
 
 
 def test_what_the_champion_was_trained_on_is_left_out_for_both(url, challenger, bundle, dataset, tmp_path):
@@ -79,6 +80,7 @@ def test_other_genres_are_judged_among_the_common_ones(url, challenger, bundle, 
     found = compare(challenger, champion, dataset, str(tmp_path))
     assert found.genres == ("ambient", "metal") and found.other_genres == ("polka", "techno")
     assert (found.songs, found.unknown_genre) == (4, 2) and set(found.challenger.per_genre) == {"ambient", "metal"}
+    assert {genre: of.songs for genre, of in found.alone.per_genre.items()} == dict.fromkeys(dataset.genres, 2)
     strange = disguised(url, bundle, 5, genres=("metal", "polka", "ska"))
     found = compare(challenger, strange, dataset, str(tmp_path))
     assert found.challenger is None and found.not_judged.startswith("both know only metal in common")

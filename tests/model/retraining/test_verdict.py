@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from model.config import Config, Promotion
-from model.retraining.comparison import Comparison
+from model.retraining.comparison import Comparison, judge
 from tests.model.retraining.made import GENRES, LEAK, POLICY, decided, policy, scores
 
 MOST, FEW = range(8), range(5)
@@ -105,10 +105,16 @@ def test_genres_with_few_songs_are_not_judged_alone_and_named():
     )
 
 
+def test_a_genre_that_the_champion_does_not_know_has_its_floor_too():
+    ruinous = judge("000002-222222222222", scores(jazz=range(10), polka=range(10), rock=range(1)), GENRES)
+    verdict = decided(GOOD, FAIR, alone=ruinous, other_genres=("rock",))
+    assert failing(verdict) == ["least_genre_accuracy"] and "rock 10.0% of 10" in verdict.summary
+
+
 def test_what_was_left_out_is_said():
     verdict = decided(GOOD, FAIR, test_songs=40, seen=7, unknown_genre=3, other_genres=("ska",))
     assert verdict.notes == (
-        "judged among the 3 genres that both know, without ska",
+        "compared among the 3 genres that both know, without ska",
         "7 of 40 test files left out, as they share samples or a group with what either was trained on",
         "3 of 40 test files left out, as not both know their genre",
     )
