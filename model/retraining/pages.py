@@ -1,6 +1,7 @@
 """The pages of a registry: the report of a run, and the history of all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from markupsafe import Markup
@@ -34,26 +35,27 @@ def write_history(registry: str) -> str:
         registry=registry,
         entries=known[::-1],
         champion=known[-1].champion if known else "",
-        charts=[_draw_accuracy(verdicts), _draw_growth(verdicts), _draw_drift(verdicts)] if verdicts else [],
+        charts={
+            "Song accuracy on protected test songs, with its 95 % interval; a full circle was promoted": _accuracy(
+                verdicts
+            ),
+            "Songs in the dataset": _growth(verdicts),
+            "Drift of the new songs: distances from 0 to 1": _drift(verdicts),
+        },
     )
 
 
-def _draw_accuracy(verdicts: Sequence[Entry]) -> Markup:
+def _accuracy(verdicts: Sequence[Entry]) -> Markup:
     """The song accuracy of each challenger with its interval, and of the champion on the same songs."""
-    figures = [(n, e.verdict.comparison) for n, e in enumerate(verdicts, 1) if e.verdict]
+    figures = [(n, entry.verdict.comparison) for n, entry in enumerate(verdicts, 1) if entry.verdict]
     own = [(n, of.challenger) for n, of in figures if of.challenger]
     other = [(n, of.champion) for n, of in figures if of.champion]
     lines = [Line(_accuracies(other), "muted", "champion"), Line(_accuracies(own), "right", "challenger")]
     x, y = _by_verdict(verdicts), Axis.of(0.0, 100.0, 210, 30)
     promoted = {n for n, entry in enumerate(verdicts, 1) if entry.verdict and entry.verdict.promote}
-    marks = [_interval(n, judged, x, y, n in promoted) for n, judged in own]
-    drawn = (svg.draw_line(line, x, y) for line in lines)
-    parts = [svg.legend(lines), svg.grid(x, y, " %"), *drawn, *marks, svg.ticks_below(x, y.begin, _VERDICT)]
+    marks = [*_dots(lines[0], x, y), *(_interval(n, judged, x, y, n in promoted) for n, judged in own)]
     described = "; ".join(f"{n}: challenger {judged.song_accuracy:.1%}" for n, judged in own)
-    return svg.svg("Song accuracy on protected test songs; a full circle was promoted", described, 250, parts)
-
-
-_VERDICT = "verdict"
+    return _chart("Song accuracy", described, lines, x, y, marks, " %")
 
 
 def _accuracies(judged: Sequence[tuple[int, Judged]]) -> list[tuple[float, float]]:
@@ -62,32 +64,46 @@ def _accuracies(judged: Sequence[tuple[int, Judged]]) -> list[tuple[float, float
 
 def _interval(number: int, judged: Judged, x: Axis, y: Axis, is_promoted: bool) -> str:
     low, high = (y(100 * end) for end in judged.interval)
-    fill = "var(--right)" if is_promoted else "var(--page)"
-    return (
-        f'<path d="M{x(number):.1f} {low:.1f}V{high:.1f}" style="stroke:var(--right);opacity:.5"/>'
-        f'<circle cx="{x(number):.1f}" cy="{y(100 * judged.song_accuracy):.1f}" r="4"'
-        f' style="fill:{fill};stroke:var(--right)"/>'
-    )
+    dot = _circle(x(number), y(100 * judged.song_accuracy), "right", f"var(--{'right' if is_promoted else 'page'})")
+    return f'<path d="M{x(number):.1f} {low:.1f}V{high:.1f}" style="stroke:var(--right);opacity:.5"/>{dot}'
 
 
-def _draw_growth(verdicts: Sequence[Entry]) -> Markup:
+def _growth(verdicts: Sequence[Entry]) -> Markup:
     points = [(n, float(entry.songs)) for n, entry in enumerate(verdicts, 1)]
-    y = Axis.of(0.0, max(songs for _, songs in points) or 1.0, 210, 30)
+    line, x = Line(points, "right", "songs"), _by_verdict(verdicts)
+    y = Axis.of(0.0, max((songs for _, songs in points), default=1.0), 210, 30)
     described = "; ".join(f"{n:g}: {songs:.0f} songs" for n, songs in points)
-    return svg.line_chart("Songs", described, [Line(points, "right", "songs")], _by_verdict(verdicts), y, _VERDICT)
+    return _chart("Songs", described, [line], x, y, _dots(line, x, y))
 
 
-def _draw_drift(verdicts: Sequence[Entry]) -> Markup:
+def _drift(verdicts: Sequence[Entry]) -> Markup:
     drifts = [(n, entry.drift) for n, entry in enumerate(verdicts, 1) if entry.drift]
     lines = [
         Line([(n, drift.genre_shares) for n, drift in drifts], "muted", "genre shares"),
         Line([(n, drift.predicted_mixture) for n, drift in drifts], "right", "predicted mixture"),
+        Line([(n, drift.out_of_distribution) for n, drift in drifts], "wrong", "out of distribution"),
     ]
+    x, y = _by_verdict(verdicts), Axis.of(0.0, 1.0, 210, 30)
     described = "; ".join(f"{n}: genre shares {drift.genre_shares:.2f}" for n, drift in drifts)
-    return svg.line_chart(
-        "Drift of new songs, from 0 to 1", described, lines, _by_verdict(verdicts), Axis.of(0.0, 1.0, 210, 30), _VERDICT
-    )
+    return _chart("Drift", described, lines, x, y, [dot for line in lines for dot in _dots(line, x, y)])
+
+
+def _chart(
+    title: str, described: str, lines: Sequence[Line], x: Axis, y: Axis, marks: Sequence[str], unit: str = ""
+) -> Markup:
+    drawn = (svg.draw_line(line, x, y) for line in lines)
+    below = svg.ticks_below(x, y.begin, "verdict, the oldest first")
+    return svg.svg(title, described, y.begin + 40, [svg.legend(lines), svg.grid(x, y, unit), *drawn, *marks, below])
+
+
+def _dots(line: Line, x: Axis, y: Axis) -> list[str]:
+    return [_circle(x(across), y(up), line.colour, f"var(--{line.colour})") for across, up in line.points]
+
+
+def _circle(across: float, up: float, colour: str, fill: str) -> str:
+    return f'<circle cx="{across:.1f}" cy="{up:.1f}" r="4" style="fill:{fill};stroke:var(--{colour})"/>'
 
 
 def _by_verdict(verdicts: Sequence[Entry]) -> Axis:
-    return svg.x_axis(1, max(2, len(verdicts)))
+    axis = svg.x_axis(1, max(2, len(verdicts)))
+    return replace(axis, ticks=tuple(tick for tick in axis.ticks if tick.is_integer()))
