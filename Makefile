@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow soak-retrain lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow soak-retrain year-retrain lint lock clean
 .PHONY: flink flink-stop test-flink soak-flink
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
@@ -36,6 +36,10 @@ test-s3: .venv/installed .venv-stores/installed
 # Retrainings killed at fifty random moments on a disk, and at fifty against an S3 server; of another number with KILLS=12.
 soak-retrain: .venv/installed
 	$(BIN)/python -m tests.model.retraining.soak $(or $(KILLS),50)
+
+# A year of weekly retrainings on recordings (CORPUS=path/to/manifest.csv) that come, go and change; fewer with WEEKS=8.
+year-retrain: .venv/installed
+	$(BIN)/python -m tests.model.retraining.year $(or $(CORPUS),$(error CORPUS=path/to/manifest.csv)) $(or $(WEEKS),52)
 
 # Retrainings in the real MLflow, on its own stores, beside TensorFlow in an environment of its own.
 test-mlflow: .venv-mlflow/installed
