@@ -17,6 +17,7 @@ from model.training.train import train
 from pipelines.audit import audit
 from pipelines.audit.page import PAGE_NAME
 from pipelines.common import storage
+from pipelines.common.errors import SpectroshardError
 from pipelines.dataset.dataset import Dataset
 
 _BEGUN_NAME, _TRAINED_NAME = "begun.json", "trained.json"
@@ -47,7 +48,7 @@ def new_verdict(at_work: AtWork, dataset: Dataset, run: str) -> Entry:
 def _judged(at_work: AtWork, dataset: Dataset, run: str, challenger: Bundle, audited: Audited) -> Entry | None:
     """The verdict as it stands in the journal; None where the champion was changed before it could be written."""
     before = registry.champion(at_work.url)
-    champion = registry.load(at_work.url, before) if before else None
+    champion = _champion(at_work, before)
     with at_work.step("compare"):
         plays = at_work.new_pipeline if at_work.policy.largest_tempo_loss is not None else None
         comparison = compare(challenger, champion, dataset, storage.join(at_work.work, run), plays)
@@ -71,6 +72,14 @@ def _judged(at_work: AtWork, dataset: Dataset, run: str, challenger: Bundle, aud
         drift=drift,
     )
     return _decided(at_work, entry, before)
+
+
+def _champion(at_work: AtWork, version: str) -> Bundle | None:
+    try:
+        return registry.load(at_work.url, version) if version else None
+    except SpectroshardError as error:
+        way_out = f"spectroshard models rollback {at_work.url} --reason WHY"
+        raise SpectroshardError(f"the champion cannot be compared with: {error}; or go back: {way_out}") from error
 
 
 def _audited(at_work: AtWork, dataset: Dataset, run: str) -> Audited:
