@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow soak-retrain year-retrain lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow test-schedules soak-retrain year-retrain lint lock clean
 .PHONY: flink flink-stop test-flink soak-flink
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
 
@@ -44,6 +44,10 @@ year-retrain: .venv/installed
 # Retrainings in the real MLflow, on its own stores, beside TensorFlow in an environment of its own.
 test-mlflow: .venv-mlflow/installed
 	.venv-mlflow/bin/python -m pytest tests/model/telling/with_mlflow.py
+
+# The files of configs/schedules before Debian's cron (as root), systemd, Kubernetes' schema and a real Airflow.
+test-schedules: .venv-schedules/installed
+	.venv-schedules/bin/python -m pytest --noconftest -o addopts=-q tests/schedules/with_schedulers.py
 
 # A Flink cluster on this machine, on loopback alone; it needs Java 17, Maven and Go. `make flink-stop` ends it.
 flink: .venv/installed .flink/installed
@@ -134,5 +138,12 @@ BEAM := $(shell sed -n 's/^apache-beam==//p' constraints.txt)
 	mv .flink/container .flink/boot
 	touch $@
 
+# Without the package itself: Airflow pins what it needs to other versions.
+.venv-schedules/installed:
+	$(PYTHON) -m venv .venv-schedules
+	.venv-schedules/bin/pip install --quiet apache-airflow-core==3.3.2 apache-airflow-providers-standard
+	.venv-schedules/bin/pip install --quiet kubernetes-validate pytest
+	touch $@
+
 clean:
-	rm -rf .venv .venv-torch .venv-stores .venv-mlflow .flink demo
+	rm -rf .venv .venv-torch .venv-stores .venv-mlflow .venv-schedules .flink demo

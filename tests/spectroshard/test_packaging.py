@@ -14,7 +14,7 @@ import spectroshard
 from spectroshard.shadows import ROOT
 
 PACKAGES = {"configs", "model", "pipelines", "spectroshard"}
-SUFFIXES = {".html", ".py", ".typed", ".yaml"}
+SUFFIXES = {".cron", ".html", ".py", ".service", ".timer", ".typed", ".yaml"}
 
 
 @pytest.fixture(scope="module")
