@@ -194,6 +194,7 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
     """
     if keep < 1:
         raise UsageError(f"--keep {keep}: expected at least 1")
+    registry.open_registry(url)
     with lease.held(storage.join(url, LEASE_NAME), "prune", instead="wait for it"):
         champions = journal.champions(registry.open_registry(url))
         held = list(registry.bundles(url))
