@@ -20,6 +20,7 @@ from pipelines.dataset.ledger import File
 from spectroshard.song import Song
 
 if TYPE_CHECKING:
+    from model.data.shards import Shards
     from spectroshard.torch_windows import TorchWindows
 
 
@@ -103,7 +104,7 @@ class Dataset:
 class Split:
     """One split of a dataset; iterating over it gives its songs, in the order of the shards.
 
-    Shards of a remote dataset are fetched once, kept on this machine, and verified.
+    Shards of a remote dataset are fetched when they are needed, kept on this machine, and verified.
 
     Attributes
     ----------
@@ -130,23 +131,21 @@ class Split:
 
         rates = {name: info.frame_rate_hz for name, info in self.dataset.features.items()}
         begin = 0
-        for path, songs in self._local_shards:
-            wanted = max(first - begin, 0), min(stop - begin, songs)
-            if wanted[0] < wanted[1]:
-                for record in itertools.islice(read_shard(path), *wanted):
+        for number, shard in enumerate(self._stored.shards if self._stored else ()):
+            wanted = max(first - begin, 0), min(stop - begin, shard.songs)
+            if self._stored and wanted[0] < wanted[1]:
+                for record in itertools.islice(read_shard(self._stored.path(number)), *wanted):
                     times = {name: np.arange(len(values)) / rates[name] for name, values in record.features.items()}
                     file = self.dataset._file_of[record.id]
                     yield Song(file.path, file.genre, file.group, record.features, times)
-            begin += songs
+            begin += shard.songs
 
     @functools.cached_property
-    def _local_shards(self) -> list[tuple[str, int]]:
-        """Each shard's path on this machine, verified once, and how many songs it holds."""
-        from model.data.shards import local_paths
+    def _stored(self) -> "Shards | None":
+        """The shards that hold songs; None where none do."""
+        from model.data.shards import Shards
 
-        shards = [shard for shard in self.dataset.manifest.shards_of(self.folds) if shard.songs]
-        paths = local_paths(self.dataset.manifest, self.folds) if shards else []
-        return [(path, shard.songs) for path, shard in zip(paths, shards, strict=True)]
+        return Shards(self.dataset.manifest, self.folds) if len(self) else None
 
     def to_tf(self, window_s: float = 3.0, batch_size: int = 32, *, shuffle: bool = False, seed: int = 0) -> Any:
         """Batches of windows, for `keras.Model.fit` or a loop of your own.
@@ -216,7 +215,7 @@ class Split:
                 raise
             raise SpectroshardError("to_torch needs PyTorch, which is not installed: pip install torch") from error
 
-        _ = self._local_shards  # so that they are fetched and verified here, and not by every worker
+        _ = self._stored  # so that local ones are verified here, and not by every worker
         return TorchWindows(
             self.read, len(self), self.dataset.genres, self.windows(window_s), shuffle=shuffle, seed=seed
         )

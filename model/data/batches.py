@@ -119,20 +119,41 @@ def _shuffled_songs(
     import tensorflow as tf
 
     is_cached = sum(shard.bytes for shard in dataset.shards_of(folds)) <= training.cache_mb * 1e6
-    paths = shards.local_paths(dataset, folds)
-    of_shard = [shards.parsed_records(path, dataset, tuple(windows.frames)) for path in paths]
-    of_shard = [songs.cache() if is_cached else songs for songs in of_shard]
-    variants = tf.data.Dataset.from_tensor_slices([tf.data.experimental.to_variant(songs) for songs in of_shard])
-    each = passes_per_epoch(dataset, folds, training)
+    stored = shards.Shards(dataset, folds)
+    songs_of = (_kept_songs if is_cached else _read_songs)(stored, dataset, tuple(windows.frames))
+    each, numbers = passes_per_epoch(dataset, folds, training), stored.numbers()
 
     def one_pass(number: Any) -> Any:
-        songs = variants.shuffle(variants.cardinality(), seed=training.seed + number).interleave(
-            lambda shard: tf.data.experimental.from_variant(shard, of_shard[0].element_spec),
-            cycle_length=_SHARDS_AT_ONCE,
-        )
+        songs = songs_of(numbers.shuffle(numbers.cardinality(), seed=training.seed + number))
         return songs.shuffle(_SHUFFLED_SONGS, seed=training.seed + number)
 
     return lambda epoch: tf.data.Dataset.range(epoch * each, (epoch + 1) * each).flat_map(one_pass)
+
+
+def _kept_songs(stored: shards.Shards, dataset: Dataset, features: Sequence[str]) -> Callable[[Any], Any]:
+    """A function from shards' numbers to their songs, a few shards at once, which stay in memory."""
+    import tensorflow as tf
+
+    numbers = stored.numbers()
+    of_shard = [
+        shards.parsed_records(stored.paths(numbers.skip(number).take(1)), dataset, features).cache()
+        for number in range(len(stored.shards))
+    ]
+    variants = tf.stack([tf.data.experimental.to_variant(songs) for songs in of_shard])
+
+    def of_number(number: Any) -> Any:
+        return tf.data.experimental.from_variant(variants[number], of_shard[0].element_spec)
+
+    return lambda order: order.interleave(of_number, cycle_length=_SHARDS_AT_ONCE)
+
+
+def _read_songs(stored: shards.Shards, dataset: Dataset, features: Sequence[str]) -> Callable[[Any], Any]:
+    """A function from shards' numbers to their songs, in the order of `_kept_songs`; they are read each time."""
+
+    def of_path(path: Any) -> Any:
+        return shards.parsed_records(path, dataset, features)
+
+    return lambda order: stored.paths(order).interleave(of_path, cycle_length=_SHARDS_AT_ONCE)
 
 
 def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, frame_slice: FrameSlice | None = None) -> Any:
@@ -158,7 +179,8 @@ def whole_songs(dataset: Dataset, folds: Sequence[str], windows: Windows, frame_
         names = {key: song[key] for key in TEXT_KEYS}
         return names | {"windows": windows.tile(windows.normalise(features))}
 
-    songs = shards.parsed_records(shards.local_paths(dataset, folds), dataset, tuple(windows.frames))
+    stored = shards.Shards(dataset, folds)
+    songs = shards.parsed_records(stored.paths(stored.numbers()), dataset, tuple(windows.frames))
     return songs.map(tiled, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 

@@ -1,52 +1,109 @@
-"""A dataset's shards: fetched where they are remote, checked, and parsed in a `tf.data` graph."""
+"""A dataset's shards: fetched ahead of need where they are remote, checked, and parsed in a `tf.data` graph."""
 
+import functools
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import fsspec
-
+from model.data.cache import Cache
 from pipelines.common import storage
-from pipelines.common.errors import UsageError
-from pipelines.dataset import check, tensors
+from pipelines.common.errors import SpectroshardError, UsageError
+from pipelines.dataset import check, ledger, tensors, versions
 from pipelines.dataset.dataset import Dataset
 
 _BUFFER_BYTES = 1 << 20
-_CACHE = Path("~/.cache/spectroshard").expanduser()
+_AHEAD, _AT_ONCE = 4, 2
 
 
-def local_paths(dataset: Dataset, folds: Sequence[str]) -> list[str]:
-    """Local paths of the shards of some folds, each of which was checked: its SHA-256, and every record.
+class Shards:
+    """The shards of some folds. Each is checked before it is first read: its SHA-256, and every record.
 
-    Shards of a remote dataset are downloaded once and cached in `~/.cache/spectroshard`.
+    Local ones are checked at once. Those of a store are fetched into the cache of this machine when they are needed, as
+    there may not be room for all, and checked then.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    folds : sequence of str
+
+    Attributes
+    ----------
+    shards : list of Shard
+        Those that hold songs.
 
     Raises
     ------
     UsageError
         The folds hold no song.
     SpectroshardError
-        A shard is missing or damaged, or its records are not what the dataset says.
+        A shard is missing or, of local ones, damaged, or its records are not what the dataset says.
     """
-    shards = [shard for shard in dataset.shards_of(folds) if shard.songs]
-    if not shards:
-        raise UsageError(
-            f"{dataset.url}: no songs in {', '.join(folds) or 'no fold'};"
-            " folds.test and folds.validation say which folds a split has"
-        )
-    paths = [_local_path(storage.join(dataset.url, shard.name)) for shard in shards]
-    check.refuse_faults(dataset, {shard.name: path for shard, path in zip(shards, paths, strict=True)})
-    return paths
+
+    def __init__(self, dataset: Dataset, folds: Sequence[str]):
+        self._dataset = dataset
+        self.shards = [shard for shard in dataset.shards_of(folds) if shard.songs]
+        if not self.shards:
+            raise UsageError(
+                f"{dataset.url}: no songs in {', '.join(folds) or 'no fold'};"
+                " folds.test and folds.validation say which folds a split has"
+            )
+        self._urls = [storage.join(dataset.url, shard.name) for shard in self.shards]
+        if storage.is_local(dataset.url):
+            check.refuse_faults(dataset, {shard.name: url for shard, url in zip(self.shards, self._urls, strict=True)})
+        else:
+            self._cache = Cache.of_environment()
+            self._refuse_missing()
+
+    def _refuse_missing(self) -> None:
+        sizes = versions.shard_sizes(self._dataset.url)
+        for shard, url in zip(self.shards, self._urls, strict=True):
+            if shard.name not in sizes:
+                raise SpectroshardError(f"{url}: is missing; spectroshard verify tells what else is wrong")
+
+    def numbers(self) -> Any:
+        """A `tf.data.Dataset` of the number of each shard."""
+        import tensorflow as tf
+
+        return tf.data.Dataset.range(len(self.shards))
+
+    def paths(self, numbers: Any) -> Any:
+        """A `tf.data.Dataset` of local paths of shards, by their numbers; the next few are there ahead of need."""
+        import tensorflow as tf
+
+        if storage.is_local(self._dataset.url):
+            local = tf.constant([self.path(number) for number in range(len(self.shards))])
+            return numbers.map(lambda number: local[number])
+
+        def fetched(number: Any) -> Any:
+            return tf.ensure_shape(
+                tf.numpy_function(lambda number: self.path(number).encode(), [number], tf.string), []
+            )
+
+        return numbers.map(fetched, num_parallel_calls=_AT_ONCE, deterministic=True).prefetch(_AHEAD)
+
+    def path(self, number: int) -> str:
+        """The local path of a shard, which was checked."""
+        shard, url = self.shards[number], self._urls[number]
+        if storage.is_local(url):
+            return str(storage.filesystem(url)[1])
+        path = str(self._cache.fetch(url, shard))
+        check.refuse_faults(self._dataset, {shard.name: path}, self._rows)
+        return path
+
+    @functools.cached_property
+    def _rows(self) -> Any:
+        return check.rows_by_shard(ledger.written(self._dataset.ledger()))
 
 
-def _local_path(url: str) -> str:
-    if storage.is_local(url):
-        return str(storage.filesystem(url)[1])
-    keep = {"cache_storage": str(_CACHE), "check_files": True}
-    return str(fsspec.open_local(f"filecache::{url}", filecache=keep))
+def parsed_records(paths: Any, dataset: Dataset, features: Sequence[str]) -> Any:
+    """A `tf.data.Dataset` of the records in some shards, as `pipelines.dataset.tensors.parse` gives them.
 
-
-def parsed_records(paths: str | Sequence[str], dataset: Dataset, features: Sequence[str]) -> Any:
-    """A `tf.data.Dataset` of the records in some shards, as `pipelines.dataset.tensors.parse` gives them."""
+    Parameters
+    ----------
+    paths : str, tensor or tf.data.Dataset
+        Local ones.
+    dataset : Dataset
+    features : sequence of str
+    """
     import tensorflow as tf
 
     def parse(serialized: Any) -> Any:

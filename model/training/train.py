@@ -71,7 +71,7 @@ def train(
         return _finished(output, run)
     _refuse_leaks(run)
     output_folder.refuse_other_files(output, "training", work=WORK_NAME)
-    shards.local_paths(dataset, run.splits["train"])  # fails at once where there are no songs
+    shards.Shards(dataset, run.splits["train"])  # fails at once where there are no songs
     _refuse_one_genre(run)
     _refuse_other_start(run)
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)

@@ -66,7 +66,9 @@ def check_shard(dataset: Dataset, shard: Shard, rows: Sequence[File], url: str =
     return list(_shard_faults(shard, scanned, rows))
 
 
-def refuse_faults(dataset: Dataset, url_of: Mapping[str, str]) -> None:
+def refuse_faults(
+    dataset: Dataset, url_of: Mapping[str, str], rows: Mapping[str, Sequence[File]] | None = None
+) -> None:
     """Refuses shards that are not what a dataset says; each is read once in a process.
 
     Parameters
@@ -74,6 +76,8 @@ def refuse_faults(dataset: Dataset, url_of: Mapping[str, str]) -> None:
     dataset : Dataset
     url_of : dict
         By the shards' names, where they or copies of them lie.
+    rows : dict, optional
+        The ledger's, as `rows_by_shard` gives them, for whom asks shard by shard. Default: they are read.
 
     Raises
     ------
@@ -81,7 +85,8 @@ def refuse_faults(dataset: Dataset, url_of: Mapping[str, str]) -> None:
     """
     unknown = [shard for shard in dataset.shards if shard.name in url_of]
     unknown = [shard for shard in unknown if _key(dataset, url_of[shard.name]) not in _passed]
-    rows = rows_by_shard(written(dataset.ledger())) if unknown else {}
+    if rows is None:
+        rows = rows_by_shard(written(dataset.ledger())) if unknown else {}
     for shard in unknown:
         url = url_of[shard.name]
         if faults := [*_description_faults(dataset), *check_shard(dataset, shard, rows.get(shard.name, ()), url)]:

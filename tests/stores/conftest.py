@@ -27,10 +27,11 @@ def proxy():
 
 @pytest.fixture(scope="session")
 def on_a_disk(tmp_path_factory):
-    """The life of a dataset on a disk, and the bundle that was trained in it."""
+    """The life of a dataset on a disk, the bundle that was trained in it, and the dataset's folder."""
     from tests.stores.life import live  # which this module is for, too
 
-    return live(str(tmp_path_factory.mktemp("life")), tmp_path_factory.mktemp("work"))
+    base = tmp_path_factory.mktemp("life")
+    return *live(str(base), tmp_path_factory.mktemp("work")), base / "dataset"
 
 
 def make_bucket(url):

@@ -8,7 +8,9 @@ deaths: list[str] = []
 """What is to be said of worker processes of this machine that have died."""
 
 _LOST = "Channel closed prematurely"  # what Beam says of one
-_STEP = re.compile(r" \[while running '[^']*'\]")
+_STEP = re.compile(
+    r" \[while running '[^']*'\]|\s*\[\[\{\{node .*", re.DOTALL
+)  # what Beam adds, and what TensorFlow does
 # The last line of a traceback: where the error was raised, its class may have a module in front of it.
 _RAISED = re.compile(r"^(?:\w+\.)*(\w+): (.*)", re.MULTILINE | re.DOTALL)
 _NO_MEMORY = re.compile(r"(?:\w+\.)*(?:_Array)?MemoryError(?::\s*)?(.*)", re.DOTALL)
@@ -36,6 +38,8 @@ def root_cause(error: BaseException) -> str:
     '/data/a.tfrecord: no space left on device'
     >>> root_cause(RuntimeError("OSError: [Errno 28] No space left on device: '/data/a' [while running 'Read files']"))
     '/data/a: no space left on device'
+    >>> root_cause(RuntimeError("OSError: a.tfrecord: is damaged\\n\\t [[{{node PyFunc}}]] [Op:IteratorGetNext]"))
+    'OSError: a.tfrecord: is damaged'
     >>> root_cause(KeyError("hop"))
     "KeyError: 'hop'"
     """

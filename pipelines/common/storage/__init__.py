@@ -13,7 +13,7 @@ from pipelines.common.storage.filesystems import (
     zip_archive,
 )
 from pipelines.common.storage.listing import LEADS_OUT, Links, find, find_glob, is_folder, names, sizes
-from pipelines.common.storage.reading import local_copy, opened, read_bytes
+from pipelines.common.storage.reading import fetch, local_copy, opened, read_bytes
 from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
 
@@ -23,6 +23,7 @@ __all__ = [
     "StoreError",
     "absolute",
     "create",
+    "fetch",
     "filesystem",
     "find",
     "find_glob",

@@ -59,12 +59,13 @@ def local_copy(url: str) -> Iterator[Path]:
         yield Path(path)
         return
     with tempfile.NamedTemporaryFile(suffix=PurePosixPath(path).suffix) as copy:
-        _fetch(url, Path(copy.name))
+        fetch(url, Path(copy.name))
         yield Path(copy.name)
 
 
 @retried
-def _fetch(url: str, local: Path) -> None:
+def fetch(url: str, local: Path) -> None:
+    """Copies a file to a local path, at which nobody else looks meanwhile."""
     fs, path = filesystem(url)
     size = fs.info(path)["size"]
     with local.open("wb") as copy:
