@@ -6,7 +6,7 @@ WEIGHTS := musicnn
 
 .PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow test-schedules soak-retrain year-retrain lint lock clean
 .PHONY: flink flink-stop test-flink soak-flink
-.PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store
+.PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store bench-remote scale
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -87,6 +87,10 @@ bench-versions: .venv/installed
 # What a build asks of an object store, by arithmetic; of another number of songs with SONGS=100000.
 bench-store: .venv/installed
 	$(BIN)/python -m tests.benchmarks.store $(SONGS)
+
+# How long training waits for a dataset in a store: DATASET=D is copied to a server on this machine.
+bench-remote: .venv/installed .venv-stores/installed
+	$(BIN)/python -m tests.benchmarks.remote_training $(or $(DATASET),$(error DATASET=D says which dataset))
 
 # Near copies: how many of those planted in a corpus (CORPUS=path/to/manifest.csv) are found, and what finding costs.
 bench-copies: .venv/installed

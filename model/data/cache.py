@@ -24,7 +24,7 @@ FOLDER, LIMIT_GB = "SPECTROSHARD_CACHE", "SPECTROSHARD_CACHE_GB"
 """The environment variables that say where the cache is, and how large it may become."""
 
 _DEFAULT_GB = 50.0
-_MOST_HELD = 64
+_MOST_HELD = 16
 _KEPT, _PART, _LOCK = ".kept", ".part", "lock"
 
 _held: deque[IO[bytes]] = deque(maxlen=_MOST_HELD)
@@ -68,7 +68,7 @@ class Cache:
         return cls(Path(os.environ.get(FOLDER) or above / "spectroshard").expanduser(), limit_bytes)
 
     def fetch(self, url: str, file: Shard) -> Path:
-        """A local copy of a file, which stays there until this process has fetched 64 others.
+        """A local copy of a file, which stays there until this process has fetched 16 others.
 
         Where two processes want the same, one fetches it and the other waits. What was used longest ago makes room.
 
@@ -95,7 +95,7 @@ class Cache:
             with _written_alone(part) as is_ours:
                 if is_ours and not path.exists():
                     self._make_room(file.bytes)
-                    storage.fetch(url, part)
+                    storage.fetch(url, part, file.bytes)
                     if fault := _damage(part, file):
                         part.unlink()
                         raise SpectroshardError(f"{url}: {fault}; spectroshard verify tells what else is wrong")

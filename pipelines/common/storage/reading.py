@@ -64,10 +64,19 @@ def local_copy(url: str) -> Iterator[Path]:
 
 
 @retried
-def fetch(url: str, local: Path) -> None:
-    """Copies a file to a local path, at which nobody else looks meanwhile."""
+def fetch(url: str, local: Path, size: int | None = None) -> None:
+    """Copies a file to a local path, at which nobody else looks meanwhile.
+
+    Parameters
+    ----------
+    url : str
+    local : Path
+    size : int, optional
+        How many bytes it has. Default: the store is asked.
+    """
     fs, path = filesystem(url)
-    size = fs.info(path)["size"]
+    if size is None:
+        size = fs.info(path)["size"]
     with local.open("wb") as copy:
         for piece in _pieces(url, size):
             with naming(str(local)):

@@ -22,7 +22,7 @@ BYTES = 1000
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch):
     """No file is held, and none was checked."""
-    monkeypatch.setattr(cache, "_held", type(cache._held)(maxlen=64))
+    monkeypatch.setattr(cache, "_held", type(cache._held)(maxlen=16))
     monkeypatch.setattr(cache, "_checked", set())
 
 
@@ -30,7 +30,7 @@ def fresh(monkeypatch):
 def fetched(monkeypatch):
     """The URLs that a store was asked for."""
     asked, fetch = [], storage.fetch
-    monkeypatch.setattr(storage, "fetch", lambda url, local: asked.append(url) or fetch(url, local))
+    monkeypatch.setattr(storage, "fetch", lambda url, *keys: asked.append(url) or fetch(url, *keys))
     return asked
 
 
