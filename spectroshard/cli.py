@@ -149,7 +149,8 @@ def _commands() -> dict[Command, list[Argument]]:
             (
                 "--output",
                 "P",
-                "a .csv, .json, .parquet or .html file; may be given again (default: bar charts on the terminal)",
+                "a folder, of partitioned Parquet, or a .csv, .json, .parquet or .html file; may be given again"
+                " (default: bar charts on the terminal)",
                 {"action": "append", "default": []},
             ),
             *_where("1"),

@@ -16,6 +16,7 @@ from pipelines.common.output.words import counted
 if TYPE_CHECKING:
     from model.config import Config
     from pipelines.common.beam.runners import NewPipeline
+    from model.inference.bundle import Bundle
 
 Options = argparse.Namespace
 
@@ -115,18 +116,31 @@ def predict(options: Options) -> int:
     from model.inference.bundle import Bundle
     from model.inference.input_files import refuse_missing
     from model.inference.prediction import REJECTED, unread
-    from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
+    from model.reports.prediction_tables import (
+        check_output,
+        is_folder_output,
+        summarise_prediction,
+        write_predictions,
+    )
     from model.retraining import registry
     from pipelines.common import storage
 
     for output in options.output:
         check_output(output, options.audio)
+    folders = [output for output in options.output if is_folder_output(output)]
+    pages = [output for output in options.output if output.endswith(".html")]
+    if folders and len(options.output) > 1 + len(pages):
+        raise UsageError(
+            f"--output {folders[0]}: beside a folder, only pages (.html) are written; leave out the others"
+        )
     _refuse_swapped(options.command, options.bundle, options.audio)
     bundle = Bundle.load(registry.resolve(options.bundle))
     refuse_missing(options.audio)
     from model.inference.predict import predict
     from pipelines.common.beam.runners import new_pipelines
 
+    if folders:
+        return _predict_into(bundle, options, folders[0], pages)
     folder = f"{options.output[0]}.work" if options.output else None
     predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
     for output in options.output:
@@ -144,6 +158,35 @@ def predict(options: Options) -> int:
     for prediction in rejected:
         print(f"cannot use {prediction.path}: {prediction.reason}: {prediction.error}", file=sys.stderr)
     return 1 if rejected else 0
+
+
+def _predict_into(bundle: "Bundle", options: Options, folder: str, pages: Sequence[str]) -> int:
+    """Predicts into a folder, and writes pages of what is in it."""
+    from model.inference.batch.predict import first_predictions, predict_into
+    from model.reports.prediction_page import MOST_REJECTED, MOST_SONGS, MOST_TIMELINES, write_page
+    from pipelines.common.beam.runners import new_pipelines
+
+    pipelines = new_pipelines(options.beam, options.workers, default=1)
+    predictions, is_new = predict_into(bundle, options.audio, folder, pipelines)
+    totals = predictions.totals
+    if pages:
+        shown = first_predictions(predictions, MOST_SONGS, MOST_TIMELINES, MOST_REJECTED)
+    for page in pages:
+        write_page(page, shown, predictions.genres, totals)
+    print(f"{totals.songs} songs predicted, {totals.failures} rejected")
+    if is_new:
+        _print_written(folder, "predictions.json", "songs/", "failures/")
+    else:
+        print(f"{folder}: up to date, nothing to do")
+    if pages:
+        print(f"wrote {', '.join(pages)}")
+    if totals.unread:
+        print(totals.unread_in_words)
+    if totals.failures:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in totals.rejected.items())
+        failed = counted(totals.failures, "file")
+        print(f"cannot use {failed} ({reasons}); {_join(folder, 'failures')} has each", file=sys.stderr)
+    return 1 if totals.failures else 0
 
 
 def audit(options: Options) -> int:

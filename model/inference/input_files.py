@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
@@ -24,11 +24,14 @@ class InputFiles:
     ----------
     years : dict
         By file, its year where a manifest gives one, else None.
+    versions : dict
+        By file, what changes when it does, as `storage.version` gives it; empty for remote files of a manifest.
     faults : dict
         By the path of a manifest, why it may not be read.
     """
 
     years: dict[str, int | None] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
 
 
@@ -48,11 +51,12 @@ def input_files(urls: Sequence[str]) -> InputFiles:
     """
     found = InputFiles()
     for url in urls:
-        each = _in_manifest(url) if manifest.is_manifest(url) else InputFiles(dict.fromkeys(_at(url)))
+        each = _in_manifest(url) if manifest.is_manifest(url) else _at(url)
         for path, year in each.years.items():
             found.years[path] = found.years.get(path) or year
+        found.versions |= each.versions
         found.faults |= each.faults
-    return InputFiles(dict(sorted(found.years.items())), found.faults)
+    return replace(found, years=dict(sorted(found.years.items())))
 
 
 def refuse_missing(urls: Sequence[str]) -> None:
@@ -66,18 +70,23 @@ def refuse_missing(urls: Sequence[str]) -> None:
         raise UsageError(f"{urls[0]}: no such file or folder")
 
 
-def _at(url: str) -> list[str]:
+def _at(url: str) -> InputFiles:
     """The file at a path, or the audio files of a folder or a glob."""
     fs, path = storage.filesystem(url)
     is_glob = not fs.exists(path) and any(sign in path for sign in _GLOB)
     if not is_glob and not storage.is_folder(url):
-        return [storage.absolute(url)]
-    members = storage.find_glob(url) if is_glob else storage.find(url)
-    root = glob_root(path) if is_glob else path
-    files = [storage.url_of(fs, member) for member in members if is_audio(member.removeprefix(root).lstrip("/"))]
-    if not files:
+        versions = {storage.absolute(url): storage.version(url)}
+    else:
+        members = storage.find_glob(url) if is_glob else storage.find(url)
+        root = glob_root(path) if is_glob else path
+        versions = {
+            storage.url_of(fs, member): version
+            for member, version in members.items()
+            if is_audio(member.removeprefix(root).lstrip("/"))
+        }
+    if not versions:
         raise UsageError(f"{url}: no audio there; give audio files, folders of them, globs, or manifests")
-    return files
+    return InputFiles(dict.fromkeys(versions), versions)
 
 
 def _in_manifest(url: str) -> InputFiles:
@@ -98,6 +107,7 @@ def _in_manifest(url: str) -> InputFiles:
             inputs.faults[path] = f"{named.fault}; name it after the command to have it read"
         else:
             inputs.years[named.uri] = tags.year_of(year)
+            inputs.versions[named.uri] = named.version
     return inputs
 
 

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from apache_beam.utils.shared import Shared
+
+from model.inference import shared_network
 from model.inference.bundle import Bundle
 from model.inference.input_files import input_files
 from model.inference.prediction import REJECTED, Prediction
@@ -97,12 +100,14 @@ class PredictFiles(tasks.TaskDoFn[PredictTask, PredictResult]):
     def __init__(self, folder: str, bundle_url: str):
         super().__init__(folder)
         self.bundle_url = bundle_url
+        self._shared = Shared()
 
     def setup(self) -> None:
         from model.inference.predictor import Predictor
 
         super().setup()
-        self.predictor = Predictor(Bundle.load(self.bundle_url))
+        bundle = Bundle.load(self.bundle_url)
+        self.predictor = Predictor(bundle, lambda: shared_network.acquire(self._shared, bundle))
 
     def run(self, task: PredictTask) -> PredictResult:
         predictions = tuple(self.predictor.predict(task.files, task.tempo))

@@ -1,8 +1,8 @@
 """A prediction: what a bundle says about the genres of a file.
 
 The fields of `Prediction` are the columns of each output. CSV, Parquet, JSON, the page and their documentation are made
-from this class (`model.reports.prediction_tables`, `model.reports.prediction_page`), so a new column is a new field
-here, set in `model.inference.predictor`.
+from this class (`model.inference.columns`, `model.reports.prediction_tables`, `model.reports.prediction_page`), so a
+new column is a new field here, set in `model.inference.predictor`.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

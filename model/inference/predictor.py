@@ -1,6 +1,6 @@
 """Predictions in this process: a loaded bundle that decodes and classifies files."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,13 @@ from model.inference.classify import WindowArrays, classify
 from model.inference.prediction import REJECTED, Prediction, TimelinePoint, most_probable
 from model.inference.scores import temper
 from pipelines.audio import quality, time_stretch
+from pipelines.common.ahead import mapped_ahead
 from pipelines.common.errors import FileError
 from pipelines.corpus.reading import Loader
 from pipelines.features.compute import compute
+
+_FILES_AHEAD = 2
+"""So many are fetched and decoded at once: while one is fetched, another is decoded."""
 
 
 class Predictor:
@@ -22,6 +26,8 @@ class Predictor:
     Parameters
     ----------
     bundle : Bundle
+    load_network : callable
+        Gives its network, where several predictors share one. Default: it is loaded for this one.
 
     Raises
     ------
@@ -29,11 +35,11 @@ class Predictor:
         The bundle's network cannot be loaded.
     """
 
-    def __init__(self, bundle: Bundle):
+    def __init__(self, bundle: Bundle, load_network: Callable[[], Any] | None = None):
         self.loader = Loader()
         self.loader.start()  # meanwhile the network is loaded
         self.bundle = bundle
-        self.network = bundle.network()
+        self.network = (load_network or bundle.network)()
         self.windows = bundle.input_windows()
         self._tile = self.windows.compiled_tile()
 
@@ -51,18 +57,28 @@ class Predictor:
         list of Prediction
             In the order of the paths; of files that cannot be used with status 'rejected'.
         """
-        predictions: dict[str, Prediction] = {}
+        predictions = {prediction.path: prediction for prediction in self.stream(paths, tempo)}
+        return [predictions[path] for path in paths]
+
+    def stream(self, paths: Iterable[str], tempo: float = 1.0) -> Iterator[Prediction]:
+        """Classifies files as `predict` does, and gives each prediction when it is known.
+
+        Some files ahead of the network are fetched and decoded meanwhile.
+        """
+        rejected: list[Prediction] = []
 
         def readable() -> Iterator[tuple[Prediction, WindowArrays]]:
-            for path in paths:
-                read, inputs = self._read(path, tempo)
-                predictions[path] = read
-                if inputs is not None:
+            for read, inputs in mapped_ahead(lambda path: self._read(path, tempo), paths, _FILES_AHEAD):
+                if inputs is None:
+                    rejected.append(read)
+                else:
                     yield read, inputs
 
         for read, window_probabilities in classify(self.network, readable()):
-            predictions[read.path] = self.prediction(read, window_probabilities)
-        return [predictions[path] for path in paths]
+            yield self.prediction(read, window_probabilities)
+            yield from rejected
+            rejected.clear()
+        yield from rejected
 
     def _read(self, path: str, tempo: float) -> tuple[Prediction, WindowArrays | None]:
         """What is known of a file before it is classified, and the network's inputs, none of a rejected file."""

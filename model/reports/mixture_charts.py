@@ -1,14 +1,14 @@
 """Charts of genre mixtures as stacked shares: one bar a year, and one song along its time."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
-from model.inference.prediction import REJECTED, Prediction, TimelinePoint, format_time, genre_changes
+from model.inference.prediction import Prediction, TimelinePoint, format_time, genre_changes
 from pipelines.common.output import svg
 from pipelines.common.output.svg import Axis
 
@@ -50,15 +50,6 @@ class Year:
 def mixture_of(prediction: Prediction, genres: Sequence[str]) -> Mixture:
     """A song's distribution, in the order of the genres."""
     return np.array([prediction.probabilities[genre] for genre in genres])
-
-
-def by_year(predictions: Iterable[Prediction], genres: Sequence[str]) -> list[Year]:
-    """The mean mixture of each year that has songs, the earliest first."""
-    songs_of: dict[int, list[Mixture]] = {}
-    for prediction in predictions:
-        if prediction.year is not None and prediction.status != REJECTED:
-            songs_of.setdefault(prediction.year, []).append(mixture_of(prediction, genres))
-    return [Year(year, len(songs), np.mean(songs, axis=0)) for year, songs in sorted(songs_of.items())]
 
 
 def draw_years(years: Sequence[Year], genres: Sequence[str]) -> Markup:

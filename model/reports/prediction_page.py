@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from model.inference.prediction import REJECTED, OnPage, Prediction, genre_changes, unread
+from model.inference.columns import table
+from model.inference.prediction import REJECTED, OnPage, Prediction, genre_changes
+from model.inference.totals import Totals
 from model.reports import mixture_charts
-from model.reports.mixture_charts import DARK, LIGHT
+from model.reports.mixture_charts import DARK, LIGHT, Year
 from pipelines.common.output import html
 
 MOST_TIMELINES, MOST_SONGS, MOST_REJECTED = 300, 2000, 500
@@ -42,38 +44,40 @@ class Cell:
     shown: str
 
 
-def write_page(url: str, predictions: Sequence[Prediction], genres: Sequence[str]) -> str:
+def write_page(url: str, predictions: Sequence[Prediction], genres: Sequence[str], totals: Totals | None = None) -> str:
     """Writes the page, and returns its URL.
 
     Parameters
     ----------
     url : str
     predictions : sequence of Prediction
-        Sorted by path. Of very many, only the first are listed, and of fewer the timelines are drawn; the mixture of
-        all songs and those by year are of all.
+        Sorted by path. Of very many, only the first are listed, and of fewer the timelines are drawn.
     genres : sequence of str
+    totals : Totals
+        Of all predictions, for the counts, the mixture of all songs and those by year, where these are only the first.
+        Default: those of the predictions.
     """
+    totals = totals or Totals.of(table(predictions, genres), genres)
     classified = [prediction for prediction in predictions if prediction.status != REJECTED]
     rejected = [prediction for prediction in predictions if prediction.status == REJECTED]
     names = _without_common_folder(predictions)
-    years = mixture_charts.by_year(classified, genres)
-    mixtures = [mixture_charts.mixture_of(prediction, genres) for prediction in classified]
+    years = [Year(year, mixture.songs, mixture.mean) for year, mixture in totals.years.items()]
     return html.write_page(
         url,
         Path(__file__).with_name("prediction_page.html"),
         genres=genres,
         colours={"light": LIGHT, "dark": DARK},
-        overall=np.mean(mixtures, axis=0) if mixtures else np.zeros(len(genres)),
-        count=len(classified),
+        overall=totals.mixture.mean,
+        count=totals.songs,
         years=years,
         by_year=mixture_charts.draw_years(years, genres) if len(years) > 1 else "",
         columns=page_columns(),
         songs=[_song(prediction, names[prediction.path], genres) for prediction in classified[:MOST_SONGS]],
         timelines=[_timeline(p, names[p.path], genres) for p in classified[:MOST_TIMELINES]],
-        unsure=sum(not prediction.is_confident for prediction in classified),
+        unsure=totals.unsure,
         rejected=[(names[prediction.path], prediction) for prediction in rejected[:MOST_REJECTED]],
-        count_rejected=len(rejected),
-        unread=unread(predictions),
+        count_rejected=totals.failures,
+        unread=totals.unread_in_words,
     )
 
 

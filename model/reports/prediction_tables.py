@@ -3,25 +3,16 @@
 import csv
 import io
 import json
-import typing
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import pydantic
-from pydantic.fields import FieldInfo
-
+from model.inference.columns import columns, encoded, row_of, table
 from model.inference.prediction import REJECTED, Prediction, format_time, genre_changes
 from model.reports import prediction_page
 from pipelines.common import storage
 from pipelines.common.errors import UsageError
 from pipelines.corpus.names.spellings import escape_undecodable
 
-if typing.TYPE_CHECKING:
-    import pyarrow as pa
-
 SUFFIXES = (".csv", ".json", ".parquet", ".html")
-
-_NUMBER_BY_GENRE = dict[str, float]
 
 
 def check_output(url: str, inputs: Sequence[str]) -> None:
@@ -31,10 +22,19 @@ def check_output(url: str, inputs: Sequence[str]) -> None:
     ------
     UsageError
     """
-    if not url.endswith(SUFFIXES):
-        raise UsageError(f"--output {url}: expected a file that ends in {', '.join(SUFFIXES)}")
+    if not (url.endswith(SUFFIXES) or is_folder_output(url)):
+        raise UsageError(f"--output {url}: expected a folder, or a file that ends in {', '.join(SUFFIXES)}")
     if storage.filesystem(url)[1] in [storage.filesystem(each)[1] for each in inputs]:
         raise UsageError(f"--output {url}: is one of the inputs; give another file")
+
+
+def is_folder_output(url: str) -> bool:
+    """Whether an output is a folder, of partitioned Parquet: its name has no suffix, or a slash after it.
+
+    >>> is_folder_output("predictions/day=2026.11.27/"), is_folder_output("predictions"), is_folder_output("songs.txt")
+    (True, True, False)
+    """
+    return url.endswith("/") or "." not in url.rpartition("/")[2]
 
 
 def write_predictions(url: str, predictions: Sequence[Prediction], genres: Sequence[str]) -> None:
@@ -49,37 +49,9 @@ def write_predictions(url: str, predictions: Sequence[Prediction], genres: Seque
         rows = [prediction.model_dump(mode="json") for prediction in predictions]
         storage.write_bytes(url, json.dumps(rows, indent=1).encode())
     else:
-        storage.write_bytes(url, (_csv if url.endswith(".csv") else _parquet)(predictions, genres))
-
-
-def columns(genres: Sequence[str]) -> list[str]:
-    """The columns of the tables.
-
-    Examples
-    --------
-    >>> columns(["jazz", "rock"])[-4:]
-    ['error', 'p_jazz', 'p_rock', 'timeline']
-    """
-    return [column for name, field in Prediction.model_fields.items() for column in _column_names(name, field, genres)]
-
-
-def _column_names(name: str, field: FieldInfo, genres: Sequence[str]) -> list[str]:
-    """A column `p_GENRE` for each genre where a field has a number for each; else one of the field's name."""
-    return [f"p_{genre}" for genre in genres] if field.annotation == _NUMBER_BY_GENRE else [name]
-
-
-def _row(row: pydantic.BaseModel, genres: Sequence[str]) -> dict[str, Any]:
-    """A row's cells by column; models below it become rows too."""
-    cells: dict[str, Any] = {}
-    for name, field in type(row).model_fields.items():
-        value = getattr(row, name)
-        if field.annotation == _NUMBER_BY_GENRE:
-            cells |= {f"p_{genre}": value.get(genre) for genre in genres}
-        elif isinstance(value, tuple):
-            cells[name] = [_row(each, genres) for each in value]
-        else:
-            cells[name] = value
-    return cells
+        storage.write_bytes(
+            url, _csv(predictions, genres) if url.endswith(".csv") else encoded(table(predictions, genres))
+        )
 
 
 def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
@@ -88,7 +60,7 @@ def _csv(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
     writer.writeheader()
     for prediction in predictions:
         lists = {name: "; ".join(map(str, each)) for name, each in prediction if isinstance(each, tuple)}
-        cells = _row(prediction, genres) | lists
+        cells = row_of(prediction, genres) | lists
         writer.writerow({name: _inert(cell) if isinstance(cell, str) else cell for name, cell in cells.items()})
     return sink.getvalue().encode()
 
@@ -100,37 +72,6 @@ def _inert(cell: str) -> str:
     ("'=HYPERLINK(0)", 'blues/a=b.wav')
     """
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
-
-
-def _parquet(predictions: Sequence[Prediction], genres: Sequence[str]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    table = pa.Table.from_pylist([_row(p, genres) for p in predictions], schema=pa.schema(_fields(Prediction, genres)))
-    sink = io.BytesIO()
-    pq.write_table(table, sink)
-    return sink.getvalue()
-
-
-def _fields(model: type[pydantic.BaseModel], genres: Sequence[str]) -> Iterator["pa.Field"]:
-    """A model's fields as Parquet's."""
-    import pyarrow as pa
-
-    for name, field in model.model_fields.items():
-        for column in _column_names(name, field, genres):
-            yield pa.field(column, _arrow_type(field.annotation, genres))
-
-
-def _arrow_type(annotation: Any, genres: Sequence[str]) -> "pa.DataType":
-    import pyarrow as pa
-
-    scalars = {str: pa.string(), float: pa.float64(), bool: pa.bool_(), int: pa.int32(), _NUMBER_BY_GENRE: pa.float64()}
-    if annotation in scalars:
-        return scalars[annotation]
-    inner, *_ = typing.get_args(annotation)
-    if typing.get_origin(annotation) is tuple:
-        return pa.list_(pa.struct(_fields(inner, genres)))
-    return _arrow_type(inner, genres)  # a value or None
 
 
 def summarise_prediction(prediction: Prediction) -> str:

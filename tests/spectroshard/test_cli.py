@@ -144,6 +144,22 @@ def test_predict_tells_of_what_it_cannot_read_and_goes_on(trained, chain, capsys
     assert f"cannot use {tmp_path}/bad.wav: not_audio" in err and "bad.wav" not in out
 
 
+def test_predict_into_a_folder_brings_it_up_to_date(trained, chain, capsys, tmp_path):
+    shutil.copy(chain / "corpus" / "low" / "1.wav", tmp_path / "good.wav")
+    arguments = ["predict", trained, tmp_path / "good.wav", "--output", tmp_path / "p", "--output", tmp_path / "p.html"]
+    code, out, err = run(capsys, *arguments)
+    assert code == 0 and out.splitlines() == [
+        "1 songs predicted, 0 rejected",
+        f"wrote predictions.json, songs/, failures/ in {tmp_path}/p",
+        f"wrote {tmp_path}/p.html",
+    ]
+    assert "good.wav" in (tmp_path / "p.html").read_text()
+    code, out, err = run(capsys, *arguments)
+    assert code == 0 and f"{tmp_path}/p: up to date, nothing to do" in out
+    code, out, err = run(capsys, *arguments, "--output", tmp_path / "p.csv")
+    assert code == 2 and "beside a folder, only pages (.html) are written" in err
+
+
 @pytest.fixture
 def interruptible():
     """Lets SIGINT interrupt, as at a terminal; a shell starts what runs in the background deaf to it."""

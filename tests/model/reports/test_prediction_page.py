@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.reports.mixture_charts import DARK, LIGHT, by_year, draw_timeline
+from model.reports.mixture_charts import DARK, LIGHT, draw_timeline
 from model.reports.prediction_page import MOST_REJECTED, MOST_SONGS, MOST_TIMELINES, write_page
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 from tests.model.reports.page_checks import Page
@@ -24,12 +24,6 @@ def page_of(tmp_path, predictions, genres=GENRES):
     page = Page(text)
     assert page.faults == []
     return text, page
-
-
-def test_a_year_is_the_mean_of_its_songs():
-    years = by_year([*SONGS, BAD], GENRES)
-    assert [(year.year, year.songs) for year in years] == [(1970, 2), (1973, 1)]
-    np.testing.assert_allclose(years[0].mixture, [0.4, 0.3, 0.3])
 
 
 def test_the_page_tells_of_every_file(tmp_path):

@@ -5,9 +5,10 @@ import re
 import pyarrow.parquet as pq
 import pytest
 
+from model.inference.columns import columns
 from model.inference.prediction import Prediction
 from model.reports.prediction_page import page_columns
-from model.reports.prediction_tables import check_output, columns, summarise_prediction, write_predictions
+from model.reports.prediction_tables import check_output, summarise_prediction, write_predictions
 from pipelines.common.errors import UsageError
 from tests.model.reports.made_up_predictions import GENRES, rejected, song
 
@@ -78,7 +79,7 @@ def test_the_pages_table_has_the_columns_that_are_marked_for_it(written):
 
 
 def test_other_suffixes_are_refused():
-    with pytest.raises(UsageError, match=r"expected a file that ends in \.csv, \.json, \.parquet, \.html"):
+    with pytest.raises(UsageError, match=r"expected a folder, or a file that ends in \.csv, \.json, \.parquet, \.html"):
         check_output("songs.xlsx", [])
 
 

@@ -1,0 +1,1 @@
+"""Prediction of whole corpora: workers write partitioned Parquet, and only counts come back."""
