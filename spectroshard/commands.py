@@ -15,8 +15,8 @@ from pipelines.common.output.words import counted
 
 if TYPE_CHECKING:
     from model.config import Config
-    from pipelines.common.beam.runners import NewPipeline
     from model.inference.bundle import Bundle
+    from pipelines.common.beam.runners import NewPipeline
 
 Options = argparse.Namespace
 
@@ -169,8 +169,7 @@ def _predict_into(bundle: "Bundle", options: Options, folder: str, pages: Sequen
     pipelines = new_pipelines(options.beam, options.workers, default=1)
     predictions, is_new = predict_into(bundle, options.audio, folder, pipelines)
     totals = predictions.totals
-    if pages:
-        shown = first_predictions(predictions, MOST_SONGS, MOST_TIMELINES, MOST_REJECTED)
+    shown = first_predictions(predictions, MOST_SONGS, MOST_TIMELINES, MOST_REJECTED) if pages else []
     for page in pages:
         write_page(page, shown, predictions.genres, totals)
     print(f"{totals.songs} songs predicted, {totals.failures} rejected")

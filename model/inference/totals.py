@@ -1,6 +1,7 @@
 """What tables of predictions tell in total: counts and sums, which add up from table to table."""
 
 import math
+import operator
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
@@ -84,7 +85,7 @@ class Totals(Section):
     @classmethod
     def sum(cls, parts: Iterable["Totals"], genres: Sequence[str]) -> "Totals":
         """Those of several tables together; the order decides the last bits of the sums."""
-        return reduce(cls.__add__, parts, cls(mixture=Mixture(sums=(0.0,) * len(genres))))
+        return reduce(operator.add, parts, cls(mixture=Mixture(sums=(0.0,) * len(genres))))
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(

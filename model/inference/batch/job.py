@@ -20,7 +20,7 @@ from pipelines.common import output_folder, parquet, storage
 from pipelines.common.errors import UsageError
 from pipelines.common.manifest_file import FolderManifest
 from pipelines.common.section import Section, digest
-from pipelines.corpus.spellings import escape_undecodable
+from pipelines.corpus.names.spellings import escape_undecodable
 
 WORK_NAME = "_work"
 LEASE_NAME = f"{WORK_NAME}/lease.json"

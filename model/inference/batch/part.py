@@ -18,8 +18,8 @@ from model.inference.totals import Totals
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
-from pipelines.corpus.named_files import OUTSIDE_ROOT
-from pipelines.corpus.spellings import escape_undecodable, unescaped
+from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
+from pipelines.corpus.names.spellings import escape_undecodable, unescaped
 
 if TYPE_CHECKING:
     from model.inference.predictor import Predictor
