@@ -94,7 +94,7 @@ def state_of(url):
     return len(journal.numbers(url)), entry.champion, entry.bundle, entry.verdict.promote, sorted(files)
 
 
-@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("after", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_stopped_at_each_write(quick, retraining, tmp_path, after):
     url, told = retraining.retraining.registry, []
     assert retrain.retrain(retraining, new_pipeline, [told.append]).what == "promoted"
