@@ -92,7 +92,8 @@ def accuracy_interval(
     Parameters
     ----------
     correct : array of bool, shape (n,)
-        Whether each song, or window, is classified correctly.
+        Whether each song, or window, is classified correctly. Of two models' differences, -1, 0 or 1 each, the
+        interval is that of the mean difference.
     groups : sequence of str, length n
     seed : int
 
