@@ -7,6 +7,7 @@ from typing import Any
 
 from model.config import Training
 from model.data import augment, shards
+from model.data.workers import ALONE, Workers
 from model.networks.windows import FrameSlice, Windows
 from pipelines.dataset import ledger, tensors
 from pipelines.dataset.dataset import Dataset
@@ -57,13 +58,21 @@ def genre_weights(songs: Mapping[str, int], training: Training) -> dict[str, flo
 
 
 def training_batches(
-    dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training, first_epoch: int = 0
+    dataset: Dataset,
+    folds: Sequence[str],
+    windows: Windows,
+    training: Training,
+    first_epoch: int = 0,
+    workers: Workers = ALONE,
 ) -> Any:
     """Batches of augmented windows at random positions, epoch after epoch.
 
     An epoch reads every song `passes_per_epoch` times, each time in another order, and cuts one window of it. The
     window's position depends on the seed, the epoch and the place in the stream alone, so a resumed training gets the
     batches that it would have got undisturbed, but for masks.
+
+    Of several workers each reads its own shards, and draws its part of each batch of them: some of its songs once
+    more than others, where it has fewer or more than its share.
 
     Parameters
     ----------
@@ -73,6 +82,8 @@ def training_batches(
     training : Training
     first_epoch : int
         The epoch to begin with, counted from 0.
+    workers : Workers
+        Of whom this process is one.
 
     Returns
     -------
@@ -83,33 +94,39 @@ def training_batches(
 
     weight_of = genre_weights(dataset.songs_of(folds), training)
     weights = tf.constant([weight_of[genre] for genre in dataset.genres], tf.float32)
-    songs_of_epoch = _shuffled_songs(dataset, folds, windows, training)
+    songs_of_epoch = _shuffled_songs(dataset, folds, windows, training, workers)
+    batch_size, each = workers.own_batch_size(training.batch_size), steps(dataset, folds, training)
     to_cut = {name: augment.frames_to_cut(count, training) for name, count in windows.frames.items()}
     cut = replace(windows, frames=to_cut)
 
     def window(place: Any, song: Any, epoch: Any) -> tuple[Any, Any]:
-        position = tf.random.stateless_uniform([], _seed(training, epoch, place))
+        position = tf.random.stateless_uniform([], _seed(training, epoch, workers.own_place(place)))
         features = tensors.features_of(song, tuple(to_cut), cut.slices_at(position, training.held_out_share))
         return cut.normalise(cut.fill(features)), tensors.one_hot(song[GENRE], dataset.genres)
 
     def batches_of(epoch: Any) -> Any:
         songs = songs_of_epoch(epoch).enumerate()
         cut_of = songs.map(lambda place, song: window(place, song, epoch), tf.data.AUTOTUNE, deterministic=True)
-        return cut_of.batch(training.batch_size)
+        return cut_of.batch(batch_size).repeat().take(each)
 
     def augmented(place: Any, batch: Any) -> Any:
         features, labels = batch
         weight = tf.linalg.matvec(labels, weights)
-        features, labels = augment.augment(features, labels, windows, _seed(training, -1, place), training)
+        features, labels = augment.augment(
+            features, labels, windows, _seed(training, -1, workers.own_place(place)), training
+        )
         return features, labels, weight
 
     batches = tf.data.Dataset.range(first_epoch, training.epochs).flat_map(batches_of)
-    first = first_epoch * steps(dataset, folds, training)
-    return batches.enumerate(first).map(augmented, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return (
+        batches.enumerate(first_epoch * each)
+        .map(augmented, tf.data.AUTOTUNE, deterministic=True)
+        .prefetch(tf.data.AUTOTUNE)
+    )
 
 
 def _shuffled_songs(
-    dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training
+    dataset: Dataset, folds: Sequence[str], windows: Windows, training: Training, workers: Workers
 ) -> Callable[[Any], Any]:
     """A function from an epoch's number to its songs: all of them `passes_per_epoch` times, each time in another order.
 
@@ -119,7 +136,7 @@ def _shuffled_songs(
     import tensorflow as tf
 
     is_cached = sum(shard.bytes for shard in dataset.shards_of(folds)) <= training.cache_mb * 1e6
-    stored = shards.Shards(dataset, folds)
+    stored = shards.Shards(dataset, folds, workers)
     songs_of = (_kept_songs if is_cached else _read_songs)(stored, dataset, tuple(windows.frames))
     each, numbers = passes_per_epoch(dataset, folds, training), stored.numbers()
 

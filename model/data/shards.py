@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.data.cache import Cache
+from model.data.workers import ALONE, Workers
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import check, ledger, tensors, versions
@@ -24,6 +25,8 @@ class Shards:
     ----------
     dataset : Dataset
     folds : sequence of str
+    workers : Workers
+        Of whom this process is one, with shards of its own.
 
     Attributes
     ----------
@@ -33,12 +36,12 @@ class Shards:
     Raises
     ------
     UsageError
-        The folds hold no song.
+        The folds hold no song, or fewer shards than there are workers.
     SpectroshardError
         A shard is missing or, of local ones, damaged, or its records are not what the dataset says.
     """
 
-    def __init__(self, dataset: Dataset, folds: Sequence[str]):
+    def __init__(self, dataset: Dataset, folds: Sequence[str], workers: Workers = ALONE):
         self._dataset = dataset
         self.shards = [shard for shard in dataset.shards_of(folds) if shard.songs]
         if not self.shards:
@@ -46,6 +49,7 @@ class Shards:
                 f"{dataset.url}: no songs in {', '.join(folds) or 'no fold'};"
                 " folds.test and folds.validation say which folds a split has"
             )
+        self.shards = workers.own_shards(self.shards)
         self._urls = [storage.join(dataset.url, shard.name) for shard in self.shards]
         if storage.is_local(dataset.url):
             check.refuse_faults(dataset, {shard.name: url for shard, url in zip(self.shards, self._urls, strict=True)})

@@ -63,16 +63,28 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
         The epochs that are done.
     checkpoints : dict of str
         By epoch, the SHA-256 of its checkpoint.
+    saves : bool
+        Whether this process is the one that writes, of all workers that train together.
     """
 
-    def __init__(self, output: str, training: Training, digest: str, rows: list[Row], checkpoints: Mapping[int, str]):
+    def __init__(
+        self,
+        output: str,
+        training: Training,
+        digest: str,
+        rows: list[Row],
+        checkpoints: Mapping[int, str],
+        *,
+        saves: bool = True,
+    ):
         super().__init__()
+        self.saves = saves
         self.output, self.folder = output, storage.join(output, WORK_NAME)
         self.training, self.digest, self.rows = training, digest, rows
         self._checkpoints = dict(checkpoints)
 
     @classmethod
-    def begin(cls, output: str, training: Training, digest: str) -> Self:
+    def begin(cls, output: str, training: Training, digest: str, *, saves: bool = True) -> Self:
         """Begins or resumes a training in a bundle's folder, and removes what a killed one left unfinished.
 
         Where the last checkpoint is damaged, the training goes on from the one before.
@@ -90,9 +102,9 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
                 f"{differences and f' ({differences})'}; give a new --output, or remove it to start afresh"
             )
         checkpoints = {int(epoch): sha256 for epoch, sha256 in state.get("checkpoints", {}).items()}
-        epochs = cls(output, training, digest, state.get("rows", []), checkpoints)
+        epochs = cls(output, training, digest, state.get("rows", []), checkpoints, saves=saves)
         epochs._go_back_to_what_is_whole()
-        for folder in (output, epochs.folder):
+        for folder in (output, epochs.folder) if saves else ():
             for name in filter(storage.is_unfinished, storage.names(folder)):
                 storage.remove(storage.join(folder, name))
         return epochs
@@ -132,9 +144,11 @@ class Epochs(keras.callbacks.Callback):  # type: ignore[misc]
                 f" ({self.training.weight_decay:g}), or a longer window_s ({self.training.window_s:g})"
             )
         self.rows.append({"epoch": epoch, **values, "elapsed_s": round(elapsed_s, 3)})
-        self._save()
-        shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
-        print(f"epoch {epoch + 1} of {self.training.epochs}: {shown} ({elapsed_s:.0f} s)", file=sys.stderr, flush=True)
+        if self.saves:
+            self._save()
+            shown = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in values.items())
+            line = f"epoch {epoch + 1} of {self.training.epochs}: {shown} ({elapsed_s:.0f} s)"
+            print(line, file=sys.stderr, flush=True)
         self.model.stop_training = is_finished(self.rows, self.training)
 
     def history(self) -> bytes:

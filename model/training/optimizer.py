@@ -1,5 +1,6 @@
 """How a network is compiled for training: its loss, optimizer and learning rate schedule."""
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import keras
 
 from model.config import Training
+from model.training.averaging import AveragedAdamW, Averaging
 
 _WARM_UP_SHARE = 0.1
 
@@ -37,7 +39,15 @@ def learning_rate_schedule(steps: int, peak: float) -> Any:
     )
 
 
-def compile_for(model: Any, steps: int, learning_rate: float, training: Training) -> None:
+def compile_for(
+    model: Any,
+    steps: int,
+    learning_rate: float,
+    training: Training,
+    *,
+    jit_compile: bool = False,
+    averaging: Averaging | None = None,
+) -> None:
     """Compiles a model of branch outputs, shape (branches, genres), so that each branch is trained with its own loss.
 
     Parameters
@@ -49,9 +59,14 @@ def compile_for(model: Any, steps: int, learning_rate: float, training: Training
         The peak of the schedule.
     training : Training
         What it says of the optimizer and the loss.
+    jit_compile : bool
+        Whether XLA compiles the training step.
+    averaging : Averaging, optional
+        Takes the mean of the gradients of several workers.
     """
+    adam_w = functools.partial(AveragedAdamW, averaging) if averaging else keras.optimizers.AdamW
     model.compile(
-        optimizer=keras.optimizers.AdamW(
+        optimizer=adam_w(
             learning_rate_schedule(steps, learning_rate),
             weight_decay=training.weight_decay,
             use_ema=training.average_momentum > 0,
@@ -59,7 +74,7 @@ def compile_for(model: Any, steps: int, learning_rate: float, training: Training
         ),
         loss=_mean_over_branches(training.label_smoothing),
         weighted_metrics=[keras.metrics.MeanMetricWrapper(_accuracy, name="accuracy")],
-        jit_compile=False,  # on a CPU many times slower
+        jit_compile=jit_compile,
     )
     model.optimizer.build(model.trainable_variables)
 

@@ -12,13 +12,16 @@ import keras
 
 from model.config import Config
 from model.data import batches, shards
+from model.data.workers import ALONE, Workers
 from model.inference.bundle import HISTORY_NAME, MODEL_NAME, Bundle
 from model.inference.calibration import Calibration
 from model.inference.classify import score_files
 from model.inference.trained_songs import TrainedSongs
 from model.networks import assembly, registry
 from model.training import optimizer, out_of_distribution, rejection, transfer_head, warm_start
+from model.training.averaging import AverageStatistics, Averaging
 from model.training.checkpoints import LEASE_NAME, WORK_NAME, Epochs, is_finished
+from model.training.numerics import Numerics
 from model.training.run import Run
 from pipelines.audit import audit
 from pipelines.common import lease, output_folder, storage
@@ -71,35 +74,58 @@ def train(
         return _finished(output, run)
     _refuse_leaks(run)
     output_folder.refuse_other_files(output, "training", work=WORK_NAME)
-    shards.Shards(dataset, run.splits["train"])  # fails at once where there are no songs
+    workers = Workers.of_environment()
+    shards.Shards(dataset, run.splits["train"], workers)  # fails at once where there are no songs
+    workers.own_batch_size(run.training.batch_size)
     _refuse_one_genre(run)
     _refuse_other_start(run)
+    averaging = Averaging(workers) if workers.count > 1 else None
     front_end = registry.build_front_end(run.training.network, dataset, run.windows)
     _say(f"build the network {run.training.network}; its first epoch takes longer")
     _averaged(_build(run), run)  # fails at once where it would after the last epoch
+    if averaging and not workers.is_chief:
+        return _train_along(run, output, averaging)
     with lease.held(storage.join(output, LEASE_NAME), "training"):
         # Another may have finished it meanwhile.
-        bundle = _finished(output, run) if _is_finished(output) else _train(run, front_end, output)
+        bundle = _finished(output, run) if _is_finished(output) else _train(run, front_end, output, averaging)
     storage.remove(storage.join(output, WORK_NAME))
     return bundle
 
 
-def _train(run: Run, front_end: Any | None, output: str) -> Bundle:
+def _train_along(run: Run, output: str, averaging: Averaging) -> Bundle:
+    """The training of a worker that is not the chief, whose bundle it gives."""
+    _fitted(run, output, averaging)
+    averaging.wait()
+    return Bundle.load(output)
+
+
+def _train(run: Run, front_end: Any | None, output: str, averaging: Averaging | None) -> Bundle:
+    trainable, epochs = _fitted(run, output, averaging)
+    epochs.restore(trainable, epochs.kept)
+    _say("fit the rejection layer and the calibration")
+    if run.training.average_momentum:
+        trainable.optimizer.finalize_variable_values(trainable.trainable_variables)
+    bundle = _publish(_assembled(trainable, run, front_end), run, epochs)
+    if averaging:
+        averaging.wait()
+    return bundle
+
+
+def _fitted(run: Run, output: str, averaging: Averaging | None) -> tuple[Any, Epochs]:
+    """The branches after their last epoch, and what the epochs gave."""
     # Not 0: with a global seed of 0, TensorFlow cannot shuffle by a seed that is a tensor.
     keras.utils.set_random_seed(run.training.seed + 1)
-    trainable = compiled(run)
-    epochs = Epochs.begin(output, run.training, run.digest)
+    trainable = compiled(run, averaging)
+    epochs = Epochs.begin(output, run.training, run.digest, saves=averaging is None or averaging.workers.is_chief)
+    if averaging:
+        averaging.refuse_difference("epochs that are done", len(epochs.rows))
     if epochs.rows:
         epochs.restore(trainable, epochs.rows[-1])
     elif run.start is not None:
         warm_start.begin_with(trainable, run.start)
     if not is_finished(epochs.rows, run.training):
-        _fit(trainable, run, epochs)
-    epochs.restore(trainable, epochs.kept)
-    _say("fit the rejection layer and the calibration")
-    if run.training.average_momentum:
-        trainable.optimizer.finalize_variable_values(trainable.trainable_variables)
-    return _publish(_assembled(trainable, run, front_end), run, epochs)
+        _fit(trainable, run, epochs, averaging)
+    return trainable, epochs
 
 
 def _say(line: str) -> None:
@@ -147,10 +173,13 @@ def _refuse_other_start(run: Run) -> None:
         raise UsageError(f"{run.start.url}: a training cannot begin with its weights: {why}")
 
 
-def compiled(run: Run) -> Any:
+def compiled(run: Run, averaging: Averaging | None = None) -> Any:
     """The branches of a run's network, ready to be trained for all of its epochs."""
-    trainable = _build(run)
-    optimizer.compile_for(trainable, run.training.epochs * run.steps, run.training.learning_rate, run.training)
+    numerics, steps = Numerics.of_this_machine(), run.training.epochs * run.steps
+    with numerics.building():
+        trainable = _build(run)
+    rate = run.training.learning_rate
+    optimizer.compile_for(trainable, steps, rate, run.training, jit_compile=numerics.jit_compile, averaging=averaging)
     return trainable
 
 
@@ -158,20 +187,26 @@ def _build(run: Run) -> Any:
     return registry.build(run.training.network, run.branch_windows.shapes, len(run.dataset.genres))
 
 
-def _fit(model: Any, run: Run, epochs: Epochs) -> None:
-    dataset, splits, training = run.dataset, run.splits, run.training
+def _fit(model: Any, run: Run, epochs: Epochs, averaging: Averaging | None) -> None:
+    dataset, splits, training, first = run.dataset, run.splits, run.training, len(epochs.rows)
     if training.patience and not run.has_validation_songs:
         _say("training.patience: no validation songs, so all epochs are trained")
-    with _log_folder(epochs.output) as logs:
+    workers = averaging.workers if averaging else ALONE
+    drawn = batches.training_batches(dataset, splits["train"], run.branch_windows, training, first, workers)
+    with _log_folder(epochs.output) as logs, averaging.telling() if averaging else contextlib.nullcontext():
         model.fit(
-            batches.training_batches(dataset, splits["train"], run.branch_windows, training, len(epochs.rows)),
-            initial_epoch=len(epochs.rows),
+            drawn,
+            initial_epoch=first,
             epochs=training.epochs,
             steps_per_epoch=run.steps,
             validation_data=batches.validation_batches(dataset, splits["validation"], run.branch_windows, training)
             if run.has_validation_songs
             else None,
-            callbacks=[epochs, keras.callbacks.TensorBoard(str(logs), profile_batch=0)],
+            callbacks=[
+                *([AverageStatistics(averaging)] if averaging else []),
+                epochs,
+                *([keras.callbacks.TensorBoard(str(logs), profile_batch=0)] if workers.is_chief else []),
+            ],
             shuffle=False,  # the stream is shuffled
             verbose=0,
         )
@@ -202,8 +237,10 @@ def _assembled(trainable: Any, run: Run, front_end: Any | None) -> Any:
 
 
 def _averaged(trainable: Any, run: Run) -> Any:
-    """The trained branches, averaged over tempos, with their embedding."""
-    model = assembly.with_embedding(registry.for_any_length(trainable))
+    """The trained branches in float32, averaged over tempos, with their embedding."""
+    branches = _build(run)
+    branches.set_weights(trainable.get_weights())
+    model = assembly.with_embedding(registry.for_any_length(branches))
     return assembly.averaged_over_tempos(model, run.branch_windows.shapes, run.training.tempo)
 
 

@@ -18,6 +18,7 @@ from model.inference.classify import score_files
 from model.networks import registry
 from model.training import train as training_room
 from model.training.checkpoints import Epochs, is_finished, kept_row
+from model.training.numerics import Numerics
 from model.training.run import Run
 from model.training.train import compiled, train
 from pipelines.common import lease, storage
@@ -382,3 +383,12 @@ def test_a_dataset_that_leaks_is_refused_unless_told_otherwise(config, dataset, 
         train(config, leaky, str(tmp_path / "b"), splits)
     assert not (tmp_path / "b").exists()
     assert train(changed(config, epochs=1, allow_leaks=True), leaky, str(tmp_path / "b"), splits)
+
+
+def test_what_was_trained_in_half_precision_is_a_bundle_in_single_precision(dataset, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Numerics, "of_this_machine", lambda: Numerics("mixed_bfloat16"))
+    half = train(changed(config, epochs=1), dataset, str(tmp_path / "half"))
+    policies = {layer.dtype_policy.name for layer in half.network()._flatten_layers()}
+    assert policies == {"float32"}
+    assert keras.config.dtype_policy().name == "float32"
+    assert 0 < half.validation["validation_loss"] < 2
