@@ -135,8 +135,8 @@ def _shuffled_songs(
     """
     import tensorflow as tf
 
-    is_cached = sum(shard.bytes for shard in dataset.shards_of(folds)) <= training.cache_mb * 1e6
     stored = shards.Shards(dataset, folds, workers)
+    is_cached = sum(shard.bytes for shard in stored.shards) <= training.cache_mb * 1e6
     songs_of = (_kept_songs if is_cached else _read_songs)(stored, dataset, tuple(windows.frames))
     each, numbers = passes_per_epoch(dataset, folds, training), stored.numbers()
 
