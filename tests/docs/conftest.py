@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.corpus.synthetic import synth
+from spectroshard.configuration import packaged
 from tests.audio_files import write
 from tests.docs.markdown import README
 from tests.docs.runner import run_page
@@ -56,7 +57,18 @@ def folder(home, after_readme, tmp_path):
         (tmp_path / f"{split}.txt").write_text("\n".join(listed) + "\n")
     index = [f"{path.name} ::: {path.stem} ::: {path.stem}" for _, path in songs]
     (tmp_path / "GTZANindex.txt").write_text("\n".join(index) + "\n")
+    _write_retraining(tmp_path / "retraining.yaml", home / "Music")
     return tmp_path
+
+
+def _write_retraining(path: Path, music: Path) -> None:
+    """The packaged example, filled in: with places, and a policy that so few songs can meet."""
+    filled_in = (
+        packaged()["retraining"].read_text().replace("/srv/spectroshard", "weekly").replace("/srv/music", str(music))
+    )
+    path.write_text(
+        filled_in.replace("least_songs: 50", "least_songs: 1").replace("least_accuracy: 0.5", "least_accuracy: 0")
+    )
 
 
 def _songs(root: Path, style: str) -> list[Path]:

@@ -15,6 +15,10 @@ NOT_RUN = {
     "spectroshard build s3://": "needs a bucket and a Beam job server",
     "spectroshard audit mtat/": "needs MagnaTagATune's lists",
     "spectroshard build ~/albums": "needs music in folders of artists and albums",
+    "pip install": "the tests run in an environment that has it",
+    "kubectl": "needs a cluster",
+    "spectroshard configs retraining >": "a shell's own; the tests have a file of that name",
+    "spectroshard retrain retraining.yaml --runner flink": "needs a Flink cluster",
     "spectroshard models": "needs a registry, which tests/model/retraining makes",
     "spectroshard predict registry:": "needs a registry too",
     "spectroshard crossval soundtracks-dataset": "the same as another command of its page, with another corpus",
@@ -66,7 +70,7 @@ def _run_command(command: list[str]) -> None:
 
 
 def _quick(arguments: list[str]) -> list[str]:
-    settings = list(QUICK) if arguments[0] in ("run", "train", "crossval") else []
-    if arguments[0] in ("run", "build") and not any(word.startswith("folds.count") for word in arguments):
+    settings = list(QUICK) if arguments[0] in ("run", "train", "crossval", "retrain") else []
+    if arguments[0] in ("run", "build", "retrain") and not any(word.startswith("folds.count") for word in arguments):
         settings.append("folds.count=3")
     return [word for setting in settings for word in ("--set", setting)]

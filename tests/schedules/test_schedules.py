@@ -31,7 +31,7 @@ def test_all_run_at_the_same_time():
         if "spectroshard retrain" in line
     )
     assert cron.split()[:5] == ["17", "3", "*", "*", "1"]
-    assert yaml.safe_load((FOLDER / "cronjob.yaml").read_text())["spec"]["schedule"] == "17 3 * * 1"
+    assert next(yaml.safe_load_all((FOLDER / "cronjob.yaml").read_text()))["spec"]["schedule"] == "17 3 * * 1"
     assert '"17 3 * * 1"' in (FOLDER / "airflow_dag.py").read_text()
     assert "OnCalendar=Mon 03:17" in (FOLDER / "spectroshard-retrain.timer").read_text()
 

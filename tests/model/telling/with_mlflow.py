@@ -19,14 +19,20 @@ from tests.model.telling import made
 CONFIG = Mlflow(experiment="music", model="genres")
 
 
+@pytest.fixture(scope="session")
+def database(tmp_path_factory):
+    """Makes databases that have their tables, which takes MLflow seconds, and nothing in them."""
+    empty = tmp_path_factory.mktemp("mlflow") / "empty.db"
+    MlflowClient(f"sqlite:///{empty}").search_experiments()
+    return lambda path: MlflowClient(f"sqlite:///{shutil.copy(empty, path)}")
+
+
 @pytest.fixture(params=["sqlite", "file"])
-def client(request, tmp_path, monkeypatch):
+def client(request, database, tmp_path, monkeypatch):
     """MLflow in a database, and in files."""
     monkeypatch.chdir(tmp_path)  # artifacts of a database's runs lie below the working folder
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
-    return MlflowClient(
-        {"sqlite": f"sqlite:///{tmp_path}/mlflow.db", "file": f"file://{tmp_path}/mlruns"}[request.param]
-    )
+    return database(tmp_path / "mlflow.db") if request.param == "sqlite" else MlflowClient(f"file://{tmp_path}/mlruns")
 
 
 @pytest.fixture
@@ -110,27 +116,20 @@ class Dying:
 
 
 @pytest.mark.parametrize("is_after", [False, True])
-def test_killed_at_any_call_the_next_one_completes(outcome, tmp_path, monkeypatch, is_after):
+def test_killed_at_any_call_the_next_one_completes(outcome, database, tmp_path, monkeypatch, is_after):
     monkeypatch.chdir(tmp_path)
-    empty = tmp_path / "empty.db"
-    MlflowClient(f"sqlite:///{empty}").search_experiments()  # makes its tables, which takes seconds
-
-    def fresh(name):
-        shutil.copy(empty, tmp_path / name)
-        return MlflowClient(f"sqlite:///{tmp_path / name}")
-
-    undisturbed = fresh("undisturbed.db")
+    undisturbed = database(tmp_path / "undisturbed.db")
     mlflow_runs.tell(undisturbed, CONFIG, outcome)
-    calls, was_killed = 0, True
+    expected, calls, was_killed = state(undisturbed), 0, True
     while was_killed:
         calls += 1
-        client = fresh(f"{calls}.db")
+        client = database(tmp_path / f"{calls}.db")
         try:
             mlflow_runs.tell(Dying(client, calls, is_after), CONFIG, outcome)
             was_killed = False
         except Killed:
             mlflow_runs.tell(client, CONFIG, outcome)
-        assert state(client) == state(undisturbed)
+        assert state(client) == expected
     assert calls > 8
 
 
