@@ -1,8 +1,7 @@
 import json
+import re
 import sys
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 
@@ -12,8 +11,7 @@ from model.config import Telling
 from model.telling import hook
 from pipelines.common.errors import SpectroshardError, UsageError
 from tests.model.telling import made
-
-SECRET = "hunter2"
+from tests.model.telling.webhook import SECRET, Webhook
 
 
 @pytest.fixture(autouse=True)
@@ -23,55 +21,9 @@ def pauses():
         yield sleep
 
 
-class Server:
-    """A webhook that answers with one status after the other, the last one for ever."""
-
-    def __init__(self):
-        self.answers, self.got, self.drips = [200], [], False
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.got.append((self.path, self.headers["Content-Type"], json.loads(body)))
-                if outer.drips:
-                    self.drip()
-                    return
-                self.send_response(outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0])
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def drip(self):
-                for _ in range(100):
-                    self.wfile.write(b"H")
-                    self.wfile.flush()
-                    outer.over.wait(0.02)
-
-            def do_GET(self):
-                outer.got.append(("redirected", None, None))
-                self.send_response(200)
-                self.end_headers()
-
-            def log_message(self, *_):
-                pass
-
-        self.over = threading.Event()
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.http.server_port}/{SECRET}"
-
-    def __enter__(self):
-        threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.over.set()
-        self.http.shutdown()
-        self.http.server_close()
-
-
 @pytest.fixture
 def server():
-    with Server() as server:
+    with Webhook() as server:
         yield server
 
 
@@ -162,14 +114,15 @@ def test_a_command_that_fails_for_ever_is_told_of(server):
 
 
 def test_a_command_that_reads_nothing_and_hangs_is_ended_with_what_it_started(tmp_path):
-    code = (
-        "import os, subprocess, sys, time; child = subprocess.Popen(['sleep', '60']);"
-        "open(sys.argv[1], 'a').write(f'{child.pid}\\n'); time.sleep(60)"
-    )
-    with mock.patch.object(hook, "PAUSES_S", ()), pytest.raises(SpectroshardError, match=r"took longer than 0\.5 s"):
-        tell(made.failed(), command=python(code, tmp_path / "pids"), timeout_s=0.5)
-    deadline = time.monotonic() + 10
+    command = ("sh", "-c", f"sleep 600 & echo $! >> {tmp_path}/pids; wait")
+    for timeout_s in (0.2, 2, 20):  # it may take a while to start
+        fault = f"sh took longer than {timeout_s:g} s"
+        with mock.patch.object(hook, "PAUSES_S", ()), pytest.raises(SpectroshardError, match=re.escape(fault)):
+            tell(made.failed(), command=command, timeout_s=timeout_s)
+        if (tmp_path / "pids").exists():
+            break
     pids = (tmp_path / "pids").read_text().split()
+    deadline = time.monotonic() + 10
     while any(is_running(pid) for pid in pids):
         assert time.monotonic() < deadline
 
