@@ -58,7 +58,11 @@ flink-stop: .venv/installed
 
 # Builds, audits and predictions on a Flink cluster of the tests' own, also with parts of it killed.
 test-flink: .venv/installed .flink/installed
-	$(BIN)/python -m pytest tests/flink/on_flink.py
+	$(BIN)/python -m pytest tests/flink/with_flink.py
+
+# Faults that take minutes: the worker pool beside a TaskManager goes, or the JobManager.
+soak-flink: .venv/installed .flink/installed
+	$(BIN)/python -m pytest tests/flink/with_pool.py
 
 lint: .venv/installed
 	$(BIN)/ruff format --check .

@@ -52,6 +52,7 @@ class Cluster:
         self._settings = [f"-Drest.port={rest_port}", f"-Djobmanager.rpc.port={rpc_port}"]
         self.task_managers: list[subprocess.Popen[bytes]] = []
         self.runner = folder / "runner.yaml"
+        self.environment = os.environ | {_MARK: str(folder)}
 
     def start(self, task_managers: int = 2) -> None:
         """Starts all processes, and waits until the cluster takes jobs."""
@@ -64,9 +65,17 @@ class Cluster:
 
     def add_task_manager(self) -> None:
         """Starts one more, which has one task slot."""
-        name = f"taskmanager-{len(self.task_managers) + 1}"
+        name = f"taskmanager-{len(list(self.folder.glob('taskmanager-*'))) + 1}"
         memory = ["-Xmx384m", "-XX:MaxDirectMemorySize=256m", "-XX:MaxMetaspaceSize=384m"]
         self.task_managers.append(self._java(name, TASK_MANAGER, memory, [*_jars(), _JAR]))
+
+    def mend(self) -> None:
+        """Starts as many TaskManagers as have died, and waits for them."""
+        count = len(self.task_managers)
+        self.task_managers = [process for process in self.task_managers if process.poll() is None]
+        while len(self.task_managers) < count:
+            self.add_task_manager()
+        self.wait_for_slots(count)
 
     def wait_for_slots(self, count: int) -> None:
         """Waits until so many task slots are there."""
@@ -128,7 +137,7 @@ class Cluster:
         with (self.folder / f"{name}.log").open("wb") as sink:
             return subprocess.Popen(
                 [*command, *self._settings],
-                env=os.environ | {_MARK: str(self.folder)},
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=subprocess.STDOUT,

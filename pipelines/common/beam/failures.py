@@ -8,6 +8,12 @@ deaths: list[str] = []
 """What is to be said of worker processes of this machine that have died."""
 
 _LOST = "Channel closed prematurely"  # what Beam says of one
+_OF_JOB = re.compile(r"^Pipeline \S+ failed in state \w+: ")
+_JAVA_FRAMES, _JAVA_CAUSE = "\n\tat ", "\nCaused by: "
+# What Flink and Beam's Java side say of a worker process, or of the TaskManager that it belonged to.
+_LOST_ON_CLUSTER = re.compile(
+    r"client cancelled|Process died|TaskManager .* (?:lost|no longer reachable)|Heartbeat of Task"
+)
 _STEP = re.compile(
     r" \[while running '[^']*'\]|\s*\[\[\{\{node .*", re.DOTALL
 )  # what Beam adds, and what TensorFlow does
@@ -58,6 +64,9 @@ def _cause(error: BaseException) -> str:
 
 def _of_text(text: str) -> str:
     """The cause of a traceback, or of an error's class and message."""
+    text = _OF_JOB.sub("", text)
+    if _JAVA_FRAMES in text:
+        return _of_java(text)
     frames = text.rpartition(_TRACEBACK)[2].splitlines(keepends=True)
     # In a traceback, what begins at the margin is the error itself.
     raised = "".join(frames[next((i for i, line in enumerate(frames) if not line[:1].isspace()), 0) :])
@@ -73,6 +82,16 @@ def _of_text(text: str) -> str:
         return _of_file(*system.groups())
     is_ours = kind in {SpectroshardError.__name__, *(own.__name__ for own in SpectroshardError.__subclasses__())}
     return message if is_ours else f"{kind}: {message}"
+
+
+def _of_java(text: str) -> str:
+    """The cause of what a Java process tells, which may hold the traceback of a worker."""
+    if _TRACEBACK in text:
+        return _of_text(_TRACEBACK + text.rpartition(_TRACEBACK)[2].partition(_JAVA_FRAMES)[0])
+    cause = text.rpartition(_JAVA_CAUSE)[2].partition(_JAVA_FRAMES)[0]
+    if _LOST_ON_CLUSTER.search(cause):
+        return f"workers were lost, as happens when memory runs out; the TaskManagers' logs say more ({cause})"
+    return cause.rpartition(".")[2] if ": " not in cause else _of_text(cause)
 
 
 def _of_file(fault: str, path: str) -> str:

@@ -103,7 +103,9 @@ def wait(result: Any, job: Job | None) -> None:
         return
     try:
         if job.engine == "Flink":
-            _wait_for_flink(job)  # Beam looks once a minute, and an answer that fails is the end to it
+            state = _wait_for_flink(job)  # Beam looks once a minute, and an answer that fails is the end to it
+            if state == "CANCELED":
+                raise SpectroshardError("was cancelled")
         result.wait_until_finish()
     except KeyboardInterrupt:
         print(f"{job} goes on without this command, until it is cancelled there", file=sys.stderr)
@@ -146,12 +148,14 @@ def _flink_id(address: str, name: str) -> str:
     )
 
 
-def _wait_for_flink(job: Job) -> None:
+def _wait_for_flink(job: Job) -> str:
+    """Waits for the end of a job; gives its state then."""
     answered_s = time.monotonic()
     while True:
         try:
-            if _asked(f"{job.address}/jobs/{job.id}")["state"] in _ENDED:
-                return
+            state = str(_asked(f"{job.address}/jobs/{job.id}")["state"])
+            if state in _ENDED:
+                return state
             answered_s = time.monotonic()
         except OSError as error:
             if time.monotonic() - answered_s > _ANSWERS_WITHIN_S:

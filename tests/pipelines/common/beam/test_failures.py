@@ -94,3 +94,38 @@ def test_an_error_in_a_single_step_that_is_no_class_of_its_own():
     with pytest.raises(Exception) as raised, in_process()(1) as pipeline:
         _ = pipeline | beam.Create([1]) | "Plan" >> beam.Map(plan)
     assert root_cause(raised.value) == ERRORS["usage"][1]
+
+
+FRAMES = (
+    "\n\tat java.base/java.util.concurrent.CompletableFuture.get(CompletableFuture.java:2073)\n\tat a.B.c(B.java:1)"
+)
+OF_WORKER = (
+    "Error received from SDK harness for instruction 4: Traceback (most recent call last):\n"
+    '  File "sdk_worker.py", line 311, in _execute\n    response = task()\n'
+    "OSError: [Errno 28] No space left on device: '/data/a' [while running 'Read songs/Read songs']\n"
+)
+LOST = "org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: CANCELLED: client cancelled"
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        (
+            f"java.util.concurrent.ExecutionException: java.lang.RuntimeException: {OF_WORKER}{FRAMES}\n"
+            f"Caused by: java.lang.RuntimeException: {OF_WORKER}{FRAMES}\n\t... 6 more\n",
+            "/data/a: no space left on device",
+        ),
+        (
+            f"java.util.concurrent.ExecutionException: {LOST}{FRAMES}\nCaused by: {LOST}{FRAMES}\n\t... 1 more\n",
+            f"workers were lost, as happens when memory runs out; the TaskManagers' logs say more ({LOST})",
+        ),
+        (
+            "java.io.IOException: Insufficient number of network buffers: required 512, but only 509 available."
+            f"{FRAMES}\n",
+            "IOException: Insufficient number of network buffers: required 512, but only 509 available.",
+        ),
+    ],
+)
+def test_what_a_java_process_tells(told, line):
+    error = RuntimeError(f"Pipeline job-1f failed in state FAILED: {told}")
+    assert root_cause(error) == line

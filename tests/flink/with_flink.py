@@ -1,0 +1,185 @@
+"""Whole commands on a real Flink cluster of one JobManager and two TaskManagers: `make test-flink`."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from apache_beam.portability.api import beam_job_api_pb2
+from apache_beam.runners.portability import portable_metrics
+from google.protobuf import json_format
+
+from tests.flink.conftest import ADDED, REJECTED, SONGS, keys, spectroshard, wait_until, write_song
+from tests.pipelines.conftest import published
+
+FILES = SONGS + len(REJECTED)
+
+
+def build(corpus, output, cluster, *more):
+    return spectroshard("build", corpus, "--output", output, *keys(), "--runner", cluster.runner, *more)
+
+
+def newest_job(cluster):
+    return max(cluster.rest("/jobs/overview")["jobs"], key=lambda job: job["start-time"])
+
+
+def counters(cluster):
+    """What Beam counted in the newest job, as Flink tells it."""
+    told = cluster.rest(f"/jobs/{newest_job(cluster)['jid']}/accumulators")["user-task-accumulators"]
+    text = next(each["value"] for each in told if each["name"] == "__metricscontainers")
+    infos = json_format.Parse(text, beam_job_api_pb2.GetJobMetricsResponse()).metrics.attempted
+    return {key.metric.name: value for key, value in portable_metrics.from_monitoring_infos(infos)[0].items()}
+
+
+def failures(cluster):
+    """How often a step of the newest job failed, and why at last."""
+    history = cluster.rest(f"/jobs/{newest_job(cluster)['jid']}/exceptions")["exceptionHistory"]["entries"]
+    return [entry["exceptionName"] for entry in history]
+
+
+def listens_on(processes):
+    """The addresses, as /proc has them, on which some processes listen."""
+    sockets = set()
+    for process in processes:
+        with contextlib.suppress(OSError):  # it may have ended
+            links = list(Path(f"/proc/{process}/fd").iterdir())
+            sockets |= {str(link.readlink()) for link in links if link.is_symlink()}
+    rows = [row.split() for name in ("tcp", "tcp6") for row in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return [row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in sockets]
+
+
+def a_part_is_read(output):
+    return lambda: list(output.glob("runs/*/progress/read-*.json"))
+
+
+def a_shard_is_written(output):
+    return lambda: list(output.glob("staging/shards/*/*.json"))
+
+
+def kill_one_of(processes):
+    os.kill(processes[0], signal.SIGKILL)
+
+
+def test_a_dataset_is_built_extended_and_audited_as_on_this_machine(cluster, corpus, local, tmp_path):
+    music, output = tmp_path / "music", tmp_path / "dataset"
+    shutil.copytree(corpus, music)
+    first = build(music, output, cluster)
+    assert first.end() == 0, first.told()
+    assert f"Read songs: {FILES} of {FILES} in" in first.told()
+    assert f"Write songs: {SONGS} of {SONGS} in" in first.told()
+    assert f"{FILES} files found: {SONGS} written, 0 duplicates, {len(REJECTED)} rejected" in first.told()
+    assert {name for name in published(output) if name.startswith(("shards/", "staging/"))} == {
+        name for name in local if name.startswith("shards/")
+    }
+    counted = counters(cluster)
+    assert (counted["songs"], counted["written_songs"]) == (FILES, SONGS)
+    assert [counted[f"rejected_{reason}"] for reason in REJECTED] == [1] * len(REJECTED)
+
+    for number in range(SONGS, SONGS + ADDED):
+        write_song(music, number)
+    here = tmp_path / "here"
+    shutil.copytree(output, here)
+    extended = build(music, output, cluster)
+    assert extended.end() == 0, extended.told()
+    assert counters(cluster)["songs"] == ADDED
+    alone = spectroshard("build", music, "--output", here, *keys())
+    assert alone.end() == 0, alone.told()
+    assert _but_urls(published(output), output) == _but_urls(published(here), here)
+
+    audit = spectroshard("audit", output, "--output", tmp_path / "audit", "--runner", cluster.runner)
+    audit_here = spectroshard("audit", output, "--output", tmp_path / "audit-here")
+    assert (audit.end(), audit_here.end()) == (0, 0), audit.told()
+    found = [json.loads((tmp_path / name / "audit.json").read_text()) for name in ("audit", "audit-here")]
+    assert found[0] == found[1]
+
+
+def _but_urls(files, folder):
+    return {name: content.replace(str(folder).encode(), b"D") for name, content in files.items()}
+
+
+def test_songs_are_predicted_as_on_this_machine(cluster, corpus, tmp_path):
+    dataset, bundle = tmp_path / "dataset", tmp_path / "bundle"
+    quick = ["--set=training.epochs=1", "--set=training.windows_per_epoch=1", "--set=training.tempo=0"]
+    for command in (
+        spectroshard("build", corpus, "--output", dataset, *keys()),
+        spectroshard("train", dataset, "--output", bundle, *keys(), *quick),
+    ):
+        assert command.end() == 0, command.told()
+    tables = [tmp_path / "flink.csv", tmp_path / "here.csv"]
+    for table, where in zip(tables, (["--runner", cluster.runner], []), strict=True):
+        command = spectroshard("predict", bundle, corpus / "techno", "--output", table, *where)
+        assert command.end() == 1, command.told()  # some were rejected
+        assert f"{SONGS // 3} songs predicted, {len(REJECTED)} rejected" in command.told()
+    assert tables[0].read_bytes() == tables[1].read_bytes()
+
+
+@pytest.mark.parametrize("moment", [a_part_is_read, a_shard_is_written])
+def test_a_task_manager_is_killed(cluster, corpus, local, tmp_path, moment):
+    output = tmp_path / "dataset"
+    command = build(corpus, output, cluster)
+    wait_until(moment(output), command)
+    cluster.task_managers[-1].kill()
+    assert command.end() == 0, command.told()
+    assert failures(cluster)
+    assert published(output) == local
+
+
+def test_a_worker_is_killed(cluster, corpus, local, tmp_path):
+    output = tmp_path / "dataset"
+    command = build(corpus, output, cluster)
+    wait_until(a_part_is_read(output), command)
+    kill_one_of(cluster.processes("sdk_worker_main"))
+    assert command.end() == 0, command.told()
+    assert failures(cluster)
+    assert published(output) == local
+
+
+def test_a_cancelled_job_publishes_nothing_and_the_same_command_goes_on(cluster, corpus, local, tmp_path):
+    output = tmp_path / "dataset"
+    command = build(corpus, output, cluster)
+    wait_until(a_part_is_read(output), command)
+    job = newest_job(cluster)["jid"]
+    cluster.rest(f"/jobs/{job}", method="PATCH")
+    assert command.end() == 1
+    last = command.told().splitlines()[-1]
+    assert f"Flink job {job} at http://{cluster.address}: " in last and "was cancelled" in last
+    assert last.endswith("run the same command again to continue")
+    assert not list(output.glob("versions/*"))
+    again = build(corpus, output, cluster)
+    assert again.end() == 0, again.told()
+    assert published(output) == local
+
+
+def test_a_job_outlives_the_command_that_submitted_it(cluster, corpus, local, tmp_path):
+    output = tmp_path / "dataset"
+    command = build(corpus, output, cluster)
+    wait_until(a_part_is_read(output), command)
+    command.process.kill()
+    command.end()
+    job = newest_job(cluster)["jid"]
+    second = build(corpus, output, cluster)
+    assert second.end() == 3
+    assert f"Flink job {job} at http://{cluster.address}" in second.told()
+    wait_until(lambda: newest_job(cluster)["state"] == "FINISHED", job)
+    assert published(output) == local
+
+
+def test_a_detached_build(cluster, corpus, local, tmp_path):
+    output = tmp_path / "dataset"
+    command = build(corpus, output, cluster, "--detach")
+    assert command.end() == 0, command.told()
+    job = newest_job(cluster)["jid"]
+    assert f"left to Flink job {job} at http://{cluster.address}" in command.told()
+    at_work = spectroshard("status", output)
+    assert at_work.end() == 0 and f"(Flink job {job} at http://{cluster.address})" in at_work.told()
+    wait_until(a_part_is_read(output), "nothing is read")
+    listening = listens_on(cluster.processes())  # whoever reaches them can have code run, or is sent it
+    assert len(listening) > 6 and set(listening) <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    wait_until(lambda: newest_job(cluster)["state"] == "FINISHED", job)
+    assert published(output) == local
+    assert [path.name for path in output.glob("runs/**/*") if path.is_file()] == ["outcome.json"]
+    ended = spectroshard("status", output)
+    assert ended.end() == 0 and "published" in ended.told()
