@@ -49,7 +49,7 @@ test-mlflow: .venv-mlflow/installed
 test-schedules: .venv-schedules/installed
 	.venv-schedules/bin/python -m pytest --noconftest -o addopts=-q tests/schedules/with_schedulers.py
 
-# A Flink cluster on this machine, on loopback alone; it needs Java 17, Maven and Go. `make flink-stop` ends it.
+# A Flink cluster on this machine, on loopback alone; it needs Java 17, Maven, Go and a C compiler. `make flink-stop` ends it.
 flink: .venv/installed .flink/installed
 	$(BIN)/python -m tests.flink.cluster start
 
@@ -134,16 +134,17 @@ lock:
 	.venv-mlflow/bin/pip install --quiet sqlalchemy alembic prometheus_client
 	touch $@
 
-# Flink from PyPI, its scripts left out; Beam's jar for Flink from Maven Central's parts; Beam's boot program from Go.
+# Flink's jars from PyPI; Beam's jar for Flink from Maven Central's parts; Beam's boot program from Go.
 FLINK := 1.19.3
 BEAM := $(shell sed -n 's/^apache-beam==//p' constraints.txt)
-.flink/installed: tests/flink/pom.xml constraints.txt | .venv/installed
+.flink/installed: tests/flink/pom.xml tests/flink/loopback.c constraints.txt | .venv/installed
 	rm -rf .flink
 	$(BIN)/pip install --quiet --no-deps --target .flink/libraries apache-flink-libraries==$(FLINK)
 	mvn --quiet --batch-mode --file tests/flink/pom.xml -Dtarget=$(CURDIR)/.flink/target package
 	mv .flink/target/flink-job-server-1.jar .flink/job-server.jar
 	GOBIN=$(CURDIR)/.flink go install github.com/apache/beam/sdks/v2/python/container@v$(BEAM)
 	mv .flink/container .flink/boot
+	cc -shared -fPIC -O1 -o .flink/loopback.so tests/flink/loopback.c -ldl
 	touch $@
 
 # Without the package itself: Airflow pins what it needs to other versions.

@@ -23,7 +23,7 @@ from spectroshard import runners
 
 REPOSITORY = Path(__file__).parents[2]
 INSTALLED = REPOSITORY / ".flink"
-"""What `make .flink/installed` makes: Flink's jars, Beam's jar for Flink, and Beam's boot program."""
+"""What `make .flink/installed` makes: Flink's and Beam's jars, Beam's boot program, and what keeps them to loopback."""
 
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
@@ -52,7 +52,7 @@ class Cluster:
         self._settings = [f"-Drest.port={rest_port}", f"-Djobmanager.rpc.port={rpc_port}"]
         self.task_managers: list[subprocess.Popen[bytes]] = []
         self.runner = folder / "runner.yaml"
-        self.environment = os.environ | {_MARK: str(folder)}
+        self.environment = os.environ | {_MARK: str(folder), "LD_PRELOAD": str(INSTALLED / "loopback.so")}
 
     def start(self, task_managers: int = 2) -> None:
         """Starts all processes, and waits until the cluster takes jobs."""

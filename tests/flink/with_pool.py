@@ -23,7 +23,7 @@ def lone(tmp_path):
 def start_pool(cluster, port):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # it starts the first python that it finds
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.flink.worker_pool", str(port)],
+        [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"],
         cwd=flink.REPOSITORY,
         env=cluster.environment | {"PATH": path, "PYTHONPATH": str(flink.REPOSITORY)},
         stderr=subprocess.DEVNULL,
