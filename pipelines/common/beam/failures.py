@@ -12,7 +12,7 @@ _OF_JOB = re.compile(r"^Pipeline \S+ failed in state \w+: ")
 _JAVA_FRAMES, _JAVA_CAUSE = "\n\tat ", "\nCaused by: "
 # What Flink and Beam's Java side say of a worker process, or of the TaskManager that it belonged to.
 _LOST_ON_CLUSTER = re.compile(
-    r"client cancelled|Process died|TaskManager .* (?:lost|no longer reachable)|Heartbeat of Task"
+    r"client cancelled|already cancelled|Process died|TaskManager .* (?:lost|no longer reachable)|Heartbeat of Task"
 )
 _STEP = re.compile(
     r" \[while running '[^']*'\]|\s*\[\[\{\{node .*", re.DOTALL
