@@ -60,7 +60,7 @@ def local(corpus, tmp_path_factory):
 
 def write_song(folder, number):
     style = STYLES[number % len(STYLES)]
-    samples = synth.song(style, number, duration_s=8.0, sample_rate_hz=RATE_HZ, seed=0)
+    samples = synth.song(style, number, duration_s=6.0, sample_rate_hz=RATE_HZ, seed=0)
     write(folder / style / f"{style}.{number:05d}.wav", samples, RATE_HZ)
 
 
@@ -80,7 +80,7 @@ class Command:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self._told = None
+        self._told = ""
 
     def end(self):
         """Waits for its end, and gives its exit code."""
@@ -93,7 +93,7 @@ class Command:
 
     def told(self):
         """What it has printed."""
-        if self._told is None:
+        if not self._told:
             self.end()
         return self._told
 

@@ -15,6 +15,7 @@ from model.inference.bundle import Bundle
 from model.inference.prediction import REJECTED, Prediction
 from model.inference.totals import Totals
 from pipelines.common import lease, storage
+from pipelines.common.beam import jobs
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.output.progress import Progress
@@ -57,7 +58,8 @@ def predict_into(
         is_new = job.begin(bundle, urls)
         if is_new:
             files = job.request().files
-            with Progress("Predict", files, lambda: min(files_staged(job), files)), new_pipeline(files) as pipeline:
+            progress = Progress("Predict", files, lambda: min(files_staged(job), files))
+            with progress, jobs.running(new_pipeline(files), "predict") as pipeline:
                 add_graph(pipeline, job)
     storage.remove(storage.join(job.url, WORK_NAME))
     return Predictions.load(job.url), is_new
