@@ -15,7 +15,6 @@ NOT_RUN = {
     "spectroshard build s3://": "needs a bucket and a Beam job server",
     "spectroshard build ~/Music --output songs/dataset --runner .flink": "needs a Flink cluster, which test-flink has",
     "spectroshard audit songs/dataset --runner .flink": "the same",
-    "kubectl": "needs Kubernetes",
     "spectroshard audit mtat/": "needs MagnaTagATune's lists",
     "spectroshard build ~/albums": "needs music in folders of artists and albums",
     "pip install": "the tests run in an environment that has it",
