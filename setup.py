@@ -5,7 +5,7 @@ from setuptools import find_packages, setup
 setup(
     packages=find_packages(include=["configs", "model*", "pipelines*", "spectroshard*"]),
     package_data={
-        "configs": ["*.yaml", "runners/*.yaml", "schedules/*"],
+        "configs": ["*.yaml", "dataflow/*", "runners/*.yaml", "schedules/*"],
         "model": ["**/*.html"],
         "pipelines": ["**/*.html"],
         "spectroshard": ["py.typed"],

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import apache_beam as beam
 from apache_beam.runners.runner import PipelineResult
@@ -16,12 +17,12 @@ from pipelines.build.steps.assemble import AssembleShards
 from pipelines.build.steps.gather import gather
 from pipelines.build.steps.publish import end
 from pipelines.build.steps.read_songs import ReadSongs
-from pipelines.common import lease, storage
+from pipelines.common import lease, parquet, storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.failures import root_cause
 from pipelines.common.beam.jobs import Job, UnknownEndError
 from pipelines.common.beam.runners import NewPipeline
-from pipelines.common.beam.workers import AfterAll
+from pipelines.common.beam.workers import AfterAll, has_fitting_workers, with_memory
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.lease import Lease
 from pipelines.config import BuildConfig
@@ -29,6 +30,9 @@ from pipelines.copies.search import FindCopies
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LEASE_NAME, STAGING
+
+_BYTES_A_FILE = 4_000
+"""What the steps on one worker need in memory for each file of the corpus, its fingerprint included."""
 
 
 @dataclass(frozen=True)
@@ -172,13 +176,19 @@ def _lease_url(run: Run) -> str:
 
 def add_graph(pipeline: beam.Pipeline, run: Run) -> None:
     """Adds the graph of a run to a pipeline; it ends with the run's outcome."""
+    files = parquet.count_rows(run.listing) if has_fitting_workers(pipeline) else 0
+
+    def on_one_worker(step: beam.PTransform[Any, Any]) -> beam.PTransform[Any, Any]:
+        return with_memory(step, files * _BYTES_A_FILE) if files else step
+
     begun = pipeline | "Begin" >> beam.Create([run.url], reshuffle=False)
     readings = begun | "Read songs" >> ReadSongs() | "All are read" >> AfterAll(run.url)
-    gathered = readings | "Gather readings" >> beam.Map(_working, gather)
-    copies = gathered | "Find copies" >> FindCopies(_at_work_on_search)
-    planned = copies | "All are compared" >> AfterAll(run.url) | "Plan" >> beam.Map(_working, plan.make_plan)
+    gathered = readings | "Gather readings" >> on_one_worker(beam.Map(_working, gather))
+    copies = gathered | "Find copies" >> FindCopies(_at_work_on_search, on_one_worker)
+    compared = copies | "All are compared" >> AfterAll(run.url)
+    planned = compared | "Plan" >> on_one_worker(beam.Map(_working, plan.make_plan))
     shards = planned | "Assemble shards" >> AssembleShards() | "All are written" >> AfterAll(run.url)
-    _ = shards | "Publish" >> beam.Map(end)
+    _ = shards | "Publish" >> on_one_worker(beam.Map(end))
 
 
 def _working(url: str, step: Callable[[str], str]) -> str:

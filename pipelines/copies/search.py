@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -111,14 +112,16 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
     ----------
     at_work : callable
         Gives what surrounds each step, such as a lease that is renewed meanwhile; by default nothing.
+    on_one_worker : callable
+        Takes a step that holds something of all recordings, and gives it as it is to be run; by default itself.
     """
 
-    def __init__(self, at_work: AtWork = _alone):
+    def __init__(self, at_work: AtWork = _alone, on_one_worker: Callable[[Any], Any] = lambda step: step):
         super().__init__()
-        self.at_work = at_work
+        self.at_work, self.on_one_worker = at_work, on_one_worker
 
     def expand(self, input_or_inputs: PCollection[str]) -> PCollection[str]:
-        laid_out = input_or_inputs | "Lay out fingerprints" >> beam.Map(_lay_out, self.at_work)
+        laid_out = input_or_inputs | "Lay out fingerprints" >> self.on_one_worker(beam.Map(_lay_out, self.at_work))
         aligned = (
             laid_out
             | "List partitions" >> beam.FlatMap(_partitions)
@@ -129,7 +132,7 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
         )
         # What is laid out is among what is awaited, so that the end is reached also where nothing is to be compared.
         awaited = (laid_out, aligned) | "Join" >> beam.Flatten() | "Await all" >> beam.Distinct()
-        merged: PCollection[str] = awaited | "Merge pairs" >> beam.Map(_merge, self.at_work)
+        merged: PCollection[str] = awaited | "Merge pairs" >> self.on_one_worker(beam.Map(_merge, self.at_work))
         return merged
 
 

@@ -82,7 +82,9 @@ def submit(pipeline: beam.Pipeline, name: str) -> tuple[Any, Job | None]:
         return result, Job(engine, _flink_id(address, cloud.job_name), address)
     if engine == "Dataflow":
         where = f"https://console.cloud.google.com/dataflow/jobs/{cloud.region}"
-        return result, Job(engine, result.job_id(), f"{where}/{result.job_id()}?project={cloud.project}")
+        # Where a template is launched, Dataflow makes the job when this process has ended.
+        job_id = result.job_id() if getattr(result, "_job", None) else cloud.job_name
+        return result, Job(engine, job_id, f"{where}/{job_id}?project={cloud.project}")
     if engine:
         return result, Job(engine, result._job_id, options.view_as(PortableOptions).job_endpoint)
     return result, None

@@ -9,6 +9,7 @@ from apache_beam.pvalue import PCollection
 from apache_beam.transforms.combiners import CountCombineFn
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
+_SMALL_BYTES = 4 << 30
 _LARGE_BYTES = 1 << 22  # above the arrays of a short song, for which a mapping each would cost time
 
 
@@ -34,6 +35,17 @@ def call_glibc(name: str, *arguments: int) -> None:
     function = getattr(ctypes.CDLL(None), name, None)
     if function is not None:
         function(*arguments)
+
+
+def has_fitting_workers(pipeline: beam.Pipeline) -> bool:
+    """Whether a pipeline's runner gives each step a worker that fits it: elsewhere hints only cost more workers."""
+    return type(pipeline.runner).__name__ == "DataflowRunner"
+
+
+def with_memory(step: beam.PTransform[Any, Any], needed_bytes: int) -> beam.PTransform[Any, Any]:
+    """A step with a hint that its worker is to have so much memory; never less than a small worker has."""
+    hinted: beam.PTransform[Any, Any] = step.with_resource_hints(min_ram=max(needed_bytes, _SMALL_BYTES))
+    return hinted
 
 
 class AfterAll(beam.PTransform[PCollection[Any], PCollection[str]]):
