@@ -50,12 +50,18 @@ def corpus(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def local(corpus, tmp_path_factory):
-    """Every file of the corpus's dataset with its bytes."""
+def dataset(corpus, tmp_path_factory):
+    """The corpus's dataset, as this machine builds it alone."""
     output = tmp_path_factory.mktemp("local") / "dataset"
     command = spectroshard("build", corpus, "--output", output, *keys())
     assert command.end() == 0, command.told()
-    return published(output)
+    return output
+
+
+@pytest.fixture(scope="session")
+def local(dataset):
+    """Every file of that dataset with its bytes."""
+    return published(dataset)
 
 
 def write_song(folder, number):
