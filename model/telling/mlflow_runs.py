@@ -23,6 +23,8 @@ from pipelines.common.redaction import redacted
 
 # It would tell its makers of each use, unless it is told not to before it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# It would print where each run is seen, which is no part of a command's output, with the password of its address.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 ALIAS = "champion"
 _BUNDLE = "spectroshard.bundle"

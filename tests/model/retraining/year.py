@@ -1,14 +1,13 @@
 """A year of weekly retrainings on recordings: tracks arrive, leave, are relabelled, retagged and copied.
 
 `python -m tests.model.retraining.year MANIFEST WEEKS` (`make year-retrain CORPUS=MANIFEST`) prints two lines a week,
-and fails where test songs enter train, where a bundle is judged by what it has seen, or where a champion is replaced
-against the policy.
+and fails where test songs enter train, where a bundle is judged by what it has seen, where a champion is replaced
+against the policy, where a week without news costs more than the listing, or where more is on the disk than is kept.
 """
 
 import csv
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,14 +17,18 @@ from pathlib import Path
 import soundfile
 import yaml
 
-from model.retraining import journal, registry
+from model.retraining import journal, manage, registry
 from pipelines.common import storage
 from pipelines.dataset import versions
 from pipelines.dataset.ledger import written
+from pipelines.dataset.prune import prune
 from tests.model.retraining.soak import POLICY, ended, outcome_of, start
 
 FIRST, WEEKLY = 120, 12
 """How many files there are at first, and how many arrive in a week at most."""
+
+KEPT = 3
+"""How many versions and bundles stay."""
 
 YEARS_POLICY = POLICY | {"least_songs": 10, "largest_loss": 0.1, "largest_genre_loss": 0.5, "least_genre_songs": 4}
 
@@ -72,13 +75,14 @@ class Library:
         self.rows[name] = row | {"path": name, "song": "", "artist": ""}
 
     def week(self):
-        """What happens in a week; in one of five nothing does."""
+        """What happens in a week, and whether anything does: in one of five nothing."""
         if self.random.random() < 0.2:
-            return
+            return False
         self.arrive(self.random.randrange(WEEKLY + 1))
         for happening in (self.leave, self.relabel, self.retag, self.copy):
             for _ in range(self.random.randrange(3)):
                 happening()
+        return True
 
     def write(self):
         with (self.folder / "m.csv").open("w", newline="") as file:
@@ -122,6 +126,24 @@ class Memory:
             assert paired["interval"][0] >= -YEARS_POLICY["largest_loss"]
 
 
+def check_quiet_week(outcome, before, after):
+    """Nothing was read, trained or written, but how the run ended."""
+    assert outcome["what"] == "nothing_new" and outcome["songs"]["read"] == 0
+    assert set(outcome["seconds"]) == {"build"}
+    assert {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} <= {"outcome.json"}
+
+
+def prune_and_check_disk(dataset, url):
+    """What docs/retraining.md says that pruning leaves."""
+    prune(dataset, KEPT)
+    manage.prune(url, KEPT, dry_run=False)
+    assert len(versions.numbers(dataset)) <= KEPT
+    assert prune(dataset, KEPT, dry_run=True).files == {}
+    assert len(storage.names(f"{url}/bundles")) <= KEPT + 2
+    assert storage.names(f"{url}/work") == []
+    assert registry.champion(url) in ("", *storage.names(f"{url}/bundles"))
+
+
 def a_year(manifest, weeks, folder, seed=0):
     library, memory = Library(manifest, folder / "songs", random.Random(seed)), Memory()
     library.folder.mkdir()
@@ -136,9 +158,9 @@ def a_year(manifest, weeks, folder, seed=0):
     }
     (folder / "c.yaml").write_text(yaml.safe_dump(values))
     for week in range(weeks):
-        if week:
-            library.week()
+        is_quiet = week > 0 and not library.week()
         library.write()
+        before = storage.sizes(str(folder / "dataset")) | storage.sizes(str(folder / "registry"))
         started_s = time.monotonic()
         outcome = outcome_of(ended(start(folder / "c.yaml"))[0])
         elapsed_s = time.monotonic() - started_s
@@ -147,9 +169,10 @@ def a_year(manifest, weeks, folder, seed=0):
         sizes = ", ".join(f"{part} {size_mb:.0f} MB" for part, size_mb in held.items())
         print(f"week {week + 1}: {len(library.rows)} files, {elapsed_s:.0f} s, {sizes}: {outcome['what']}", flush=True)
         print(f"  {outcome['message']}", flush=True)
-        subprocess.run(
-            [sys.executable, "-m", "spectroshard", "prune", str(folder / "dataset"), "--keep", "3"], check=True
-        )
+        if is_quiet:
+            after = storage.sizes(str(folder / "dataset")) | storage.sizes(str(folder / "registry"))
+            check_quiet_week(outcome, before, after)
+        prune_and_check_disk(str(folder / "dataset"), str(folder / "registry"))
     return journal.entries(str(folder / "registry"))
 
 
