@@ -15,8 +15,8 @@ ROOM = Path(model.__file__).parent
 
 
 def keys_read(path):
-    """The keys that a module reads of a training; in `config.py`, of itself."""
-    owner = "self" if path.name == "config.py" else "training"
+    """The keys that a module reads of a training; in the room of the configuration, of itself."""
+    owner = "self" if path.parent.name == "config" else "training"
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
             value = node.value
