@@ -135,7 +135,7 @@ class Held:
 
 
 def bundles(registry: str) -> Iterator[Held]:
-    """The bundles of a registry, by name, and how each is, as far as `bundle.json` and what it was trained on tell."""
+    """The bundles of a registry, by name, and how each is, as far as `bundle.json` and the names of its files tell."""
     for name in storage.names(storage.join(registry, BUNDLES)):
         yield Held(name, _fault(bundle_url(registry, name), name))
 
@@ -162,14 +162,17 @@ def load(registry: str, version: str) -> Bundle:
 
 
 def _fault(url: str, name: str) -> str:
+    names = storage.names(url)
     if not _VERSION.fullmatch(name):
         return f"{url}: is no bundle of a retraining, by its name"
-    if Bundle.json_name() not in storage.names(url):
+    if Bundle.json_name() not in names:
         return f"{url}: is half-written (no bundle.json); the retraining that was stopped, or prune, clears it up"
     try:
-        Bundle.load(url).trained_contents()
+        bundle = Bundle.load(url)
     except SpectroshardError as error:
         return str(error)
+    if missing := [file for file in (*bundle.files, *(each.name for each in bundle.trained)) if file not in names]:
+        return f"{storage.join(url, missing[0])}: is missing; copy the bundle again, whole"
     content = storage.read_bytes(storage.join(url, Bundle.json_name()))
     return (
         "" if version_of(content, dataset_version(name)) == name else f"{url}: is not the bundle that its name tells of"

@@ -96,10 +96,12 @@ def test_no_registry_and_no_champion_are_told_apart(url):
 def test_the_list_shows_each_bundle_and_names_what_is_wrong(url, three):
     Path(url, "bundles", "000004-dddddddddddd").mkdir()
     Path(url, "bundles", three[0], "bundle.json").write_text("{}")
+    Path(url, "bundles", three[2], "model.keras").unlink()
     lines = manage.summarise(url).splitlines()
-    assert [line.split()[-1] for line in lines[1:5]] == ["damaged", "champion", "kept", "damaged"]
+    assert [line.split()[-1] for line in lines[1:5]] == ["damaged", "champion", "damaged", "damaged"]
     assert lines[5].startswith(f"{url}/bundles/{three[0]}/bundle.json: is not what this version reads (training: ")
-    assert lines[6].startswith(f"{url}/bundles/000004-dddddddddddd: is half-written")
+    assert lines[6].startswith(f"{url}/bundles/{three[2]}/model.keras: is missing")
+    assert lines[7].startswith(f"{url}/bundles/000004-dddddddddddd: is half-written")
 
 
 def test_a_champion_that_is_missing_is_said(url, three):
