@@ -96,6 +96,10 @@ bench-versions: .venv/installed
 bench-store: .venv/installed
 	$(BIN)/python -m tests.benchmarks.store $(SONGS)
 
+# What a build of a million songs and more takes, by arithmetic: the table of docs/clusters.md.
+scale: .venv/installed
+	$(BIN)/python -m tests.benchmarks.scale
+
 # How long training waits for a dataset in a store: DATASET=D is copied to a server on this machine.
 bench-remote: .venv/installed .venv-stores/installed
 	$(BIN)/python -m tests.benchmarks.remote_training $(or $(DATASET),$(error DATASET=D says which dataset))

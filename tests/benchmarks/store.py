@@ -17,7 +17,8 @@ from pipelines.split.shards import bytes_per_second
 
 _FOLDS = 10
 _FIXED = 12  # the newest version's commit and tables, the copies at the top, an outcome
-_RUN_FILES = 20  # what the steps of a run leave each other, beside what grows with the songs
+FILES_A_LISTING = 1_000
+_RUN_FILES = 50  # requests of each kind that do not grow with the songs: what the steps of a run leave each other
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,8 @@ class Requests:
     shards : int
     objects_at_rest : int
         After publishing.
-    puts, gets : int
-        The songs' own reads are among the gets: one each.
+    puts, gets, heads, lists : int
+        Of each song one asks its size and one reads it; of each record one reads it.
     stored_bytes, peak_bytes : float
         After publishing, and while records are both staged and in shards.
     """
@@ -39,6 +40,8 @@ class Requests:
     objects_at_rest: int
     puts: int
     gets: int
+    heads: int
+    lists: int
     stored_bytes: float
     peak_bytes: float
 
@@ -52,7 +55,9 @@ def requests(songs: int, duration_s: float, config: BuildConfig) -> Requests:
     puts = 2 * packs + 2 * shards + _RUN_FILES  # pack and table; shard and result
     # A song once; each record from its pack; each table of readings by five steps; results; the search's own blocks.
     gets = 2 * songs + 5 * packs + 2 * shards + _RUN_FILES
-    return Requests(shards, shards + _FIXED, puts, gets, stored_bytes, 2 * stored_bytes)
+    heads = songs + 8 * packs + 3 * shards + _RUN_FILES  # what is read whole is asked for its size
+    lists = math.ceil(songs / FILES_A_LISTING) + math.ceil(shards / FILES_A_LISTING) + 3 * parts + _RUN_FILES
+    return Requests(shards, shards + _FIXED, puts, gets, heads, lists, stored_bytes, 2 * stored_bytes)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ["objects at rest", f"{asked.objects_at_rest:,}"],
         ["PUT", f"{asked.puts:,}"],
         ["GET", f"{asked.gets:,}"],
+        ["HEAD", f"{asked.heads:,}"],
+        ["LIST", f"{asked.lists:,}"],
         ["GB stored", f"{asked.stored_bytes / 1e9:,.0f}"],
         ["GB at the peak", f"{asked.peak_bytes / 1e9:,.0f}"],
     ]

@@ -14,20 +14,21 @@ import spectroshard
 from spectroshard.shadows import ROOT
 
 PACKAGES = {"configs", "model", "pipelines", "spectroshard"}
-SUFFIXES = {".cron", ".html", ".py", ".service", ".timer", ".typed", ".yaml"}
+SUFFIXES = {".cron", ".html", ".json", ".py", ".service", ".timer", ".typed", ".yaml"}
 
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
     """A copy of the project, tests included, for a build leaves its own files where it works."""
     folder = tmp_path_factory.mktemp("project") / "project"
-    parts = ("setup.py", "pyproject.toml", "README.md", *sorted(PACKAGES), "tests/spectroshard")
+    parts = ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", *sorted(PACKAGES), "tests/spectroshard")
     for part in parts:
         (folder / part).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / part).is_dir():
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / part, folder / part)
+    shutil.copy(ROOT / "tests/test_rooms.py", folder / "tests")  # setuptools packs such files by itself
     return folder
 
 
@@ -44,7 +45,9 @@ def test_beam_stages_exactly_the_packages(sources, expected, tmp_path):
         names = [PurePosixPath(*PurePosixPath(member.name).parts[1:]) for member in archive if member.isfile()]
     assert {str(name) for name in names if name.parts[0] in PACKAGES} == expected
     others = {name.parts[0] for name in names} - PACKAGES
-    assert others <= {"PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "spectroshard.egg-info"}
+    assert others <= {
+        *("MANIFEST.in", "PKG-INFO", "README.md", "pyproject.toml", "setup.cfg", "setup.py", "spectroshard.egg-info")
+    }
 
 
 def test_a_wheel_has_all_that_its_user_needs(sources, expected, tmp_path):

@@ -2,16 +2,19 @@
 
 import logging
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.dataset import versions
+from tests.benchmarks.store import requests
 from tests.pipelines.conftest import config_of, in_process, make_records_in_this_process, no_pipeline, published
 from tests.stores.conftest import objects, upload, without_what_tells_where
 from tests.stores.servers import KEY, SECRET
 
+CLUSTERS = Path(__file__).parents[2] / "docs/clusters.md"
 SONGS = 18
 UP_TO_DATE = 45
 """How many requests a build makes that has nothing to do, beside those that list the corpus."""
@@ -48,10 +51,18 @@ def test_a_record_is_fetched_once_and_nothing_is_written_twice(made):
     assert set(written.values()) == {1}
 
 
+def test_a_build_asks_what_the_arithmetic_says(made):
+    asked = Counter(each.kind for each in made[1])
+    said = requests(SONGS, 1.5, config_of("s3://bucket/songs"))
+    for kind, count in (("GET", said.gets), ("HEAD", said.heads), ("PUT", said.puts), ("LIST", said.lists)):
+        assert asked[kind] == pytest.approx(count, abs=25), kind
+
+
 def test_a_build_that_has_nothing_to_do_costs_the_listing(made, proxy):
     proxy.asked.clear()
     assert not build(config_of("s3://bucket/songs"), "s3://bucket/dataset", no_pipeline).is_new
     assert len(proxy.asked) == 1 + UP_TO_DATE
+    assert f"and {UP_TO_DATE} requests" in " ".join(CLUSTERS.read_text().split())
     assert not any(each.key.endswith(".wav") or "/shards/0" in each.key for each in proxy.asked)
 
 
