@@ -26,7 +26,9 @@ def test_cron_fires(tmp_path):
     called = stub(tmp_path / "venv" / "bin")
     (tmp_path / "environment").write_text("SPECTROSHARD_WEBHOOK='a secret'\n")
     table = tmp_path / "table"
-    table.write_text(filled_in("spectroshard-retrain.cron", tmp_path, {"17 3 * * 1  spectroshard ": "* * * * * root "}))
+    table.write_text(
+        filled_in("spectroshard-retrain.cron", tmp_path, {"17 3 * * 1 ": "* * * * * ", "  spectroshard ": " root "})
+    )
     cron = subprocess.Popen(["unshare", "--mount", "sh", "-c", IN_ITS_OWN_FOLDERS, "cron", str(table)])
     try:
         deadline = time.monotonic() + 130
