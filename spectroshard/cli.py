@@ -18,8 +18,9 @@ from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output import log
 from pipelines.common.output.library_warnings import suppressed
 from pipelines.common.suggestion import suggestion
-from spectroshard import commands, former, runners, slips
-from spectroshard.commands import Options
+from spectroshard import former, runners, slips
+from spectroshard.commands import chain, datasets, models, registry
+from spectroshard.commands.shared import Options
 from spectroshard.packaged import yaml_files
 
 Command = Callable[[Options], int]
@@ -120,12 +121,12 @@ def _commands() -> dict[Command, list[Argument]]:
     demo_folder = "a new folder, or that of a demo that was stopped, which resumes"
     build_options = [config, keys, *_where("its cores")]
     return {
-        commands.run: [
+        chain.run: [
             ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
             _output("DIR", "the folder of dataset, audit and bundle"),
             *build_options,
         ],
-        commands.build: [
+        datasets.build: [
             ("music", "MUSIC", music, {"nargs": "?", "default": ""}),
             _output("D", "the dataset's folder"),
             ("--previous", "D", "a dataset elsewhere that a new one goes on from", {"default": ""}),
@@ -133,9 +134,9 @@ def _commands() -> dict[Command, list[Argument]]:
             ("--detach", "", "leave the build to a cluster, and do not wait for its end", {"action": "store_true"}),
             *build_options,
         ],
-        commands.train: [dataset, _output("BUNDLE", "the bundle's folder"), config, keys],
-        commands.evaluate: [bundle, dataset, tempo],
-        commands.crossval: [
+        models.train: [dataset, _output("BUNDLE", "the bundle's folder"), config, keys],
+        models.evaluate: [bundle, dataset, tempo],
+        models.crossval: [
             dataset,
             _output("DIR", "the rounds' folder", "crossval"),
             ("--leak-gap", "", "score other seconds of the trained songs too", {"action": "store_true"}),
@@ -143,7 +144,7 @@ def _commands() -> dict[Command, list[Argument]]:
             config,
             keys,
         ],
-        commands.predict: [
+        models.predict: [
             ("bundle", "BUNDLE", champion, {}),
             ("audio", "AUDIO", "audio files, folders, globs, or a manifest of path and year", {"nargs": "+"}),
             (
@@ -155,7 +156,7 @@ def _commands() -> dict[Command, list[Argument]]:
             ),
             *_where("1"),
         ],
-        commands.audit: [
+        datasets.audit: [
             (
                 "split",
                 "SPLIT",
@@ -168,26 +169,26 @@ def _commands() -> dict[Command, list[Argument]]:
             _output("DIR", "the report's folder", "audit"),
             *_where("its cores"),
         ],
-        commands.verify: [dataset],
-        commands.inspect: [
+        datasets.verify: [dataset],
+        datasets.inspect: [
             dataset,
             ("song", "SONG", "a song's path in the dataset, the end of it, or the file's name", {"nargs": "?"}),
             _output("PNG", "the song's picture", "song.png"),
         ],
-        commands.versions: [dataset],
-        commands.status: [("dataset", "D", "the folder of a dataset, or of a build that has not finished", {})],
-        commands.prune: [
+        datasets.versions: [dataset],
+        datasets.status: [("dataset", "D", "the folder of a dataset, or of a build that has not finished", {})],
+        datasets.prune: [
             dataset,
             ("--keep", "N", "how many versions stay, the newest", {"type": int, "required": True}),
             ("--dry-run", "", "only say what would be removed", {"action": "store_true"}),
         ],
-        commands.retrain: [
+        registry.retrain: [
             ("config", "CONFIG", "a YAML file, or the name of one of `spectroshard configs`", {}),
             keys,
             *_where("its cores"),
         ],
-        commands.models: [
-            ("action", "ACTION", "list, show, promote, rollback or prune", {"choices": list(commands.MODELS_OPTIONS)}),
+        registry.models: [
+            ("action", "ACTION", "list, show, promote, rollback or prune", {"choices": list(registry.MODELS_OPTIONS)}),
             ("registry", "REGISTRY", "the registry's folder", {}),
             (
                 "bundle",
@@ -200,10 +201,10 @@ def _commands() -> dict[Command, list[Argument]]:
             ("--keep", "N", "how many bundles stay, the newest, beside the champion and the one before", {"type": int}),
             ("--dry-run", "", "only say what would be removed", {"action": "store_true"}),
         ],
-        commands.demo: [
+        chain.demo: [
             ("folder", "DIR", f"{demo_folder} (default: demo)", {"nargs": "?", "default": "demo"}),
         ],
-        commands.configs: [("name", "NAME", "print this one (default: list them)", {"nargs": "?"})],
+        chain.configs: [("name", "NAME", "print this one (default: list them)", {"nargs": "?"})],
         completion: [("shell", "SHELL", ", ".join(shtab.SUPPORTED_SHELLS), {"choices": shtab.SUPPORTED_SHELLS})],
     }
 
@@ -224,13 +225,13 @@ def _where(workers: str) -> list[Argument]:
 
 
 _ON_BEAM = (
-    commands.build,
-    commands.run,
-    commands.audit,
-    commands.predict,
-    commands.evaluate,
-    commands.crossval,
-    commands.retrain,
+    datasets.build,
+    chain.run,
+    datasets.audit,
+    models.predict,
+    models.evaluate,
+    models.crossval,
+    registry.retrain,
 )
 _NOT_PATHS = ("ACTION", "WHY", "KEY=VALUE", "N", "PATTERN", "SONG", "NAME", "SHELL", "")
 
