@@ -7,6 +7,7 @@ one process never removes what another is about to read, and what a killed one h
 import contextlib
 import fcntl
 import os
+import re
 import threading
 import time
 from collections import deque
@@ -26,6 +27,7 @@ FOLDER, LIMIT_GB = "SPECTROSHARD_CACHE", "SPECTROSHARD_CACHE_GB"
 _DEFAULT_GB = 50.0
 _MOST_HELD = 16
 _KEPT, _PART, _LOCK = ".kept", ".part", "lock"
+_OURS = re.compile(r"[0-9a-f]{64}(\.kept|-(\d+)\.part)")
 
 _held: deque[IO[bytes]] = deque(maxlen=_MOST_HELD)
 """The files that this process fetched last. One that leaves here is closed, and with that free to be removed."""
@@ -107,11 +109,13 @@ class Cache:
             fcntl.flock(one_at_a_time, fcntl.LOCK_EX)
             kept, being_fetched = [], 0
             for path in self.folder.iterdir():
+                if (ours := _OURS.fullmatch(path.name)) is None:  # the folder may be of other use too
+                    continue
                 with contextlib.suppress(FileNotFoundError):  # another process removes it, or has it whole by now
-                    if path.suffix == _KEPT:
+                    if ours[2] is None:
                         kept.append((path.stat().st_atime_ns, path.stat().st_size, path))
-                    elif path.suffix == _PART and not _remove_unused(path):
-                        being_fetched += int(path.stem.rpartition("-")[2])
+                    elif not _remove_unused(path):
+                        being_fetched += int(ours[2])
             total = being_fetched + sum(bytes_ for _, bytes_, _ in kept)
             for _, bytes_, path in sorted(kept):
                 if total <= self.limit_bytes:

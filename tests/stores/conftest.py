@@ -13,6 +13,14 @@ from tests.stores.proxy import Proxy
 __all__ = ["built", "songs_folder"]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """A cache of shards that is not the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPECTROSHARD_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def proxy():
     with servers.moto() as url:

@@ -108,7 +108,7 @@ def test_of_a_life_over_a_bad_line_nothing_is_lost(proxy, on_a_disk, tmp_path, m
     monkeypatch.setattr(proxy, "share", 0.05)
     proxy.asked.clear()
     with caplog.at_level(logging.INFO):
-        life, _ = live("s3://bucket/life", tmp_path, on_a_disk[1])
+        life, _ = live("s3://bucket/life", tmp_path)
     monkeypatch.setattr(proxy, "share", 0)
     assert life == on_a_disk[0]
     assert proxy.harmed > 30

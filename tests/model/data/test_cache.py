@@ -103,6 +103,16 @@ def test_what_a_killed_process_has_left_is_written_anew_or_removed(tmp_path):
     assert not list(folder.glob("*.part"))
 
 
+def test_what_others_have_there_stays(tmp_path):
+    folder = tmp_path / "c"
+    folder.mkdir()
+    others = [folder / "film.part", folder / "old.kept"]
+    for path in others:
+        path.write_bytes(b"1" * BYTES)
+    Cache(folder, 1).fetch(*stored(tmp_path, 1))
+    assert all(path.exists() for path in others)
+
+
 def read_many(folder, seed):
     """Fetches files in some order through a cache for few of them, and reads each as a reader would."""
     files, small, sequence = (
