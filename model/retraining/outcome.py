@@ -86,5 +86,5 @@ class RunOutcome(Section):
 
 
 Observer = Callable[[RunOutcome], None]
-"""Told of a run once, when it has ended, whatever it did; not where another run is at work. An error of an observer is
+"""Told of a run when it has ended, whatever it did; not where another run is at work. An error of an observer is
 told, and changes nothing."""
