@@ -2,15 +2,17 @@
 
 `python -m tests.benchmarks.predictions sink 1000000` writes so many made-up predictions through the whole graph, in one
 process. `python -m tests.benchmarks.predictions sharing BUNDLE` classifies made-up windows with two threads, by a
-network that `Shared` holds as the program does, by one a thread, and by Beam's `RunInference`.
+network that `Shared` holds as the program does, by one a thread, and by Beam's `RunInference`: the last argument is
+`Shared`, `each` or `RunInference`.
 """
 
-import resource
+import re
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -30,6 +32,7 @@ from model.inference.bundle import Bundle
 from model.inference.classify import WindowArrays, classify
 from model.inference.prediction import Prediction, TimelinePoint
 from pipelines.audio.schema import AudioConfig
+from pipelines.common.beam.workers import call_glibc
 from pipelines.common.output.text_table import table
 from pipelines.features.schema import Features
 
@@ -37,8 +40,27 @@ GENRES = tuple(f"genre{number}" for number in range(10))
 _WINDOWS, _SONGS, _WINDOWS_OF_SONG = 10, 300, 20
 
 
-def sink(rows: int, folder: str) -> tuple[Predictions, float, float]:
-    """Writes made-up predictions, ten windows each; gives what came of it, the seconds and the peak MB."""
+@dataclass(frozen=True)
+class Sunk:
+    """What came of made-up predictions.
+
+    Attributes
+    ----------
+    predictions : Predictions
+        What was published.
+    elapsed_s : float
+    listing_mb, graph_mb : float
+        The peak memory of the process while it listed the files, and from then on.
+    """
+
+    predictions: Predictions
+    elapsed_s: float
+    listing_mb: float
+    graph_mb: float
+
+
+def sink(rows: int, folder: str) -> Sunk:
+    """Writes made-up predictions, of ten windows each."""
     bundle = Bundle(
         url=folder,
         training=Training(),
@@ -55,12 +77,27 @@ def sink(rows: int, folder: str) -> tuple[Predictions, float, float]:
     jobs.list_files = lambda urls: [Listed(f"/music/{number:09d}.mp3", "1-1") for number in range(rows)]
     PredictPart._predict = _made_up  # type: ignore[method-assign]
     Bundle.check_files = lambda self: None  # type: ignore[method-assign]
-    started_s = time.monotonic()
+    started_s, listing_mb = time.monotonic(), 0.0
+
+    def pipeline(files: int) -> beam.Pipeline:
+        nonlocal listing_mb
+        listing_mb = _peak_mb()
+        call_glibc("malloc_trim", 0)
+        Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        return _threads(1)(files)
+
     try:
-        predictions, _ = predict_into(bundle, [], f"{folder}/predictions", _threads(1))
+        predictions, _ = predict_into(bundle, [], f"{folder}/predictions", pipeline)
     finally:
         jobs.list_files, PredictPart._predict, Bundle.check_files = before  # type: ignore[method-assign]
-    return predictions, time.monotonic() - started_s, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    return Sunk(predictions, time.monotonic() - started_s, listing_mb, _peak_mb())
+
+
+def _peak_mb() -> float:
+    """The peak memory of this process, or since it was told to begin anew."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) / 1000
 
 
 def _made_up(self: PredictPart, files: Sequence[Listed], request: Request) -> Iterator[Prediction]:
@@ -92,10 +129,9 @@ class _OfThread(beam.DoFn):
         self.bundle, self.is_shared, self._shared = bundle, is_shared, Shared()
 
     def setup(self) -> None:
-        _count_load()
         self.network = shared_network.acquire(self._shared, self.bundle) if self.is_shared else self.bundle.network()
 
-    def process(self, element: Sequence[int]) -> Iterator[int]:
+    def process(self, element: list[int]) -> Iterator[int]:
         songs = ((number, _windows(self.bundle, number)) for number in element)
         yield sum(len(rows) for _, rows in classify(self.network, songs))
 
@@ -114,7 +150,7 @@ class _Handler(ModelHandler[WindowArrays, PredictionResult, Any]):
         self, batch: Sequence[WindowArrays], model: Any, inference_args: dict[str, Any] | None = None
     ) -> Iterator[PredictionResult]:
         for (_, rows), windows in zip(classify(model, enumerate(batch)), batch, strict=True):
-            yield PredictionResult(None, len(rows) + 0 * len(windows))
+            yield PredictionResult(windows, rows)
 
 
 def _windows(bundle: Bundle, number: int) -> Mapping[str, NDArray[np.float32]]:
@@ -123,28 +159,21 @@ def _windows(bundle: Bundle, number: int) -> Mapping[str, NDArray[np.float32]]:
     return {name: rng.standard_normal((_WINDOWS_OF_SONG, *shape)).astype(np.float32) for name, shape in shapes.items()}
 
 
-_loads = threading.Lock(), [0]
-
-
-def _count_load() -> None:
-    with _loads[0]:
-        _loads[1][0] += 1
-
-
 def sharing(url: str, how: str) -> list[str]:
-    """Classifies made-up songs in one of three ways; gives the seconds a song, and the peak memory in MB."""
+    """Classifies made-up songs in one of three ways; gives what that took a song, and the peak memory."""
     bundle = Bundle.load(url)
-    started_s = time.monotonic()
+    started_s, used_s = time.monotonic(), time.process_time()
     with _threads(2)(0) as pipeline:
         if how == "RunInference":
             songs = pipeline | beam.Create(range(_SONGS)) | beam.Reshuffle() | beam.Map(lambda n: _windows(bundle, n))
             _ = songs | RunInference(_Handler(bundle))
         else:
-            parts = [range(start, start + 15) for start in range(0, _SONGS, 15)]
+            parts = [list(range(start, start + 15)) for start in range(0, _SONGS, 15)]
             spread = pipeline | beam.Create(parts) | beam.Reshuffle()
             _ = spread | beam.ParDo(_OfThread(bundle, how == "Shared"))
-    elapsed_s = time.monotonic() - started_s
-    return [how, f"{1000 * elapsed_s / _SONGS:.1f}", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000:.0f}"]
+    elapsed_s, cpu_s = time.monotonic() - started_s, time.process_time() - used_s
+    each = [f"{1000 * seconds / _SONGS:.1f}" for seconds in (elapsed_s, cpu_s)]
+    return [how, *each, f"{_peak_mb():.0f}"]
 
 
 def main() -> None:
@@ -152,11 +181,13 @@ def main() -> None:
     what, value, *rest = sys.argv[1:]
     if what == "sink":
         with tempfile.TemporaryDirectory() as folder:
-            predictions, elapsed_s, peak_mb = sink(int(value), folder)
-        cells = [[f"{predictions.totals.songs:,}", f"{predictions.parts}", f"{elapsed_s:.0f}", f"{peak_mb:.0f}"]]
-        print(table(["rows", "parts", "seconds", "peak MB"], cells))
+            sunk = sink(int(value), folder)
+        totals, parts = sunk.predictions.totals, sunk.predictions.parts
+        figures = (totals.songs, parts, sunk.elapsed_s, sunk.listing_mb, sunk.graph_mb)
+        cells = [f"{figure:,.0f}" for figure in figures]
+        print(table(["rows", "parts", "seconds", "peak MB, listing", "peak MB, predicting"], [cells]))
     else:
-        print(table(["network", "ms a song", "peak MB"], [sharing(value, *rest)]))
+        print(table(["network", "ms a song", "CPU ms a song", "peak MB"], [sharing(value, *rest)]))
 
 
 if __name__ == "__main__":
