@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import soundfile
 import yaml
 
-from pipelines.common import storage
+from pipelines.common import parquet, storage
 from pipelines.corpus.synthetic import synth
 from spectroshard import cli
 from tests.stores.conftest import objects, upload, without_what_tells_where
@@ -36,12 +38,15 @@ class Life:
         Of the bundle.
     predictions : list of dict
         Without the paths.
+    songs : list of dict
+        The rows of a folder of predictions, without what tells where and when the files were written.
     """
 
     dataset: dict[str, bytes]
     audit: dict[str, object]
     metrics: bytes
     predictions: list[dict[str, str]]
+    songs: list[dict[str, Any]]
 
 
 def live(base: str, folder: Path, bundle: Path | None = None) -> tuple[Life, Path]:
@@ -87,9 +92,23 @@ def live(base: str, folder: Path, bundle: Path | None = None) -> tuple[Life, Pat
         without_what_tells_where(objects(f"{base}/dataset")),
         {**json.loads(storage.read_bytes(f"{base}/audit/audit.json")), "source": ""},
         storage.read_bytes(f"{base}/bundle/metrics.json"),
-        sorted(({**row, "path": row["path"].rpartition("songs/")[2]} for row in rows), key=lambda row: row["path"]),
+        _below_songs(rows),
+        _below_songs(_predicted_into(f"{base}/predictions", base)),
     )
     return life, bundle
+
+
+def _predicted_into(output: str, base: str) -> Iterator[dict[str, Any]]:
+    """The rows of a folder of predictions, which is up to date when it is asked for again."""
+    for _ in range(2):
+        _run("predict", f"{base}/bundle", f"{base}/songs", "--output", output)
+    for name, content in objects(output).items():
+        if name.startswith("songs/"):
+            yield from parquet.table(content).drop_columns(["version"]).to_pylist()
+
+
+def _below_songs(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(({**row, "path": row["path"].rpartition("songs/")[2]} for row in rows), key=lambda row: row["path"])
 
 
 def _run(*arguments: str) -> None:

@@ -1,16 +1,21 @@
 """Builds on S3: the same bytes as on a disk, and as many requests as `docs/clusters.md` says."""
 
+import csv
 import logging
 from collections import Counter
 from pathlib import Path
 
 import pytest
+import yaml
 
+from model.training.checkpoints import Epochs
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.dataset import versions
+from spectroshard import cli
 from tests.benchmarks.store import requests
 from tests.pipelines.conftest import config_of, in_process, make_records_in_this_process, no_pipeline, published
+from tests.stores import life
 from tests.stores.conftest import objects, upload, without_what_tells_where
 from tests.stores.servers import KEY, SECRET
 
@@ -81,3 +86,29 @@ def test_credentials_are_in_no_log_and_in_no_dataset(proxy, made, caplog):
     assert "trying again" in caplog.text
     for told in (caplog.text, *map(repr, objects("s3://bucket/dataset").values())):
         assert SECRET not in told and KEY not in told
+
+
+@pytest.mark.slow
+def test_a_training_in_a_bucket_goes_on_where_it_was_stopped_and_ends_as_on_a_disk(proxy, on_a_disk, tmp_path):
+    def stopped(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        tell(self, epoch, logs)
+
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(life.CONFIG))
+    train = ["train", str(on_a_disk[2]), "--config", str(tmp_path / "c.yaml"), "--output", "s3://bucket/trained"]
+    tell = Epochs.on_epoch_end
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Epochs, "on_epoch_end", stopped)
+        assert cli.main(train) == 130
+    assert storage.names("s3://bucket/trained") == ["_training"]
+    proxy.asked.clear()
+    assert cli.main(train) == 0
+    written = [asked.key.removeprefix("bucket/trained/") for asked in proxy.asked if asked.kind == "PUT"]
+    assert written[-1].startswith("bundle.json") or written[-1].startswith("_training/lease.json")
+    own, there = storage.names(str(on_a_disk[1])), storage.names("s3://bucket/trained")
+    assert there == [name for name in own if name not in ("metrics.json", "report.html")]
+    ours, theirs = (storage.read_bytes(f"{url}/history.csv").decode() for url in (on_a_disk[1], "s3://bucket/trained"))
+    for one, two in zip(csv.DictReader(ours.splitlines()), csv.DictReader(theirs.splitlines()), strict=True):
+        assert float(one["validation_loss"]) == pytest.approx(float(two["validation_loss"]), abs=1e-4)
+    assert cli.main(train) == 0
