@@ -82,9 +82,9 @@ def publish(parts: Sequence[tuple[int, str]], url: str) -> None:
     """Adds up the parts' totals, and writes `predictions.json`."""
     job = Job(url)
     request = job.request()
-    totals = {part: Totals.model_validate_json(told) for part, told in parts}
-    total = Totals.sum((totals[part] for part in sorted(totals)), request.genres)
-    if (len(totals), total.songs + total.failures) != (request.parts, request.files):
+    # One by one: a part tells of every year, and there may be thousands of parts.
+    total = Totals.sum((Totals.model_validate_json(told) for _, told in sorted(parts)), request.genres)
+    if (len(parts), total.songs + total.failures) != (request.parts, request.files):
         raise SpectroshardError(
             f"{url}: {total.songs + total.failures} files were told of, expected {request.files};"
             " run the same command again"
