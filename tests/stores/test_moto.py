@@ -1,4 +1,4 @@
-"""Builds on S3: the same bytes as on a disk, and as many requests as `docs/clusters.md` says."""
+"""Builds and trainings on S3: the same as on a disk, and as many requests as `docs/clusters.md` says."""
 
 import csv
 import logging
