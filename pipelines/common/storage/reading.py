@@ -75,14 +75,13 @@ def fetch(url: str, local: Path, size: int | None = None) -> None:
         How many bytes it has. Default: the store is asked.
     """
     fs, path = filesystem(url)
-    if size is None:
-        size = fs.info(path)["size"]
+    expected: int = fs.info(path)["size"] if size is None else size
     with local.open("wb") as copy:
-        for piece in _pieces(url, size):
+        for piece in _pieces(url, expected):
             with naming(str(local)):
                 copy.write(piece)
                 copy.flush()
-        _check_came(url, copy.tell(), size)
+        _check_came(url, copy.tell(), expected)
 
 
 def _pieces(url: str, size: int) -> Iterator[bytes]:
