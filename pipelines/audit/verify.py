@@ -19,6 +19,7 @@ from pipelines.common.output.words import counted
 from pipelines.dataset import check, versions
 from pipelines.dataset.check import Scanned
 from pipelines.dataset.dataset import Dataset, Shard, Table
+from pipelines.dataset.layout import VERSIONS
 from pipelines.dataset.prune import litter
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
@@ -90,6 +91,7 @@ def verify(name: str) -> Verification:
     if number is not None and number not in known:
         versions.version(url, number)  # says which there are
     found = _Faults()
+    known = sorted({*known, *_folders_for_commits(url)})
     every = {n: dataset for n in known if (dataset := _load(url, n, found))}
     asked = {n: dataset for n, dataset in every.items() if number in (None, n)}
     _check_lineage(every, found)
@@ -135,6 +137,12 @@ class _Faults:
             if of:
                 lines.append(f"{fault} (version{'s' if len(of) > 1 else ''} {', '.join(map(str, sorted(of)))})")
         return tuple(lines)
+
+
+def _folders_for_commits(url: str) -> list[int]:
+    """The versions in whose commit's place a folder is, which no listing of files has."""
+    numbers = [int(name) for name in storage.names(storage.join(url, VERSIONS)) if name.isdigit()]
+    return [number for number in numbers if storage.is_folder(versions.json_url(url, number))]
 
 
 def _load(url: str, number: int, found: _Faults) -> Dataset | None:

@@ -111,7 +111,7 @@ def scale(songs: int, workers: int, costs: Costs) -> Scale:
     Examples
     --------
     >>> round(scale(10**6, 20, Costs()).hours, 2)
-    0.56
+    0.55
     """
     asked = requests(songs, 30.0, BuildConfig())
     shared_s = songs * (costs.read_s + costs.compare_s) / (workers * costs.cores * costs.use)

@@ -54,7 +54,8 @@ class PredictPart(WorkerDoFn):
                 stage.add(prediction, listed[prediction.path].version)
             stage.flush()
             known = _wanted([published, *_staged(job, part, request)], listed)
-        if failures or not known.equals(published):
+        failures.sort(key=lambda failure: failure.path)
+        if failures != _published_failures(job, part) or not known.equals(published):
             publish_part(job, part, known, failures)
         yield part, _totals(known, failures, request).model_dump_json()
 
@@ -125,7 +126,7 @@ def files_staged(job: Job) -> int:
 def publish_part(job: Job, part: int, songs: pa.Table, failures: Sequence[Failure]) -> None:
     """Writes the tables of a part, each in one step."""
     storage.write_bytes(job.part(SONGS, part), columns.encoded(songs))
-    parquet.write(job.part(FAILURES, part), Failure, sorted(failures, key=lambda failure: failure.path))
+    parquet.write(job.part(FAILURES, part), Failure, failures)
 
 
 def _totals(songs: pa.Table, failures: Sequence[Failure], request: Request) -> Totals:
@@ -151,6 +152,14 @@ def _published(job: Job, part: int, request: Request) -> pa.Table:
         return _intact(storage.read_bytes(job.part(SONGS, part)), request)
     except FileNotFoundError:
         return _schema(request).empty_table()
+
+
+def _published_failures(job: Job, part: int) -> list[Failure] | None:
+    """The part's failures as they were published; None where there are none that can be read."""
+    try:
+        return parquet.read(job.part(FAILURES, part), Failure)
+    except SpectroshardError:
+        return None
 
 
 def _staged(job: Job, part: int, request: Request) -> list[pa.Table]:
