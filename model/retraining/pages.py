@@ -80,7 +80,7 @@ def _drift(verdicts: Sequence[Entry]) -> Markup:
     drifts = [(n, entry.drift) for n, entry in enumerate(verdicts, 1) if entry.drift]
     lines = [
         Line([(n, drift.genre_shares) for n, drift in drifts], "muted", "genre shares"),
-        Line([(n, drift.predicted_mixture) for n, drift in drifts], "right", "predicted mixture"),
+        Line([(n, drift.predicted_mixture) for n, drift in drifts], "right", "mixture"),
         Line([(n, drift.out_of_distribution) for n, drift in drifts], "wrong", "out of distribution"),
     ]
     x, y = _by_verdict(verdicts), Axis.of(0.0, 1.0, 210, 30)
