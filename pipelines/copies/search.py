@@ -190,7 +190,7 @@ def _digest(fingerprints: Mapping[str, bytes], names: Sequence[str]) -> str:
     return content.hexdigest()
 
 
-def _lay_out(folder: str, at_work: AtWork) -> str:
+def _lay_out(folder: str, at_work: AtWork = _alone) -> str:
     asked = Comparison.load(folder)
     with at_work(folder):
         layout.lay_out(folder, asked.known, asked.new, asked.wanted)
@@ -265,7 +265,7 @@ def _read_hits(folder: str, span: _Span) -> Hits:
     return np.frombuffer(storage.read_bytes(_hits_url(folder, span.partition), begin, end), HIT, span.end - span.begin)
 
 
-def _merge(folder: str, at_work: AtWork) -> str:
+def _merge(folder: str, at_work: AtWork = _alone) -> str:
     """Writes the table of all pairs."""
     with at_work(folder):
         _write_table(folder)

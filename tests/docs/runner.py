@@ -21,6 +21,8 @@ NOT_RUN = {
     "kubectl": "needs a cluster",
     "gcloud": "needs a project of Google's cloud",
     "spectroshard build gs://": "needs a bucket, and Dataflow",
+    "export TF_CONFIG=": "names other machines",
+    "spectroshard train s3://": "needs a bucket, and these machines",
     "spectroshard predict s3://": "needs a bucket, which test-s3 has",
     "spectroshard configs retraining >": "a shell's own; the tests have a file of that name",
     "spectroshard retrain retraining.yaml --runner flink": "needs a Flink cluster",
