@@ -227,7 +227,9 @@ def _log_folder(output: str) -> Iterator[Path]:
 
 def _assembled(trainable: Any, run: Run, front_end: Any | None) -> Any:
     """The model of a bundle: averaged over tempos, with the transfer head if there is one, and with rejection."""
-    model, train_folds = _averaged(trainable, run), run.splits["train"]
+    branches, train_folds = _build(run), run.splits["train"]
+    branches.set_weights(trainable.get_weights())  # in float32, in whichever precision they were trained
+    model = _averaged(branches, run)
     if front_end is not None:
         windows = run.windows.only(front_end.input)
         head = transfer_head.train_head(front_end, run.dataset, train_folds, windows, run.training)
@@ -237,10 +239,8 @@ def _assembled(trainable: Any, run: Run, front_end: Any | None) -> Any:
 
 
 def _averaged(trainable: Any, run: Run) -> Any:
-    """The trained branches in float32, averaged over tempos, with their embedding."""
-    branches = _build(run)
-    branches.set_weights(trainable.get_weights())
-    model = assembly.with_embedding(registry.for_any_length(branches))
+    """The trained branches, averaged over tempos, with their embedding."""
+    model = assembly.with_embedding(registry.for_any_length(trainable))
     return assembly.averaged_over_tempos(model, run.branch_windows.shapes, run.training.tempo)
 
 
