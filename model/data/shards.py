@@ -74,8 +74,7 @@ class Shards:
         import tensorflow as tf
 
         if storage.is_local(self._dataset.url):
-            local = tf.constant([self.path(number) for number in range(len(self.shards))])
-            return numbers.map(lambda number: local[number])
+            return numbers.map(lambda number: self._local_paths[number])
 
         def fetched(number: Any) -> Any:
             return tf.ensure_shape(
@@ -94,6 +93,13 @@ class Shards:
             check.refuse_faults(self._dataset, {shard.name: path}, self._rows)
             self._passed.add(number)
         return path
+
+    @functools.cached_property
+    def _local_paths(self) -> Any:
+        import tensorflow as tf
+
+        with tf.init_scope():  # one tensor for all streams, also where it is first asked for while one is traced
+            return tf.constant([self.path(number) for number in range(len(self.shards))])
 
     @functools.cached_property
     def _rows(self) -> Any:
