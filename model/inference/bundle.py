@@ -10,7 +10,6 @@
 """
 
 import contextlib
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +21,7 @@ from model.inference.calibration import Calibration
 from model.inference.trained_songs import TrainedSongs
 from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
-from pipelines.common import storage
+from pipelines.common import checksum, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
@@ -138,8 +137,7 @@ class Bundle(FolderManifest):
         url = storage.join(self.url, name)
         try:
             with storage.local_copy(url) as path:
-                with path.open("rb") as stream:
-                    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+                sha256 = checksum.sha256(str(path))
                 if self.files.get(name, sha256) != sha256:
                     raise SpectroshardError(
                         f"{url}: is damaged, or another's: its SHA-256 is not the bundle's; {_AGAIN}"

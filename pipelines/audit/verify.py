@@ -140,7 +140,9 @@ class _Faults:
 
 
 def _folders_for_commits(url: str) -> list[int]:
-    """The versions in whose commit's place a folder is, which no listing of files has."""
+    """The versions in whose commit's place a folder is, as on a disk can be, which no listing of files has."""
+    if not storage.is_local(url):
+        return []
     numbers = [int(name) for name in storage.names(storage.join(url, VERSIONS)) if name.isdigit()]
     return [number for number in numbers if storage.is_folder(versions.json_url(url, number))]
 
