@@ -137,7 +137,12 @@ class Held:
 def bundles(registry: str) -> Iterator[Held]:
     """The bundles of a registry, by name, and how each is, as far as `bundle.json` and the names of its files tell."""
     for name in storage.names(storage.join(registry, BUNDLES)):
-        yield Held(name, _fault(bundle_url(registry, name), name))
+        try:
+            _opened(bundle_url(registry, name), name)
+            fault = ""
+        except SpectroshardError as error:
+            fault = str(error)
+        yield Held(name, fault)
 
 
 def load(registry: str, version: str) -> Bundle:
@@ -154,26 +159,24 @@ def load(registry: str, version: str) -> Bundle:
     if not _VERSION.fullmatch(version) or Bundle.json_name() not in storage.names(there):
         known = ", ".join(storage.names(storage.join(registry, BUNDLES))) or "none"
         raise UsageError(f"{registry}: no bundle {version!r}; there are: {known}")
-    if fault := _fault(there, version):
-        raise SpectroshardError(fault)
-    bundle = Bundle.load(there)
+    bundle = _opened(there, version)
     bundle.check_files()
     return bundle
 
 
-def _fault(url: str, name: str) -> str:
+def _opened(url: str, name: str) -> Bundle:
+    """A bundle by the name of its folder, as far as `bundle.json` and the names of its files tell."""
     names = storage.names(url)
     if not _VERSION.fullmatch(name):
-        return f"{url}: is no bundle of a retraining, by its name"
+        raise SpectroshardError(f"{url}: is no bundle of a retraining, by its name")
     if Bundle.json_name() not in names:
-        return f"{url}: is half-written (no bundle.json); the retraining that was stopped, or prune, clears it up"
-    try:
-        bundle = Bundle.load(url)
-    except SpectroshardError as error:
-        return str(error)
-    if missing := [file for file in (*bundle.files, *(each.name for each in bundle.trained)) if file not in names]:
-        return f"{storage.join(url, missing[0])}: is missing; copy the bundle again, whole"
+        raise SpectroshardError(
+            f"{url}: is half-written (no bundle.json); the retraining that was stopped, or prune, clears it up"
+        )
     content = storage.read_bytes(storage.join(url, Bundle.json_name()))
-    return (
-        "" if version_of(content, dataset_version(name)) == name else f"{url}: is not the bundle that its name tells of"
-    )
+    bundle = Bundle.parsed(content, storage.join(url, Bundle.json_name())).model_copy(update={"url": url})
+    if missing := [file for file in (*bundle.files, *(each.name for each in bundle.trained)) if file not in names]:
+        raise SpectroshardError(f"{storage.join(url, missing[0])}: is missing; copy the bundle again, whole")
+    if version_of(content, dataset_version(name)) != name:
+        raise SpectroshardError(f"{url}: is not the bundle that its name tells of")
+    return bundle
