@@ -1,7 +1,9 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 
-from model.evaluation.metrics import measure
+from model.evaluation.metrics import accuracy_interval, measure
 from model.inference.scores import FileScore, with_temperature
 
 GENRES = ("blues", "jazz", "rock")
@@ -78,3 +80,14 @@ def test_a_temperature_makes_a_song_surer_than_its_windows_and_changes_no_genre(
     assert sharper.probabilities.max() > own.probabilities.max()
     assert (np.argsort(sharper.probabilities) == np.argsort(own.probabilities)).all()
     assert sharper.window_probabilities is own.window_probabilities
+
+
+def test_memory_of_an_interval_does_not_grow_with_its_resamples():
+    groups, correct = np.arange(10_000), np.arange(10_000) % 3 > 0
+    tracemalloc.start()
+    low, high = accuracy_interval(correct, groups)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5e6  # all resamples at once have 160 MB of numbers
+    drawn = np.random.default_rng(0).integers(10_000, size=(2000, 10_000))
+    assert (low, high) == tuple(np.percentile(correct[drawn].mean(axis=1), [2.5, 97.5]))
