@@ -19,7 +19,8 @@ PREDICTED, REJECTED = "predicted", "rejected"
 NO_GENRE = "none"
 """What a window of no genre is called in a timeline."""
 
-LEAST_OVER_CHANCE = 0.002  # rejection leaves a thousandth of what the network said
+REJECTED_WEIGHT = 0.001
+"""By which a window's probabilities still differ from uniform ones when it is rejected as out of distribution."""
 
 
 def format_time(seconds: float) -> str:
@@ -47,6 +48,17 @@ def most_probable(probabilities: Mapping[str, float]) -> str:
     'pop'
     """
     return max(probabilities, key=lambda genre: probabilities[genre])
+
+
+def least_probability(genres: int) -> float:
+    """What the most probable of so many genres has at least in a window that was not rejected as out of distribution.
+
+    Examples
+    --------
+    >>> least_probability(8)
+    0.127
+    """
+    return 1 / genres + 2 * REJECTED_WEIGHT
 
 
 @dataclass(frozen=True)
@@ -83,8 +95,7 @@ class TimelinePoint(Section):
         'none'
         """
         genre = most_probable(self.probabilities)
-        chance = 1 / len(self.probabilities)
-        return genre if self.probabilities[genre] >= chance + LEAST_OVER_CHANCE else NO_GENRE
+        return genre if self.probabilities[genre] >= least_probability(len(self.probabilities)) else NO_GENRE
 
     def __str__(self) -> str:
         """The point as a cell of a CSV file shows it."""

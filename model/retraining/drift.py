@@ -12,7 +12,7 @@ from pydantic import Field
 from model.config import Alarms
 from model.inference.bundle import Bundle
 from model.inference.classify import classify
-from model.inference.prediction import LEAST_OVER_CHANCE
+from model.inference.prediction import least_probability
 from pipelines.common.section import Section
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
@@ -166,8 +166,8 @@ def _seen(champion: Bundle, model: Any, dataset: Dataset, files: Sequence[File])
 
 
 def _rejected_share(seen: _Seen) -> float:
-    chance = 1 / seen.probabilities.shape[1]
-    return round(float((seen.probabilities.max(axis=1) < chance + LEAST_OVER_CHANCE).mean()), 4)
+    windows = seen.probabilities
+    return round(float((windows.max(axis=1) < least_probability(windows.shape[1])).mean()), 4)
 
 
 def _mixture(seen: _Seen, champion: Bundle) -> dict[str, float]:

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.inference.prediction import REJECTED_WEIGHT
 from model.networks.assembly import BRANCH_OUTPUTS, EMBEDDING, REJECTION
 
 _LEAST_DEVIATION = 1e-3
 _ACCEPTED_SHARE = 0.99
-_REJECTED_WEIGHT = 0.001
 
 
 def with_rejection(
@@ -45,7 +45,7 @@ def with_rejection(
     embedding = model.output[EMBEDDING]
     weights, threshold = _discriminant(Model(model.input, embedding), in_distribution, out_of_distribution)
     score = layers.Dense(1, use_bias=False, name=REJECTION)
-    weight = ops.where(score(embedding) > threshold, _REJECTED_WEIGHT, 1.0)
+    weight = ops.where(score(embedding) > threshold, REJECTED_WEIGHT, 1.0)
     score.set_weights([weights])
     score.trainable = False
     mean = layers.GlobalAveragePooling1D()(model.output[BRANCH_OUTPUTS])
