@@ -57,7 +57,7 @@ def predict_at_tempos(
     new_pipeline: NewPipeline,
 ) -> dict[float, list[Prediction]]:
     """Classifies files that are time-stretched to some tempos; by tempo, in the order of the paths."""
-    bundle.network()  # so that a damaged bundle is reported here, and not by every worker
+    bundle.check_files()  # so that a damaged bundle is reported here, and not by every worker
     work = [PredictTask(bundle.digest, tempo, tuple(part)) for tempo in tempos for part in tasks.parts(paths)]
     results = tasks.run(new_pipeline, PredictFiles(folder, bundle.url), work)
     predictions: dict[float, list[Prediction]] = {tempo: [] for tempo in tempos}
