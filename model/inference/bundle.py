@@ -18,7 +18,7 @@ from pydantic import Field
 
 from model.config import Training
 from model.inference.calibration import Calibration
-from model.inference.trained_songs import TrainedSongs
+from model.inference.trained_songs import AGAIN, TrainedSongs
 from model.networks.windows import Windows
 from pipelines.audio.schema import AudioConfig
 from pipelines.common import checksum, storage
@@ -27,8 +27,6 @@ from pipelines.common.manifest_file import FolderManifest
 from pipelines.features.schema import Features
 
 MODEL_NAME, HISTORY_NAME = "model.keras", "history.csv"
-
-_AGAIN = "copy the bundle again, whole, or remove it and train again"
 
 
 class Bundle(FolderManifest):
@@ -129,7 +127,7 @@ class Bundle(FolderManifest):
                 return keras.models.load_model(path, compile=False, safe_mode=True)
             except Exception as error:  # Keras raises many kinds
                 why = f"cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
-                raise SpectroshardError(f"{storage.join(self.url, MODEL_NAME)}: {why}; {_AGAIN}") from error
+                raise SpectroshardError(f"{storage.join(self.url, MODEL_NAME)}: {why}; {AGAIN}") from error
 
     @contextlib.contextmanager
     def _checked(self, name: str) -> Iterator[Path]:
@@ -140,8 +138,8 @@ class Bundle(FolderManifest):
                 sha256 = checksum.sha256(str(path))
                 if self.files.get(name, sha256) != sha256:
                     raise SpectroshardError(
-                        f"{url}: is damaged, or another's: its SHA-256 is not the bundle's; {_AGAIN}"
+                        f"{url}: is damaged, or another's: its SHA-256 is not the bundle's; {AGAIN}"
                     )
                 yield path
         except FileNotFoundError as error:
-            raise SpectroshardError(f"{url}: is missing; {_AGAIN}") from error
+            raise SpectroshardError(f"{url}: is missing; {AGAIN}") from error

@@ -14,6 +14,9 @@ from pipelines.common.section import Section
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import written
 
+AGAIN = "copy the bundle again, whole, or remove its folder and train again"
+"""What helps where a file of a bundle is missing or damaged."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainedSong:
@@ -74,7 +77,7 @@ class TrainedSongs(Section):
         try:
             content = storage.read_bytes(at)
         except FileNotFoundError as error:
-            raise SpectroshardError(f"{at}: is missing; copy the bundle again, whole") from error
+            raise SpectroshardError(f"{at}: is missing; {AGAIN}") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise SpectroshardError(f"{at}: is damaged (its SHA-256 is not the bundle's); copy the bundle again, whole")
+            raise SpectroshardError(f"{at}: is damaged (its SHA-256 is not the bundle's); {AGAIN}")
         return list(parquet.rows_of(parquet.table(content), TrainedSong))

@@ -69,7 +69,9 @@ def test_a_bundle_says_what_it_was_trained_on(bundle, dataset):
 def test_a_bundle_that_does_not_know_what_it_was_trained_on_is_not_judged(bundle, dataset, tmp_path, harm, message):
     shutil.copytree(bundle.url, tmp_path / "b")
     harm(tmp_path / "b" / bundle.trained[0].name)
-    with pytest.raises(SpectroshardError, match=f"^{tmp_path}/b/trained-.*: {message}"):
+    with pytest.raises(
+        SpectroshardError, match=f"^{tmp_path}/b/trained-.*: {message}.*; copy the bundle again, whole, or remove"
+    ):
         evaluate(Bundle.load(str(tmp_path / "b")), dataset)
 
 

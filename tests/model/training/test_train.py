@@ -280,7 +280,7 @@ def test_a_network_that_is_not_the_bundle_s_is_refused(config, dataset, bundle, 
     shutil.copytree(bundle.url, tmp_path / "b")
     change, told = DAMAGES[damage]
     change(tmp_path / "b" / "model.keras")
-    line = f"^{tmp_path}/b/model.keras: {told}.*; copy the bundle again, whole, or remove it and train again$"
+    line = f"^{tmp_path}/b/model.keras: {told}.*; copy the bundle again, whole, or remove its folder and train again$"
     with pytest.raises(SpectroshardError, match=line):
         Bundle.load(str(tmp_path / "b")).network()
     with pytest.raises(SpectroshardError, match=line):  # it does not pass for a finished training
