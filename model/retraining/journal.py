@@ -16,7 +16,7 @@ from model.retraining.drift import Drift
 from model.retraining.verdict import Verdict
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
-from pipelines.common.manifest_file import sealed, unsealed
+from pipelines.common.manifest_file import foreign, sealed, unsealed
 from pipelines.common.section import Section
 
 JOURNAL = "journal"
@@ -123,9 +123,7 @@ def entry(registry: str, number: int) -> Entry:
     try:
         return Entry.model_validate_json(body)
     except pydantic.ValidationError as error:
-        fault = error.errors()[0]
-        where = ".".join(map(str, fault["loc"])) or "the file"
-        raise SpectroshardError(f"{url}: is not what this version reads ({where}: {fault['msg']})") from error
+        raise SpectroshardError(f"{url}: {foreign(error)}") from error
 
 
 def newest(registry: str) -> Entry | None:

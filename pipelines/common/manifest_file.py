@@ -33,6 +33,13 @@ def unsealed(content: bytes) -> bytes | None:
     return body if seal and hashlib.sha256(body).hexdigest().encode() == seal[1] else None
 
 
+def foreign(error: pydantic.ValidationError) -> str:
+    """What is said of a file that is whole and of another version: which of its keys is not as this one expects."""
+    fault = error.errors()[0]
+    where = ".".join(map(str, fault["loc"])) or "the file"
+    return f"is not what this version reads ({where}: {fault['msg']})"
+
+
 def _is_json(content: bytes) -> bool:
     try:
         json.loads(content)
@@ -102,11 +109,8 @@ class FolderManifest(Section):
             # One without a seal may be another version's, and is not damaged for that.
             manifest = cls.model_validate_json(content if body is None else body)
         except pydantic.ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(map(str, fault["loc"])) or "the file"
             raise UsageError(
-                f"{source}: is not what this version reads ({where}: {fault['msg']});"
-                f" spectroshard {cls.MADE_BY} makes one that it does"
+                f"{source}: {foreign(error)}; spectroshard {cls.MADE_BY} makes one that it does"
             ) from error
         if body is None:
             raise SpectroshardError(f"{source}: is damaged, or was edited: it has no SHA-256 of what it says")
