@@ -103,10 +103,10 @@ def _log(client: Any, run: Any, outcome: RunOutcome, bundle: str) -> None:
     client.log_batch(number, metrics, [Param(f"training.{key}", str(value)) for key, value in values.items()])
     folder = registry.bundle_url(outcome.registry, bundle)
     with tempfile.TemporaryDirectory() as copy:
-        for name in storage.sizes(folder):
+        for name, size in storage.sizes(folder).items():
             file = Path(copy, name)
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(storage.read_bytes(storage.join(folder, name)))
+            storage.fetch(storage.join(folder, name), file, size)
         client.log_artifacts(number, copy, "bundle")
     client.set_terminated(number, _FINISHED, at_ms)
 
