@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from importlib.metadata import version as package_version
 
@@ -100,11 +100,8 @@ def begin(
     is_detached : bool
         Whether nobody will wait for the run's end.
     """
-    found = listing.list_corpus(config.corpus, parent.genres if parent else ())
-    for note in [*found.notes, *class_list.look_at([entry.file for entry in found.entries], found.others)]:
-        print(note, file=sys.stderr, flush=True)
-    corpus_root = root.root_of(config.corpus)
-    listed = [_listed(entry, corpus_root) for entry in found.entries]
+    entries, corpus_root = _entries(config, parent), root.root_of(config.corpus)
+    listed = [_listed(entry, corpus_root) for entry in entries]
     is_own = parent is not None and parent.url == output
     request = Request(
         config=config,
@@ -123,23 +120,11 @@ def begin(
     if parent and is_own and not verify_content and _is_up_to_date(parent, request, known):
         return None
     run = Run.new(output)
-    staged = _staged_keys(request.staging)
-    unread = [
-        file
-        for file in listed
-        if file.status != REJECTED
-        and (file.uri, file.version) not in staged
-        and (verify_content or not _is_known(known.get(file.uri), file))
-    ]
+    unread = _unpacked(_unread(listed, {} if verify_content else known, request.staging), config, run)
     by_bytes = _of_sizes(known.values(), {_size(file.version) for file in unread})
-    sizes = {_size(reading.version) for reading in by_bytes}
-    unread = [
-        replace(file, may_be_known=True) if _size(file.version) in sizes else file
-        for file in _unpacked(unread, config, run)
-    ]
     parquet.write(run.listing, Listed, sorted(listed, key=lambda file: file.uri))
     parquet.write(run.known, Reading, by_bytes)
-    storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(unread)))
+    storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(_marked(unread, by_bytes))))
     run.begin(request.model_copy(update={"songs_to_read": len(unread)}))
     return run
 
@@ -150,6 +135,14 @@ def reading_digest(config: BuildConfig) -> str:
     # Without defaults: a version of this program that has one more feature reads no file again for that.
     values = config.record_values(exclude_defaults=True)
     return digest([values, decoders, quality.VERSION, compute.VERSION, fingerprint.VERSION])
+
+
+def _entries(config: BuildConfig, parent: Dataset | None) -> list[Entry]:
+    """The corpus as it is now; what is odd about it is told."""
+    found = listing.list_corpus(config.corpus, parent.genres if parent else ())
+    for note in [*found.notes, *class_list.look_at([entry.file for entry in found.entries], found.others)]:
+        print(note, file=sys.stderr, flush=True)
+    return found.entries
 
 
 def _listed(entry: Entry, corpus_root: str) -> Listed:
@@ -202,6 +195,18 @@ def _is_up_to_date(parent: Dataset, request: Request, known: dict[str, Reading])
     )
 
 
+def _unread(files: Iterable[Listed], known: Mapping[str, Reading], staging_url: str) -> list[Listed]:
+    """The files that neither an earlier version nor a run that was stopped has read as they are now."""
+    staged = _staged_keys(staging_url)
+    return [
+        file
+        for file in files
+        if file.status != REJECTED
+        and (file.uri, file.version) not in staged
+        and not _is_known(known.get(file.uri), file)
+    ]
+
+
 def _staged_keys(folder: str) -> set[tuple[str, str]]:
     """The URIs and versions of files that stopped runs have read, and that are not to be tried again."""
     rows = staging.read(staging.tables(folder), [field.name for field in fields(Reading)])
@@ -211,6 +216,12 @@ def _staged_keys(folder: str) -> set[tuple[str, str]]:
 def _of_sizes(readings: Iterable[Reading], sizes: set[str]) -> list[Reading]:
     """The readings of files that had one of some sizes: one of them may be a file that was renamed, or copied."""
     return [each for each in readings if each.bytes_hash and _size(each.version) in sizes and not _is_passing(each)]
+
+
+def _marked(files: Iterable[Listed], by_bytes: Iterable[Reading]) -> list[Listed]:
+    """Files, with a mark on each that had better be compared with these readings by its bytes before it is read."""
+    sizes = {_size(reading.version) for reading in by_bytes}
+    return [replace(file, may_be_known=True) if _size(file.version) in sizes else file for file in files]
 
 
 def _size(version: str) -> str:
