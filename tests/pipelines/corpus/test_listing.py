@@ -11,8 +11,8 @@ from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing
-from pipelines.corpus.forms import archives
 from pipelines.corpus.names.spellings import escape_undecodable, unescaped
+from tests.pipelines.corpus.entries import contents, listed
 
 SONGS = ["blues/a 1.wav", "blues/é#%.FLAC", "jazz/album/b.mp3", "jazz/c.m4a"]
 OTHERS = [
@@ -24,18 +24,6 @@ OTHERS = [
     "jazz/cover.jpg",
     "README",
 ]
-
-
-def listed(source, **keys):
-    return listing.list_files(CorpusConfig(input=str(source), **keys))
-
-
-def contents(source, entries, folder):
-    """What is in the files of entries; members of a tar archive are unpacked for that."""
-    unpacked = {}
-    if archives.is_tar(str(source)):
-        unpacked = archives.unpack(str(source), {entry.location for entry in entries}, str(folder))
-    return [storage.read_bytes(unpacked.get(entry.location, entry.location)) for entry in entries]
 
 
 def genres_of(entries):

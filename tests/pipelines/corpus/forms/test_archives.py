@@ -7,29 +7,12 @@ import zlib
 
 import pytest
 
-from pipelines.common import storage
-from pipelines.config import CorpusConfig
-from pipelines.corpus import listing
 from pipelines.corpus.forms import archives
-
-
-def listed(source):
-    return listing.list_files(CorpusConfig(input=str(source)))
-
-
-def genres_of(entries):
-    return {entry.file.path: entry.file.genre for entry in entries}
+from tests.pipelines.corpus.entries import contents, listed
 
 
 def reasons_of(entries):
     return [(entry.file.path, entry.file.reason) for entry in entries]
-
-
-def contents(source, entries, folder):
-    unpacked = {}
-    if archives.is_tar(str(source)):
-        unpacked = archives.unpack(str(source), {entry.location for entry in entries}, str(folder))
-    return [storage.read_bytes(unpacked.get(entry.location, entry.location)) for entry in entries]
 
 
 def add(archive, name, content=b"", **told):

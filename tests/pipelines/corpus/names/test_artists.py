@@ -162,11 +162,6 @@ FORMATS = {
 }
 
 
-@pytest.fixture(scope="module")
-def tone(tmp_path_factory):
-    return audio_files.write(tmp_path_factory.mktemp("tags") / "tone.wav", audio_files.tone(0.3, 8_000), 8_000)
-
-
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_the_artist_of_a_file(tone, tmp_path, suffix):
     tagged = tmp_path / f"tagged.{suffix}"
