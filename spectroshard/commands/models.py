@@ -65,15 +65,8 @@ def predict(options: Options) -> int:
     """The genres of audio files."""
     from model.inference.bundle import Bundle
     from model.inference.input_files import refuse_missing
-    from model.inference.prediction import REJECTED, unread
-    from model.reports.prediction_tables import (
-        check_output,
-        is_folder_output,
-        summarise_prediction,
-        write_predictions,
-    )
+    from model.reports.prediction_tables import check_output, is_folder_output
     from model.retraining import registry
-    from pipelines.common import storage
 
     for output in options.output:
         check_output(output, options.audio)
@@ -86,11 +79,17 @@ def predict(options: Options) -> int:
     _refuse_swapped(options.command, options.bundle, options.audio)
     bundle = Bundle.load(registry.resolve(options.bundle))
     refuse_missing(options.audio)
+    return _predict_into(bundle, options, folders[0], pages) if folders else _predict_at_once(bundle, options)
+
+
+def _predict_at_once(bundle: "Bundle", options: Options) -> int:
+    """Predicts into files of all predictions, or on the terminal."""
     from model.inference.predict import predict
+    from model.inference.prediction import REJECTED, unread
+    from model.reports.prediction_tables import summarise_prediction, write_predictions
+    from pipelines.common import storage
     from pipelines.common.beam.runners import new_pipelines
 
-    if folders:
-        return _predict_into(bundle, options, folders[0], pages)
     folder = f"{options.output[0]}.work" if options.output else None
     predictions = predict(bundle, options.audio, folder, new_pipelines(options.beam, options.workers, default=1))
     for output in options.output:
