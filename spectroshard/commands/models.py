@@ -97,7 +97,7 @@ def _predict_at_once(bundle: "Bundle", options: Options) -> int:
     rejected = [prediction for prediction in predictions if prediction.status == REJECTED]
     if folder:
         storage.remove(folder)
-        print(f"{len(predictions) - len(rejected)} songs predicted, {len(rejected)} rejected")
+        print(f"{counted(len(predictions) - len(rejected), 'song')} predicted, {len(rejected):,} rejected")
         print(f"wrote {', '.join(options.output)}")
     else:
         usable = [prediction for prediction in predictions if prediction.status != REJECTED]
@@ -121,7 +121,7 @@ def _predict_into(bundle: "Bundle", options: Options, folder: str, pages: Sequen
     shown = first_predictions(predictions, MOST_SONGS, MOST_TIMELINES, MOST_REJECTED) if pages else []
     for page in pages:
         write_page(page, shown, predictions.genres, totals)
-    print(f"{totals.songs} songs predicted, {totals.failures} rejected")
+    print(f"{counted(totals.songs, 'song')} predicted, {totals.failures:,} rejected")
     if is_new:
         print_written(folder, "predictions.json", "songs/", "failures/")
     else:

@@ -149,7 +149,7 @@ def test_predict_into_a_folder_brings_it_up_to_date(trained, chain, capsys, tmp_
     arguments = ["predict", trained, tmp_path / "good.wav", "--output", tmp_path / "p", "--output", tmp_path / "p.html"]
     code, out, err = run(capsys, *arguments)
     assert code == 0 and out.splitlines() == [
-        "1 songs predicted, 0 rejected",
+        "1 song predicted, 0 rejected",
         f"wrote predictions.json, songs/, failures/ in {tmp_path}/p",
         f"wrote {tmp_path}/p.html",
     ]
