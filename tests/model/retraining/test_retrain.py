@@ -10,6 +10,7 @@ import pytest
 
 from model.config import Config
 from model.retraining import journal
+from model.retraining.at_work import AtWork
 from model.retraining.outcome import RunOutcome
 from model.retraining.retrain import retrain
 from pipelines.common.errors import UsageError
@@ -41,6 +42,18 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path):
     places = {"dataset": str(tmp_path / "d"), "registry": str(tmp_path)}
     with pytest.raises(UsageError, match="holds files that no retraining wrote"):
         retrain(Config.model_validate({"retraining": places, "promotion": STRICT}), new_pipeline)
+
+
+def test_a_run_is_named_by_what_its_training_depends_on(config, dataset):
+    def name(**sections):
+        places = {"dataset": "memory://d", "registry": "memory://r"}
+        values = {"retraining": places, "promotion": STRICT, **sections}
+        changed = Config.model_validate(config.model_dump(exclude=set(values)) | values)
+        return AtWork.of(changed, new_pipeline).run_name(dataset)
+
+    assert name() == name(promotion=STRICT | {"least_gain": 0.5})  # which alone judges nothing again
+    others = {name(training={"seed": 9}), name(folds={"count": 4, "test": [2]})}
+    assert len({name(), *others}) == 3 and all(other.startswith("000001-") for other in others)
 
 
 def test_observers_are_told_of_a_failure_and_one_that_fails_changes_nothing(tmp_path, capsys):
