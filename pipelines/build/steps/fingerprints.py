@@ -1,11 +1,12 @@
 """The fingerprints that a run adds to those of earlier versions: written in bounded memory, and sorted."""
 
-import io
+import bisect
 import itertools
-from collections.abc import Collection, Sequence
+import tempfile
+from collections.abc import Collection, Iterable, Iterator, Sequence, Set
+from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.build.runs import staging
@@ -19,6 +20,9 @@ _RECORDINGS_AT_ONCE = 50_000
 def write_once(url: str, contents: Collection[str], staged: Sequence[str], published: Sequence[str]) -> None:
     """Writes the fingerprints of some recordings, each once and sorted by content hash.
 
+    Each table is read once: its rows go to files on this machine's disk that are sorted, and then group by group from
+    all of these to the table.
+
     Parameters
     ----------
     url : str
@@ -29,15 +33,48 @@ def write_once(url: str, contents: Collection[str], staged: Sequence[str], publi
         Tables of staged readings, and of fingerprints, that have them among their rows; the first that has a recording
         counts.
     """
-    wanted, sink = sorted(contents), io.BytesIO()
-    with pq.ParquetWriter(sink, parquet.schema(Fingerprint), compression="zstd") as writer:
-        # Which rows are in a group must depend on the recordings alone, for equal bytes.
-        for first in range(0, max(len(wanted), 1), _RECORDINGS_AT_ONCE):
-            some = pa.array(wanted[first : first + _RECORDINGS_AT_ONCE], pa.string())
-            tables = itertools.chain((staging.read([url], COLUMNS) for url in staged), map(_read, published))
-            parts = [table.filter(pc.is_in(table["content_hash"], some)) for table in tables]
-            writer.write_table(_once(pa.concat_tables([parquet.empty(Fingerprint), *parts])))
-    storage.write_bytes(url, sink.getvalue())
+    wanted = set(contents)
+    # Which rows are in a group must depend on the recordings alone, for equal bytes.
+    first_of_groups = sorted(wanted)[::_RECORDINGS_AT_ONCE]
+    tables = itertools.chain((staging.read([url], COLUMNS) for url in staged), map(_read, published))
+    with tempfile.TemporaryDirectory() as folder, storage.writing(url) as local:
+        runs = [
+            _written_in_groups(Path(folder, str(number)), rows, wanted, first_of_groups)
+            for number, rows in enumerate(_many_at_once(tables))
+        ]
+        with pq.ParquetWriter(local, parquet.schema(Fingerprint), compression="zstd") as writer:
+            for group in range(max(len(first_of_groups), 1)):
+                parts = [_group(run, group) for run in runs]
+                writer.write_table(_once(pa.concat_tables([parquet.empty(Fingerprint), *parts])))
+
+
+def _many_at_once(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The rows of tables, of which there may be very many, in a few."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        if sum(map(len, held)) >= _RECORDINGS_AT_ONCE:
+            yield pa.concat_tables(held)
+            held = []
+    if held:
+        yield pa.concat_tables(held)
+
+
+def _written_in_groups(path: Path, rows: pa.Table, wanted: Set[str], first_of_groups: Sequence[str]) -> Path:
+    """Writes the wanted rows, each once and sorted, to a file: a batch for each group, be it empty."""
+    rows = rows.filter(pa.array([content in wanted for content in rows["content_hash"].to_pylist()], pa.bool_()))
+    rows = _once(rows)
+    contents = rows["content_hash"].to_pylist()
+    bounds = [0, *(bisect.bisect_left(contents, first) for first in first_of_groups[1:]), len(contents)]
+    with pa.ipc.new_file(path, rows.schema) as writer:
+        for begin, end in itertools.pairwise(bounds):
+            writer.write_batch(pa.record_batch([column.combine_chunks() for column in rows[begin:end]], rows.schema))
+    return path
+
+
+def _group(path: Path, number: int) -> pa.Table:
+    with pa.memory_map(str(path)) as file:
+        return pa.Table.from_batches([pa.ipc.open_file(file).get_batch(number)])
 
 
 def content_hashes(urls: Sequence[str]) -> set[str]:

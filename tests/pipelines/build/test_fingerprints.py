@@ -1,6 +1,7 @@
 """The table of fingerprints: the same bytes whoever read what first, however often, and in whichever file."""
 
 import random
+from collections import Counter
 
 import pytest
 
@@ -64,3 +65,12 @@ def test_the_first_source_counts(tmp_path):
     parquet.write(other, Fingerprint, [Fingerprint(content, b"else") for content in CONTENTS])
     assert written(tmp_path, CONTENTS, [], [known, other]) == written(tmp_path, CONTENTS, [], [known])
     assert written(tmp_path, CONTENTS, [], [other, known]) == written(tmp_path, CONTENTS, [], [other])
+
+
+def test_each_source_is_read_once_however_many_recordings_there_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(fingerprints, "_RECORDINGS_AT_ONCE", 3)
+    sources = write_sources(tmp_path, CONTENTS, CONTENTS[:5], CONTENTS[5:])
+    reads, read_bytes = Counter(), storage.read_bytes
+    monkeypatch.setattr(storage, "read_bytes", lambda url, *span: reads.update([url]) or read_bytes(url, *span))
+    fingerprints.write_once(str(tmp_path / "out.parquet"), CONTENTS, *sources)
+    assert reads == dict.fromkeys([*sources[0], *sources[1]], 1)
