@@ -99,28 +99,38 @@ def version_faults(
             if fault := table_faults[part]:
                 harmed.add(name)
                 yield f"{part.name}: {fault}"
-    tables: dict[str, list[Any]] = {}
-    for name, kind in _KINDS.items():
-        try:
-            tables[name] = [] if name in harmed else dataset.rows(name, kind)
-        except (pa.ArrowException, KeyError, TypeError) as error:
-            harmed.add(name)
-            yield f"{dataset.tables[name][0].name}: is no table {name} ({error})"
-    if SONGS in harmed:
-        yield from (f"{shard.name}: {scans[shard].fault}" for shard in dataset.shards if scans[shard].fault)
-        return  # nothing else can be told without the ledger
-    songs: list[File] = tables[SONGS]
-    yield from content_faults(dataset, {s.name: scans[s] for s in dataset.shards}, ledger.written(songs))
-    yield from _count_faults(dataset, songs)
+    songs: list[File] = []
+    in_tables: list[str] = []
     checks: Mapping[str, Callable[[list[Any]], Iterator[str]]] = {
         READINGS: lambda rows: _reading_faults(songs, rows),
         FINGERPRINTS: lambda rows: _fingerprint_faults(songs, rows),
         HISTORY: lambda rows: _history_faults(songs, rows),
+        COPIES: lambda rows: iter(()),
         SUMS: lambda rows: _sum_faults(dataset, scans, totals, rows),
     }
-    for name, faults_of in checks.items():
-        if name not in harmed:
-            yield from faults_of(tables[name])
+    for name in (SONGS, *checks):  # each is let go before the next is read, as they are large
+        rows, fault = _rows(dataset, name, harmed)
+        yield from [fault] if fault else []
+        if name == SONGS:
+            songs = rows
+        elif not harmed & {SONGS, name}:
+            in_tables += checks[name](rows)
+        del rows
+    if SONGS in harmed:
+        yield from (f"{shard.name}: {scans[shard].fault}" for shard in dataset.shards if scans[shard].fault)
+        return  # nothing else can be told without the ledger
+    yield from content_faults(dataset, {s.name: scans[s] for s in dataset.shards}, ledger.written(songs))
+    yield from _count_faults(dataset, songs)
+    yield from in_tables
+
+
+def _rows(dataset: Dataset, name: str, harmed: set[str]) -> tuple[list[Any], str]:
+    """The rows of a table that is not harmed; or none, and why it is from now on."""
+    try:
+        return ([] if name in harmed else dataset.rows(name, _KINDS[name])), ""
+    except (pa.ArrowException, KeyError, TypeError) as error:
+        harmed.add(name)
+        return [], f"{dataset.tables[name][0].name}: is no table {name} ({error})"
 
 
 def _count_faults(dataset: Dataset, songs: Sequence[File]) -> Iterator[str]:

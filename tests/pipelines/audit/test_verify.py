@@ -1,4 +1,5 @@
 import shutil
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,24 @@ def test_all_versions_are_read(original):
     assert found.summary.startswith(f"3 versions, {found.shards} shards, {found.tables} tables, ")
     assert found.summary.endswith("B read: no fault")
     assert verify(f"{original}@1").summary.startswith("1 version, ")
+
+
+class Rows(list):
+    """A list that weak references may point to."""
+
+
+def test_tables_are_held_one_at_a_time_beside_the_ledger(dataset, monkeypatch):
+    rows_of, held, most = Dataset.rows, {}, []
+
+    def rows(self, table, kind):
+        most.append({name for name, own in held.items() if own() is not None})
+        found = Rows(rows_of(self, table, kind))
+        held[table] = weakref.ref(found)
+        return found
+
+    monkeypatch.setattr(Dataset, "rows", rows)
+    assert not verify(f"{dataset.url}@3").fails
+    assert held.keys() == dataset.tables.keys() and set().union(*most) == {SONGS}
 
 
 @hypothesis.settings(max_examples=60)
