@@ -6,7 +6,8 @@ Every file goes with the split that it is in; `pipelines.audit.overlap_search` f
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+
+import pyarrow.compute as pc
 
 from pipelines.audit import external_splits, page
 from pipelines.audit.external_splits import READ_WITH, ExternalSplit
@@ -14,16 +15,17 @@ from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
 from pipelines.audit.read_files import read_all
 from pipelines.audit.result import AuditResult
-from pipelines.common import storage
+from pipelines.build.steps.gather import Content
+from pipelines.common import parquet, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.copies.fingerprint import LEAST_S
-from pipelines.copies.search import RECALL, find_copies
+from pipelines.copies.search import RECALL, Comparison, compare, find_copies
 from pipelines.corpus.forms.split_lists import with_index
 from pipelines.corpus.names.song_names import with_song_names
 from pipelines.dataset import ledger, versions
 from pipelines.dataset.check import check_dataset
-from pipelines.dataset.dataset import Dataset
+from pipelines.dataset.dataset import FINGERPRINTS, Dataset
 from pipelines.dataset.ledger import REJECTED, Copy
 from pipelines.dataset.unknown import Unknown
 from pipelines.split.evidence import ARTIST, BY_NAME, EVIDENCE, FINGERPRINT, forbidden
@@ -31,6 +33,9 @@ from pipelines.split.idents import JudgedCopies, judge_copies, judge_copies_of, 
 
 WORK_NAME, JSON_NAME = "_audit", "audit.json"
 """In an audit's output: the folder of one that is not finished, and all that it found."""
+
+_SOME = b"some"
+"""Instead of a dataset's fingerprints, which are large: what they tell is among the copies."""
 
 
 def audit(
@@ -72,7 +77,7 @@ def audit(
             raise UsageError(f"{sources[0]}: a dataset is audited alone, by its own ledger and records")
         dataset = versions.load(sources[0])
         # Copies are searched for again: what the build found is not taken on trust.
-        result = of_dataset(dataset, copies=find_copies(_fingerprints(dataset), folder, new_pipeline))
+        result = of_dataset(dataset, copies=_copies(dataset, folder, new_pipeline))
         spectrogram = page.record_spectrograms(dataset)
     else:
         external = external_splits.list_split(sources, audio, artists, pattern)
@@ -108,33 +113,45 @@ def of_dataset(
     SpectroshardError
         A table is damaged, or the fingerprint of a song is missing.
     """
-    fingerprints, rows = dataset.fingerprints(), dataset.ledger()
-    written = [replace(file, fingerprint=fingerprints.get(file.content_hash, b"")) for file in ledger.written(rows)]
+    fingerprinted, rows = _fingerprinted(dataset), dataset.ledger()
+    written = ledger.written(rows)
     for file in written:
-        if file.duration_s > LEAST_S + 0.1 and not file.fingerprint:
+        if file.duration_s > LEAST_S + 0.1 and file.content_hash not in fingerprinted:
             raise SpectroshardError(f"{dataset.name}: its fingerprints lack that of {file.path}; build it anew")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
     of_file = {fold: fold for fold in dataset.folds} if splits is None else split_of
     by_fold = splits is None and any(fold != split for fold, split in split_of.items())
     return _compared(
         dataset.name,
-        [in_split(file, of_file.get(file.fold, "")) for file in written],
-        judge_copies_of(dataset, copies),
+        [
+            in_split(file, of_file.get(file.fold, ""), _SOME if file.content_hash in fingerprinted else b"")
+            for file in written
+        ],
+        judge_copies_of(dataset, rows, copies),
         forbidden(dataset.config.folds.group_by),
         Unknown.of(rows, ARTIST.key),
         dataset.search.recall,
-        faults=tuple(check_dataset(dataset)),
+        faults=tuple(check_dataset(dataset, written)),
         split_of=split_of if by_fold else None,
     )
 
 
-def _fingerprints(dataset: Dataset) -> dict[str, bytes]:
-    """The fingerprints of the recordings that are in a dataset's shards; of all where others tell what is an ident."""
-    found = {content: values for content, values in dataset.fingerprints().items() if values}
+def _fingerprinted(dataset: Dataset) -> set[str]:
+    """The content hashes of the recordings that a dataset has fingerprints of, which are not empty."""
+    tables = map(dataset.arrow, dataset.tables[FINGERPRINTS])
+    filled = (rows.filter(pc.greater(pc.binary_length(rows["fingerprint"]), 0)) for rows in tables)
+    return {content for rows in filled for content in rows["content_hash"].to_pylist()}
+
+
+def _copies(dataset: Dataset, folder: str, new_pipeline: NewPipeline) -> list[Copy]:
+    """The copies among the recordings that are in a dataset's shards; among all where others tell what is an ident."""
+    tables = tuple(storage.join(dataset.url, part.name) for part in dataset.tables[FINGERPRINTS])
+    folder = storage.join(folder, dataset.digest)
     if dataset.config.folds.shared_stretch_s:
-        return found
-    contents = {file.content_hash for file in ledger.written(dataset.ledger())}
-    return {content: values for content, values in found.items() if content in contents}
+        return compare(Comparison((), tables), folder, dataset.search.recordings, new_pipeline)
+    wanted = storage.join(folder, "wanted.parquet")
+    parquet.write(wanted, Content, (Content(file.content_hash) for file in ledger.written(dataset.ledger())))
+    return compare(Comparison((), tables, wanted), folder, dataset.songs, new_pipeline)
 
 
 def of_external_split(external: ExternalSplit, source: str, folder: str, new_pipeline: NewPipeline) -> AuditResult:

@@ -28,13 +28,14 @@ class SplitFile(File):
     split: str = ""
 
 
-_NAMES = tuple(field.name for field in fields(File))
+_NAMES = tuple(field.name for field in fields(File) if field.name != "fingerprint")
 _values = attrgetter(*_NAMES)
 
 
-def in_split(file: File, split: str) -> SplitFile:
-    """A file with its split."""
-    return SplitFile(**dict(zip(_NAMES, _values(file), strict=True)), split=split)
+def in_split(file: File, split: str, fingerprint: bytes | None = None) -> SplitFile:
+    """A file with its split, and with its own fingerprint or another."""
+    fingerprint = file.fingerprint if fingerprint is None else fingerprint
+    return SplitFile(**dict(zip(_NAMES, _values(file), strict=True)), fingerprint=fingerprint, split=split)
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ def findings(dataset: Dataset) -> str:
     lines = [f"segments: {segments}"] if segments else []
     lines += [f"left out: {genre}" for genre in balance.lone_genres(files)]
     lines += _missing_genres(dataset)
-    judged = judge_copies_of(dataset)
+    judged = judge_copies_of(dataset, files)
     lines += [f"shared: {sentence}" for sentence in sentences(judged, files)]
     lines += [f"unbalanced: {group}" for group in balance.oversized(files, len(dataset.folds))]
     lines += [

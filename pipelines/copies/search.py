@@ -170,15 +170,32 @@ def find_copies(fingerprints: Mapping[str, bytes], folder: str, new_pipeline: Ne
     own_folder = storage.join(folder, _digest(fingerprints, names))
     table = storage.join(own_folder, "fingerprints.parquet")
     parquet.write(table, Fingerprint, (Fingerprint(name, fingerprints[name]) for name in names))
-    Comparison((), (table,)).save(own_folder)
+    return compare(Comparison((), (table,)), own_folder, len(names), new_pipeline)
+
+
+def compare(asked: Comparison, folder: str, recordings: int, new_pipeline: NewPipeline) -> list[Copy]:
+    """Finds what is asked for, as `FindCopies` gives it.
+
+    Parameters
+    ----------
+    asked : Comparison
+    folder : str
+        Where workers leave what they find; it is removed afterwards. What an earlier attempt has left there is written
+        again.
+    recordings : int
+        About how many take part, for the progress that is shown.
+    new_pipeline : callable
+        Gives an empty pipeline.
+    """
+    asked.save(folder)
 
     def compared() -> int:
-        return int(len(names) * share_done(own_folder))
+        return int(recordings * share_done(folder))
 
-    with Progress("Compare fingerprints", len(names), compared), jobs.running(new_pipeline(0), "compare") as pipeline:
-        _ = pipeline | beam.Create([own_folder], reshuffle=False) | FindCopies()
-    copies = parquet.read(storage.join(own_folder, COPIES_NAME), Copy)
-    storage.remove(own_folder)
+    with Progress("Compare fingerprints", recordings, compared), jobs.running(new_pipeline(0), "compare") as pipeline:
+        _ = pipeline | beam.Create([folder], reshuffle=False) | FindCopies()
+    copies = parquet.read(storage.join(folder, COPIES_NAME), Copy)
+    storage.remove(folder)
     return copies
 
 

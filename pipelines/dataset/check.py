@@ -40,11 +40,18 @@ class Scanned:
     fault: str = ""
 
 
-def check_dataset(dataset: Dataset) -> list[str]:
-    """The faults of all shards, each by itself and all together; only sums over frames are not added up again."""
+def check_dataset(dataset: Dataset, rows: Sequence[File] | None = None) -> list[str]:
+    """The faults of all shards, each by itself and all together; only sums over frames are not added up again.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    rows : sequence of File, optional
+        Those of the ledger whose records are in shards. Default: they are read.
+    """
     url_of = {shard.name: storage.join(dataset.url, shard.name) for shard in dataset.shards}
     scans = {shard.name: scan(url_of[shard.name], shard, dataset.features) for shard in dataset.shards}
-    faults = list(content_faults(dataset, scans, written(dataset.ledger())))
+    faults = list(content_faults(dataset, scans, written(dataset.ledger()) if rows is None else rows))
     if not faults:
         _passed.update(_key(dataset, url) for url in url_of.values())
     return faults

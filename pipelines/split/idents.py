@@ -77,16 +77,17 @@ def judge_copies(files: Iterable[File], copies: Sequence[Copy], config: FoldsCon
     return JudgedCopies(list(tying.values()), tuple(ident for ident in found if ident not in passed), passed)
 
 
-def judge_copies_of(dataset: Dataset, copies: Sequence[Copy] | None = None) -> JudgedCopies:
+def judge_copies_of(dataset: Dataset, files: Sequence[File], copies: Sequence[Copy] | None = None) -> JudgedCopies:
     """Judges the copies among all that a dataset was ever shown, by its own configuration.
 
     Parameters
     ----------
     dataset : Dataset
+    files : sequence of File
+        Its ledger.
     copies : sequence of Copy
         Default: what its build found.
     """
-    files = dataset.ledger()
     shown = chain(files, without_outdated_fields(dataset.history(), files))
     return judge_copies(shown, dataset.copies() if copies is None else copies, dataset.config.folds)
 

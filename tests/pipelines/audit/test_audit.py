@@ -220,6 +220,13 @@ def test_a_dataset_of_ours_is_tight(dataset, tmp_path):
     assert json.loads((tmp_path / "a" / "audit.json").read_text())["recall"] == found.recall
 
 
+def test_the_ledger_is_read_once_for_all_that_is_held_against_it(dataset, monkeypatch):
+    ledger, reads = Dataset.ledger, []
+    monkeypatch.setattr(Dataset, "ledger", lambda self: reads.append(self.name) or ledger(self))
+    audit.of_dataset(dataset)
+    assert reads == [dataset.name]
+
+
 def test_copies_are_searched_for_anew(original, tmp_path):
     """What a dataset says of copies is not taken on trust."""
     songs = [replace(song, duration_s=16.0) for song in made.rows(songs=4)]
