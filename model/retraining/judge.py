@@ -47,12 +47,7 @@ def compare(
     SpectroshardError
         A bundle or the dataset is damaged, or audio files are to be read at other tempos and cannot be.
     """
-    not_judged = ""
-    if champion is not None and not is_in_lineage(champion, dataset):
-        not_judged = (
-            f"the champion {name_of(champion)} was trained on another dataset (digest {champion.dataset[:12]}), so that"
-            " nothing tells which test songs it has seen"
-        )
+    not_judged = _foreign(champion, dataset) if champion is not None else ""
     both = [challenger, *([champion] if champion and not not_judged else [])]
     songs = unseen_by(both, dataset)
     genres = tuple(genre for genre in challenger.genres if all(genre in bundle.genres for bundle in both))
@@ -76,6 +71,16 @@ def compare(
         alone=alone,
         not_judged=not_judged,
         **shared,
+    )
+
+
+def _foreign(champion: Bundle, dataset: Dataset) -> str:
+    """Why a champion cannot be judged on a dataset; empty where it can."""
+    if is_in_lineage(champion, dataset):
+        return ""
+    return (
+        f"the champion {name_of(champion)} was trained on another dataset (digest {champion.dataset[:12]}), so that"
+        " nothing tells which test songs it has seen"
     )
 
 
