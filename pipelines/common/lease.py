@@ -25,9 +25,8 @@ EXPIRES_AFTER, JOBS_EXPIRE_AFTER = timedelta(seconds=60), timedelta(seconds=120)
 Clock = Callable[[], datetime]
 
 _CHANGING = threading.Lock()  # of the threads of this process one at a time
-_looked_s: dict[
-    str, float
-] = {}  # when this process looked at a lease, so that its threads ask a store no more than one
+# When this process looked at a lease, so that its threads ask a store no more than one.
+_looked_s: dict[str, float] = {}
 
 
 def _now() -> datetime:
