@@ -150,6 +150,10 @@ class StoredRecord:
     ----------
     serialized : bytes or memoryview
 
+    Attributes
+    ----------
+    id, genre : str
+
     Raises
     ------
     SpectroshardError
@@ -157,23 +161,22 @@ class StoredRecord:
     """
 
     def __init__(self, serialized: bytes | memoryview):
-        self._serialized, self._entries = serialized, example_proto.parse(serialized)
+        self._entries = example_proto.parse(serialized)
+        self.id, self.genre = (_text(self._entries, key) for key in TEXT_KEYS)
 
-    def with_genre(self, content_hash: str, genre: str) -> list[bytes | memoryview]:
-        """The serialised record with this genre, in pieces; its features' bytes stay as and where they are.
+    def require_recording(self, content_hash: str) -> None:
+        """Checks that this is the record of a recording.
 
         Raises
         ------
         SpectroshardError
-            It is not the record of this recording.
+            It is that of another.
         """
-        found_id, found_genre = (_text(self._entries, key) for key in TEXT_KEYS)
-        if found_id != record_id(content_hash, found_genre):
-            raise SpectroshardError(
-                f"record {found_id} of genre {found_genre!r} is not one of recording {content_hash}"
-            )
-        if found_genre == genre:
-            return [self._serialized]
+        if self.id != record_id(content_hash, self.genre):
+            raise SpectroshardError(f"record {self.id} of genre {self.genre!r} is not one of recording {content_hash}")
+
+    def with_genre(self, content_hash: str, genre: str) -> list[bytes | memoryview]:
+        """The serialised record of this recording with a genre, in pieces; its features' bytes stay where they are."""
         entries: dict[str, bytes | memoryview] = {key: feature.entry for key, feature in self._entries.items()}
         entries[ID] = example_proto.bytes_entry(ID, record_id(content_hash, genre).encode()).begin
         entries[GENRE] = example_proto.bytes_entry(GENRE, genre.encode()).begin

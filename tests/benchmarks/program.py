@@ -148,9 +148,9 @@ def _assemble(records: Sequence[Path], folder: Path) -> None:
     sums = Totals()
     with (folder / "shard").open("wb") as sink:
         for path in records:
-            serialized = tfrecord.content_of(path.read_bytes())
-            sums.add(StoredRecord(serialized))
-            tfrecord.write_record(sink, len(serialized), [serialized])
+            framed = path.read_bytes()
+            sums.add(StoredRecord(tfrecord.content_of(framed)))
+            sink.write(framed)
     sums.of_features()
     (folder / "shard").rename(folder / f"{checksum.sha256(str(folder / 'shard'))[:16]}.tfrecord")
 

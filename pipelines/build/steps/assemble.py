@@ -2,7 +2,7 @@
 
 import errno
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO
@@ -111,16 +111,18 @@ class AssembleShard(WorkerDoFn):
 
     def _append(self, sink: IO[bytes], row: RecordToWrite, run: Run, sums: "Totals") -> int:
         """Writes one record, of which nothing is left in memory, and gives how many bytes that took."""
-        record, pieces = self._record(row, run)
+        framed, record = self._record(row, run)
         sums.add(record)
+        if record.genre == row.genre:
+            return sink.write(framed)
+        pieces = record.with_genre(row.content_hash, row.genre)
         return tfrecord.write_record(sink, sum(map(len, pieces)), pieces)
 
-    def _record(self, row: RecordToWrite, run: Run) -> tuple[StoredRecord, Sequence[bytes | memoryview]]:
-        """A record, and its pieces with another genre if need be: copied; where it is no more, made again."""
+    def _record(self, row: RecordToWrite, run: Run) -> tuple[bytes, StoredRecord]:
+        """A record, with its framing and without: copied; where it is no more, made again."""
         if row.url:
             try:
-                content = storage.read_bytes(row.url, row.offset, row.offset + row.length)
-                return _with_genre(tfrecord.content_of(content), row)
+                return _checked(storage.read_bytes(row.url, row.offset, row.offset + row.length), row)
             except (FileNotFoundError, SpectroshardError):
                 pass  # it was pruned, or what an earlier run left is damaged: the song itself is there
             except OSError as error:
@@ -134,7 +136,7 @@ class AssembleShard(WorkerDoFn):
                 f"{location}: is not what it was when it was read ({found_now}); nothing is published,"
                 " run the same command again"
             )
-        return _with_genre(tfrecord.content_of(path.read_bytes()), row)
+        return _checked(path.read_bytes(), row)
 
     def _location(self, uri: str, run: Run) -> str:
         """Where a song's file can be read: links of an archive are followed, a member of a tar archive is unpacked."""
@@ -146,9 +148,10 @@ class AssembleShard(WorkerDoFn):
         return archives.unpack(archive, {location}, str(self._folder)).get(location, location)
 
 
-def _with_genre(serialized: memoryview, row: RecordToWrite) -> tuple[StoredRecord, Sequence[bytes | memoryview]]:
-    record = StoredRecord(serialized)
-    return record, record.with_genre(row.content_hash, row.genre)
+def _checked(framed: bytes, row: RecordToWrite) -> tuple[bytes, StoredRecord]:
+    record = StoredRecord(tfrecord.content_of(framed))
+    record.require_recording(row.content_hash)
+    return framed, record
 
 
 def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:

@@ -118,5 +118,6 @@ def test_a_relabelled_record_is_as_if_it_had_been_written_so(dtype):
     stored = records.StoredRecord(encoded(blues, dtype))
     assert b"".join(stored.with_genre("5f0c", "jazz")) == encoded(jazz, dtype)
     assert b"".join(stored.with_genre("5f0c", "blues")) == encoded(blues, dtype)
+    stored.require_recording("5f0c")
     with pytest.raises(SpectroshardError, match="is not one of recording beef"):
-        stored.with_genre("beef", "jazz")
+        stored.require_recording("beef")
