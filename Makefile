@@ -6,7 +6,7 @@ WEIGHTS := musicnn
 
 .PHONY: demo docs test test-all test-browser test-torch test-s3 test-dataflow test-mlflow test-schedules soak-retrain year-retrain lint lock clean
 .PHONY: flink flink-stop test-flink soak-flink
-.PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store bench-remote scale
+.PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store bench-remote bench-steps scale
 
 demo: .venv/installed
 	$(BIN)/spectroshard demo
@@ -91,6 +91,10 @@ bench-growth: .venv/installed
 # What another version of a dataset costs, against a build from nothing, in versions.md and versions.json.
 bench-versions: .venv/installed
 	$(BIN)/python -m tests.benchmarks.versions
+
+# What each step of a build, and each command on its dataset, costs with 10,000, 100,000 and 1,000,000 made-up songs.
+bench-steps: .venv/installed
+	$(BIN)/python -m tests.benchmarks.steps
 
 # What a build asks of an object store, by arithmetic; of another number of songs with SONGS=100000.
 bench-store: .venv/installed

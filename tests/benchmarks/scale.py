@@ -30,7 +30,7 @@ class Costs:
     compare_s : float
         Seconds of a core for comparing its fingerprint with a million (docs/copies.md).
     plan_s : float
-        Seconds on one worker for planning it (`python -m tests.benchmarks.plan 1000000`).
+        Seconds on one worker for planning it (`python -m tests.benchmarks.steps 1000000`).
     one_worker_bytes : float
         Memory that the steps on one worker need for it (`pipelines.build.build`).
     listing_s : float
