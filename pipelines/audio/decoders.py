@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO, cast
 
-from pipelines.audio.containers import endings, flac, mpeg, ogg, table
+from pipelines.audio.containers import endings, flac, joined, mpeg, ogg, table
 from pipelines.audio.containers.window import Window
 from pipelines.audio.ffmpeg import open_container, open_mpeg
 from pipelines.audio.sndfile import open_sndfile
@@ -29,14 +29,21 @@ def decoders(file: BinaryIO) -> Iterator[Opened]:
         It is empty, or no audio.
     """
     container = table.container_of(file)
-    by_container = {table.MPEG: _of_mpeg, table.OGG: _of_ogg, table.FLAC: _of_flac}
-    if container in by_container:
-        yield from by_container[container](file)
+    if container is table.MPEG:
+        yield from _of_mpeg(file)
+        return
+    if begin := mpeg.end_of_id3(file):
+        file = cast(BinaryIO, Window(file, begin))
+    if container is table.OGG:
+        yield from _of_ogg(file)
+    elif container is table.FLAC:
+        yield from _of_flac(file)
     else:
-        is_cut = endings.is_cut(file, container)
+        files = joined.files_in(file, container)
+        is_cut = endings.is_cut(files[-1], container)
         if container.by_libsndfile:
-            yield open_sndfile([file], bool(is_cut))
-        yield open_container([file], container, is_cut)
+            yield open_sndfile(files, bool(is_cut))
+        yield open_container(files, container, is_cut)
 
 
 def _of_mpeg(file: BinaryIO) -> Iterator[Opened]:
@@ -53,7 +60,7 @@ def _of_flac(file: BinaryIO) -> Iterator[Opened]:
 
 
 def _of_ogg(file: BinaryIO) -> Iterator[Opened]:
-    links, is_cut = ogg.links_of(file, mpeg.end_of_id3(file))
+    links, is_cut = ogg.links_of(file)
     files = _windows(file, [(link.begin, link.end) for link in links])
     if all(link.is_plain for link in links):
         yield open_sndfile([file] if len(files) == 1 else files, is_cut)

@@ -7,7 +7,9 @@ E-AC-3 and DTS there is no other; Vorbis in Ogg is libsndfile's.
 """
 
 import contextlib
+import errno
 import itertools
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,6 +32,7 @@ _AAC_IN_INTEGERS = ("LC", "HE-AAC", "HE-AACv2")
 _MPEG_LAYERS = {1: "mp1", 2: "mp2", 3: "mp3"}
 _NOTHING_ELSE = {"protocol_whitelist": "none"}  # no demuxer opens another file, or an address
 _REFUSE_DAMAGED = {"err_detect": "crccheck+explode"}
+_READ_BYTES = 1 << 20
 _OF_EQUAL_PACKETS = ("ac3", "eac3")
 _WITH_NUMBERS = ("flac", "ogg", "wv")  # demuxers of frames that have numbers
 
@@ -153,10 +156,32 @@ class _Reader:
                 self._losses.is_lost = True
 
 
+class _AsOfFFmpeg:
+    """A file as FFmpeg reads its own: whatever a damaged header asks for, nothing is raised."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.tell = file.tell
+
+    def read(self, count: int) -> bytes:
+        """The next bytes, at most that many: whoever wants more asks again."""
+        return self._file.read(min(count, _READ_BYTES))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """The new position; a negative number where there is none."""
+        try:
+            return self._file.seek(offset, whence)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            return -errno.EINVAL
+
+
 def _opened(file: BinaryIO, container: table.Container, is_cut: bool) -> Any:
     try:
         file.seek(0)
-        return av.open(file, format=container.demuxer, container_options=_NOTHING_ELSE, metadata_errors="replace")
+        source: Any = _AsOfFFmpeg(file)
+        return av.open(source, format=container.demuxer, container_options=_NOTHING_ELSE, metadata_errors="replace")
     except FFmpegError as error:
         _raise_if_of_the_machine(error)
         if container is table.MP4 and is_cut and not endings.has_mp4_index(file):

@@ -29,6 +29,7 @@ class Losses:
     has_any_packets: bool
     is_lost: bool = False
     _between_s: float = 0.0
+    _gap_s: float = 0.0
     _since_s: float = 0.0
     _end_s: float | None = None
     _smallest: int = 1 << 62
@@ -42,8 +43,14 @@ class Losses:
         for frame in frames or ():
             due_s = self._end_s if self._end_s is not None else frame.time or 0.0
             begin_s = frame.time if self.has_times and frame.time is not None else due_s
-            self._between_s += begin_s - due_s if begin_s > due_s + _LEAST_GAP_S else 0.0
+            self._count_gap(begin_s - due_s)
             self._end_s = begin_s + frame.samples / frame.sample_rate
+
+    def _count_gap(self, gap_s: float) -> None:
+        """Counts a gap, but for what the next frame takes back of it, as where FFmpeg guesses the times of Vorbis."""
+        left_s = self._gap_s + min(gap_s, 0.0)
+        self._between_s += left_s if left_s > _LEAST_GAP_S else 0.0
+        self._gap_s = max(gap_s, 0.0)
 
     def _count_packet(self, packet: Any, is_good: bool) -> None:
         self.is_lost = not is_good
@@ -75,6 +82,7 @@ class Losses:
         promised_s : float or None
             How long the whole file plays, by its header; None where the file is cut, and so holds less.
         """
+        between_s = self._between_s + (self._gap_s if self._gap_s > _LEAST_GAP_S else 0.0)
         if promised_s is None or not self.is_lost:
-            return self._between_s
-        return self._between_s + (max(promised_s - (self._end_s or 0.0), 0.0) if self.has_times else self._since_s)
+            return between_s
+        return between_s + (max(promised_s - (self._end_s or 0.0), 0.0) if self.has_times else self._since_s)

@@ -14,8 +14,6 @@ Chunks = Iterator[tuple[bytes, int]]
 """The kind of each outermost chunk, and the byte before which it ends."""
 
 _SEGMENT, _CLUSTER = bytes.fromhex("18538067"), bytes.fromhex("1f43b675")
-# What programs write that do not know how much is to come, as they write to a pipe.
-_UNKNOWN_BYTES = frozenset({0, *range(0x7FFF_F000, 0x8000_0001), 0xFFFF_FFFF})
 
 
 def is_cut(file: BinaryIO, container: Container) -> bool | None:
@@ -27,10 +25,11 @@ def is_cut(file: BinaryIO, container: Container) -> bool | None:
 
 def has_mp4_index(file: BinaryIO) -> bool:
     """Whether an MP4 file has its index, the box `moov`, which encoders write last."""
-    return any(kind == b"moov" for kind, _ in _mp4_boxes(file, file.seek(0, os.SEEK_END)))
+    return any(kind == b"moov" for kind, _ in mp4_boxes(file, file.seek(0, os.SEEK_END)))
 
 
-def _mp4_boxes(file: BinaryIO, size: int) -> Chunks:
+def mp4_boxes(file: BinaryIO, size: int) -> Chunks:
+    """The outermost boxes of an MP4 file."""
     at = 0
     while at < size:
         file.seek(at)
@@ -52,12 +51,20 @@ def _iff_chunks(file: BinaryIO, size: int) -> Chunks:
         if kind == b"ds64":  # of RF64, where 32 bits may be too few
             _, length_of_data = struct.unpack("<QQ", file.read(16).ljust(16, b"\0"))
         if kind in (b"data", b"SSND"):
-            if length in _UNKNOWN_BYTES:
+            if is_unknown(length):
                 length = length_of_data
             yield kind, at + 8 + length
             return
         yield kind, at + 8 + length
         at += 8 + length + length % 2
+
+
+def is_unknown(length: int) -> bool:
+    """Whether programs state such a length that do not know how much is to come, as they write to a pipe.
+
+    It is none, or about the most that 31 or 32 bits hold, from which some take off the header, and SoX 16 MB.
+    """
+    return length == 0 or 0x7F00_0000 <= length <= 0x8000_0000 or length >= 0xFF00_0000
 
 
 def _w64_chunks(file: BinaryIO, size: int) -> Chunks:
@@ -88,7 +95,7 @@ def _au_data(file: BinaryIO, size: int) -> Chunks:
     file.seek(0)
     order = ">" if file.read(4) == b".snd" else "<"
     offset, length = struct.unpack(f"{order}II", file.read(8).ljust(8, b"\0"))
-    if length not in _UNKNOWN_BYTES:
+    if not is_unknown(length):
         yield b"data", offset + length
 
 
@@ -126,7 +133,7 @@ def _vint_bytes(head: bytes) -> int:
 
 
 _CHUNKS: dict[str, Callable[[BinaryIO, int], Chunks]] = {
-    "mov": _mp4_boxes,
+    "mov": mp4_boxes,
     "wav": _iff_chunks,
     "aiff": _iff_chunks,
     "w64": _w64_chunks,

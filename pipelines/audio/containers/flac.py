@@ -6,8 +6,6 @@ import re
 import struct
 from typing import BinaryIO
 
-from pipelines.audio.containers.mpeg import end_of_id3
-
 _STREAMINFO_BYTES = 42  # with what comes before it
 _FRAME_HEADER_BYTES = 16
 _SEARCHED_BYTES = 1 << 16
@@ -26,8 +24,7 @@ def ends_as_promised(file: BinaryIO) -> bool:
 
     A file of unknown length, one that ends early, and several joined files are none of it.
     """
-    begin = end_of_id3(file)
-    file.seek(begin)
+    file.seek(0)
     head = file.read(_STREAMINFO_BYTES)
     if len(head) < _STREAMINFO_BYTES:
         return False
@@ -35,7 +32,7 @@ def ends_as_promised(file: BinaryIO) -> bool:
     largest_frame = int.from_bytes(head[15:18])
     promised = int.from_bytes(head[21:26]) & 0xF_FFFF_FFFF
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - max(2 * largest_frame, _SEARCHED_BYTES), begin))
+    file.seek(max(size - max(2 * largest_frame, _SEARCHED_BYTES), 0))
     tail = file.read()
     ends = (_end_of_frame(tail[found.start() :][:_FRAME_HEADER_BYTES], largest_block) for found in _SYNC.finditer(tail))
     return promised > 0 and max(ends, default=0) == promised

@@ -14,6 +14,7 @@ _LEAST_FRAME_BYTES = 24
 _AHEAD_BYTES = 1 << 14  # more than three frames take
 _PROBED_BYTES = 1 << 20  # in which the first frame must begin
 _TAG_HEAD_BYTES = 32
+_LONGEST_LYRICS_BYTES = 5_120  # of Lyrics3 v1, which states no length
 _ENCODERS_THAT_TELL_DELAYS = (b"LAME", b"Lavf", b"Lavc")
 _XING_ENDS_BY = 64
 _DECODER_DELAY = 529  # samples by which a decoder lags behind, besides the encoder's own delay
@@ -102,6 +103,37 @@ def end_of_id3(file: BinaryIO) -> int:
         position += length
 
 
+def begin_of_tags(file: BinaryIO) -> int:
+    """Where the tags begin that a file ends with (ID3v1, APEv1 and APEv2, Lyrics3, ID3v2 with a footer)."""
+    end = file.seek(0, os.SEEK_END)
+    while True:
+        file.seek(max(end - _LONGEST_LYRICS_BYTES, 0))
+        length = _tag_bytes_before(file.read(min(end, _LONGEST_LYRICS_BYTES)))
+        if not 0 < length <= end:
+            return end
+        end -= length
+
+
+def _tag_bytes_before(tail: bytes) -> int:
+    """The length of the tag that some bytes end with; 0 if they end with none.
+
+    >>> _tag_bytes_before(b"..." + b"TAG" + bytes(125)), _tag_bytes_before(b"LYRICSBEGIN" + b"000011LYRICS200")
+    (128, 26)
+    """
+    if tail[-128:-125] == b"TAG":
+        return 355 if tail[-355:-351] == b"TAG+" else 128
+    if tail[-32:-24] == b"APETAGEX":
+        size, flags = (int.from_bytes(tail[at : at + 4], "little") for at in (-20, -12))
+        return size + (32 if flags & 0x8000_0000 else 0)
+    if tail[-9:] == b"LYRICS200" and tail[-15:-9].isdigit():
+        return int(tail[-15:-9]) + 15
+    if tail[-9:] == b"LYRICSEND" and b"LYRICSBEGIN" in tail:
+        return len(tail) - tail.rindex(b"LYRICSBEGIN")
+    if tail[-10:-7] == b"3DI":
+        return tag_bytes(b"ID3" + tail[-7:])
+    return 0
+
+
 def tag_bytes(head: bytes) -> int:
     """The length of the tag (ID3v2, ID3v1, APEv2) that some bytes begin; 0 if they begin none.
 
@@ -131,10 +163,11 @@ def has_frames(file: BinaryIO) -> bool:
 
 def frames_of(file: BinaryIO) -> Frames:
     """Finds all frames of an open file."""
-    finder, position, is_last = _Finder(file.seek(0, os.SEEK_END)), end_of_id3(file), False
+    position, end = end_of_id3(file), begin_of_tags(file)
+    finder, is_last = _Finder(end), False
     while not is_last:
         file.seek(position)
-        data = np.frombuffer(file.read(_CHUNK_BYTES), np.uint8)
+        data = np.frombuffer(file.read(min(_CHUNK_BYTES, max(end - position, 0))), np.uint8)
         is_last = len(data) < _CHUNK_BYTES
         position += finder.go_through(data, position, is_last)
     return finder.found(file)

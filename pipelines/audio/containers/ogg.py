@@ -48,13 +48,13 @@ class _Page:
     is_continued: bool  # whether its last packet goes on in the next page
 
 
-def links_of(file: BinaryIO, begin: int) -> tuple[list[Link], bool]:
-    """The links of an open file, the first of which begins there, and whether the file ends within a page or packet."""
+def links_of(file: BinaryIO) -> tuple[list[Link], bool]:
+    """The links of an open file, and whether it ends within a page or packet."""
     size = file.seek(0, 2)
     links: list[Link] = []
     numbers: dict[int, int] = {}  # the next page's, of each stream of the link
-    at, was_first, is_open = begin, False, False
-    for page in _pages(file, begin):
+    at, was_first, is_open = 0, False, False
+    for page in _pages(file):
         is_first = bool(page.flags & _FIRST)
         if not links or (is_first and not was_first):
             links.append(Link(page.begin, page.end))
@@ -69,7 +69,8 @@ def links_of(file: BinaryIO, begin: int) -> tuple[list[Link], bool]:
     return links, is_open
 
 
-def _pages(file: BinaryIO, at: int) -> Iterator[_Page]:
+def _pages(file: BinaryIO) -> Iterator[_Page]:
+    at = 0
     while True:
         file.seek(at)
         head = file.read(_HEADER.size + 255 + _NAME_BYTES)

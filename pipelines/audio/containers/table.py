@@ -15,6 +15,7 @@ from pipelines.common.reasons import Reason
 EMPTY = Reason("empty", "the file has no bytes")
 NOT_AUDIO = Reason("not_audio", "it begins as no container of audio does that is read here, or holds no audio")
 
+_FREE_FORMAT = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x00-\x0f]")
 _HEAD_BYTES = 32
 _SHOWN_BYTES = 12
 
@@ -108,6 +109,8 @@ def container_of(file: BinaryIO) -> Container:
         return found
     if mpeg.has_frames(file):  # at the beginning, or behind what is no audio
         return MPEG
+    if _FREE_FORMAT.match(head):
+        raise FileError(NOT_AUDIO, "it is an MP3 of free format, whose frames state no length; encode it at a bit rate")
     file.seek(0)
     head = file.read(_SHOWN_BYTES)
     if not head:

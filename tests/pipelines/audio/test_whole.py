@@ -1,5 +1,7 @@
 """Everything that is in a file, and not a frame less: whatever its header says, and however it came about."""
 
+import contextlib
+import io
 import struct
 import subprocess
 
@@ -9,6 +11,8 @@ import pytest
 import soundfile
 
 from pipelines.audio import decode
+from pipelines.audio.containers import table
+from pipelines.audio.ffmpeg import open_container
 from pipelines.audio.schema import AudioConfig
 from pipelines.common.errors import FileError
 from tests.audio_files import cut, ffmpeg, tone, write
@@ -31,6 +35,11 @@ def load(path, **config):
 
 def duration_s(path):
     return len(load(path).samples) / CONFIG.sample_rate_hz
+
+
+def assert_same(recording, other):
+    for each in ("content_hash", "truncated", "unread_s"):
+        assert getattr(recording, each) == getattr(other, each)
 
 
 def piped(source, fmt, *options):
@@ -139,7 +148,50 @@ def test_a_damaged_mp3_is_read_before_and_after(songs, tmp_path):
     assert recording.unread_s > 0.05 and not recording.truncated
 
 
-@pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0])
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        ("wav", ()), ("wav", ("-c:a", "adpcm_ms")), ("aiff", ()), ("m4a", ()), ("mov", ("-c:a", "pcm_s16be")),
+        ("mp4", ("-movflags", "frag_keyframe+empty_moov+default_base_moof")),
+    ],
+)  # fmt: skip
+def test_files_of_one_container_that_are_joined(songs, tmp_path, suffix, options):
+    first, second = (ffmpeg(song, tmp_path / f"{n}.{suffix}", *options) for n, song in enumerate(songs))
+    whole = joined(tmp_path / f"a.{suffix}", first, second, first)
+    recording = load(whole)
+    parts = [load(part).samples for part in (first, second, first)]
+    assert len(recording.samples) == pytest.approx(sum(map(len, parts)), abs=4) and not recording.truncated
+    np.testing.assert_allclose(recording.samples[-20_000:], parts[2][-20_000:], atol=1e-3)
+    assert load(cut(whole, 0.9)).truncated
+
+
+@pytest.mark.parametrize("suffix", ["wav", "aiff", "ogg", "flac", "aac", "wv"])
+def test_an_id3_tag_in_front_of_any_container(songs, tmp_path, suffix):
+    path = ffmpeg(songs[0], tmp_path / f"a.{suffix}", *(("-c:a", "libvorbis") if suffix == "ogg" else ()))
+    whole = load(path)
+    path.write_bytes(b"ID3\4\0\0\0\0\x10\0" + bytes(16 << 7) + path.read_bytes())
+    assert_same(load(path), whole)
+
+
+def test_tags_at_the_end_of_an_mp3_are_no_damaged_music(songs, tmp_path):
+    path = mp3(songs[0], tmp_path / "a.mp3", header=False)
+    whole, music = load(path), path.read_bytes()
+    lyrics = b"LYRICSBEGIN" + b"LYR00600" + b"la " * 200
+    ape = b"\xff\xfb\x90\x44" * 5_000
+    tags = [
+        b"TAG" + bytes(125),
+        b"TAG+" + bytes(223) + b"TAG" + bytes(125),
+        lyrics + b"%06dLYRICS200" % len(lyrics) + b"TAG" + bytes(125),
+        b"LYRICSBEGIN" + b"la " * 200 + b"LYRICSEND" + b"TAG" + bytes(125),
+        ape + b"APETAGEX" + struct.pack("<IIII", 1000, len(ape) + 32, 1, 0) + bytes(8) + b"TAG" + bytes(125),
+        b"ID3\4\0\x10\0\0\x10\0" + bytes(16 << 7) + b"3DI\4\0\x10\0\0\x10\0",
+    ]
+    for tag in tags:
+        path.write_bytes(music + tag)
+        assert_same(load(path), whole)
+
+
+@pytest.mark.parametrize("size", [0xFFFFFFFF, 0xFFFFFFDA, 0x7FFFF000, 0x7FFFFFFF, 0x7F000024, 0x80000000, 0])
 def test_wav_of_a_pipe(songs, tmp_path, size):
     content = bytearray(songs[0].read_bytes())
     content[4:8], content[40:44] = struct.pack("<I", (size + 36) & 0xFFFFFFFF), struct.pack("<I", size)
@@ -208,6 +260,46 @@ def test_what_lies_beyond_the_longest_duration_is_counted(songs, tmp_path):
         assert len(recording.samples) == pytest.approx(1.5 * 22_050, abs=1)
         assert recording.unread_s == pytest.approx(0.5, abs=FRAME_S), suffix
     assert not load(songs[0], max_duration_s=2.0).unread_s
+
+
+def test_times_of_vorbis_that_ffmpeg_guesses_are_no_gaps(music, tmp_path):
+    soundfile.write(tmp_path / "a.wav", music, 22_050)
+    path = ffmpeg(tmp_path / "a.wav", tmp_path / "a.ogg", "-c:a", "libvorbis")
+    container = table.container_of(io.BytesIO(path.read_bytes()))
+    with path.open("rb", buffering=0) as file, open_container([file], container, is_cut=False) as stream:
+        assert sum(block.duration_s for block in stream.blocks) == pytest.approx(8.0, abs=FRAME_S)
+        assert stream.damaged_s == 0.0
+
+
+def test_a_position_that_cannot_be_is_a_fault_of_the_file(songs, tmp_path):
+    path = ffmpeg(songs[0], tmp_path / "a.caf", "-c:a", "alac")
+    path.write_bytes(2 * path.read_bytes())  # FFmpeg takes the second one's header for chunks of this one
+    assert duration_s(path) == pytest.approx(2.0, abs=FRAME_S)  # an OSError would end the build
+
+
+def test_a_chunk_of_gigabytes_asks_for_no_memory(songs, tmp_path):
+    asked = []
+
+    class File(io.BytesIO):
+        def read(self, size=-1):
+            asked.append(size)
+            return super().read(size)
+
+    content = ffmpeg(songs[0], tmp_path / "a.aiff").read_bytes()
+    content = content[:12] + b"NAME\x70\0\0\0" + content[12:]
+    container = table.container_of(io.BytesIO(content))
+    with (
+        contextlib.suppress(FileError, MemoryError),
+        open_container([File(content)], container, is_cut=False) as stream,
+    ):
+        list(stream.blocks)
+    assert asked and max(asked) <= 1 << 20
+
+
+def test_an_mp3_of_free_format_is_called_so(tmp_path):
+    (tmp_path / "a.mp3").write_bytes((b"\xff\xfb\x00\x44" + bytes(1_300)) * 50)
+    with pytest.raises(FileError, match="free format"):
+        load(tmp_path / "a.mp3")
 
 
 @pytest.mark.parametrize(
