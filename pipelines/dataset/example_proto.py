@@ -9,12 +9,16 @@ is that of https://protobuf.dev/programming-guides/encoding.
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from pipelines.common.errors import SpectroshardError
 
 _BYTES, _FLOATS, _INT64S = 1, 2, 3  # the fields' numbers in the message Feature
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # how a field's content is written
+_FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+_MOST_BYTES_OF_NUMBERS = 1 << 16  # as a list they take up to some forty times as much
+
+_Field = tuple[int, memoryview, memoryview]
+"""Its tag, which is its number and how it is written; its content; and all of it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ def parse(serialized: bytes | memoryview) -> dict[str, Feature]:
     Raises
     ------
     SpectroshardError
-        It is none, or a Feature is not of one kind.
+        It is none, or a Feature is not of one kind, or is a list of numbers of more than 64 KB.
 
     Examples
     --------
@@ -95,9 +99,9 @@ def parse(serialized: bytes | memoryview) -> dict[str, Feature]:
     >>> parse(head({"shape": entry}) + entry.begin)["shape"].ints
     (50, 8)
     """
-    whole = memoryview(serialized)
     try:
-        return dict(map(_feature, _of(1, _inside(_of(1, _fields(whole))))))
+        features = _of(_fields([memoryview(serialized)]), _tag(1))
+        return dict(_feature(content, whole) for tag, content, whole in _fields(features) if tag == _tag(1))
     except (UnicodeDecodeError, struct.error) as error:
         raise _none(str(error)) from error
 
@@ -113,7 +117,11 @@ def _field(number: int, content: bytes, follow: int = 0) -> bytes:
     >>> _field(2, b"abc").hex()
     '1203616263'
     """
-    return _varint(number << 3 | 2) + _varint(len(content) + follow) + content
+    return _varint(_tag(number)) + _varint(len(content) + follow) + content
+
+
+def _tag(number: int, wire: int = _DELIMITED) -> int:
+    return number << 3 | wire
 
 
 def _varint(value: int) -> bytes:
@@ -126,61 +134,56 @@ def _varint(value: int) -> bytes:
     return bytes([lower | 0x80]) + _varint(higher) if higher else bytes([lower])
 
 
-class _Field(NamedTuple):
-    number: int
-    wire: int
-    content: memoryview
-    whole: memoryview
+def _fields(messages: Iterable[memoryview]) -> list[_Field]:
+    """The fields of messages, which count as one, in their order."""
+    fields = []
+    for message in messages:
+        end = 0
+        while end < len(message):
+            at = end
+            tag, begin = _read_varint(message, at)
+            wire = tag & 7
+            if not 0 < tag >> 3 < 1 << 29:
+                raise _none(f"a field has the number {tag >> 3}")
+            if wire == _DELIMITED:
+                length, begin = _read_varint(message, begin)
+                end = begin + length
+            elif wire == _VARINT:
+                end = _read_varint(message, begin)[1]
+            elif wire in _FIXED_BYTES:
+                end = begin + _FIXED_BYTES[wire]
+            else:
+                raise _none(f"a field is of wire type {wire}")
+            if end > len(message):
+                raise _none(f"a field has {end - begin} bytes of {len(message) - begin} that are left")
+            fields.append((tag, message[begin:end], message[at:end]))
+    return fields
 
 
-def _fields(message: memoryview) -> Iterator[_Field]:
-    """A message's fields, in their order."""
-    end = 0
-    while end < len(message):
-        begin = end
-        tag, at = _read_varint(message, begin)
-        number, wire = tag >> 3, tag & 7
-        if not 0 < number < 1 << 29:
-            raise _none(f"a field has the number {number}")
-        if wire == _VARINT:
-            end = _read_varint(message, at)[1]
-        elif wire == _DELIMITED:
-            length, at = _read_varint(message, at)
-            end = at + length
-        elif wire in (_FIXED64, _FIXED32):
-            end = at + (8 if wire == _FIXED64 else 4)
-        else:
-            raise _none(f"a field is of wire type {wire}")
-        if end > len(message):
-            raise _none(f"a field has {end - at} bytes of {len(message) - at} that are left")
-        yield _Field(number, wire, message[at:end], message[begin:end])
+def _of(fields: Iterable[_Field], *tags: int) -> list[memoryview]:
+    """The contents of the fields with these tags; a field that is written in another way is another."""
+    return [content for tag, content, _ in fields if tag in tags]
 
 
-def _inside(messages: Iterable[_Field]) -> list[_Field]:
-    """The fields of messages, which count as one."""
-    return [field for message in messages for field in _fields(message.content)]
-
-
-def _of(number: int, fields: Iterable[_Field], *wires: int) -> list[_Field]:
-    """The fields of this number; a field that is written in another way is another."""
-    return [field for field in fields if field.number == number and field.wire in (wires or (_DELIMITED,))]
-
-
-def _feature(entry: _Field) -> tuple[str, Feature]:
+def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
     """The key and the value of an entry of the map."""
-    fields = _inside([entry])
-    key = ["", *(str(field.content, "utf-8") for field in _of(1, fields))][-1]
-    kinds = _inside(_of(2, fields))
-    texts, floats, ints = (_of(kind, kinds) for kind in (_BYTES, _FLOATS, _INT64S))
+    fields = _fields([content])
+    key = ["", *(str(text, "utf-8") for text in _of(fields, _tag(1)))][-1]
+    kinds = _fields(_of(fields, _tag(2)))
+    texts, floats, ints = (_of(kinds, _tag(kind)) for kind in (_BYTES, _FLOATS, _INT64S))
     if sum(map(bool, (texts, floats, ints))) != 1:
         raise _none(f"{key!r} is not of one kind")
+    if (numbers := sum(map(len, floats or ints))) > _MOST_BYTES_OF_NUMBERS:
+        raise _none(f"{key!r} has {numbers} bytes of numbers, expected at most {_MOST_BYTES_OF_NUMBERS}")
+    listed = _fields(texts or floats or ints)
     # Numbers may be packed into one field: they are the same bytes, one number after another.
-    floats, ints = _of(1, _inside(floats), _DELIMITED, _FIXED32), _of(1, _inside(ints), _DELIMITED, _VARINT)
+    floats = _of(listed, _tag(1), _tag(1, _FIXED32)) if floats else []
+    ints = _of(listed, _tag(1), _tag(1, _VARINT)) if ints else []
     return key, Feature(
-        texts=tuple(field.content for field in _of(1, _inside(texts))),
-        floats=tuple(value for field in floats for (value,) in struct.iter_unpack("<f", field.content)),
-        ints=tuple(value for field in ints for value in _int64s(field.content)),
-        entry=entry.whole,
+        texts=tuple(_of(listed, _tag(1))) if texts else (),
+        floats=tuple(value for packed in floats for (value,) in struct.iter_unpack("<f", packed)),
+        ints=tuple(value for packed in ints for value in _int64s(packed)),
+        entry=whole,
     )
 
 

@@ -115,6 +115,7 @@ MALFORMED = {
     "a wire type that is none": (b"\x0f", "a field is of wire type 7"),
     "no number": (b"\0\0", "a field has the number 0"),
     "a key that is no text": (field(1, 2, field(1, 2, field(1, 2, b"\xff") + field(2, 2, TEXT))), "can't decode"),
+    "very many numbers": (example(field(3, 2, field(1, 2, bytes(70_000)))), "'x' has 70004 bytes of numbers"),
     "no kind": (example(b""), "'x' is not of one kind"),
     "no value": (example(), "'x' is not of one kind"),
     "two kinds": (example(TEXT + INT), "'x' is not of one kind"),
