@@ -15,7 +15,6 @@ from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
 from pipelines.audit.read_files import read_all
 from pipelines.audit.result import AuditResult
-from pipelines.build.steps.gather import Content
 from pipelines.common import parquet, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -27,6 +26,7 @@ from pipelines.dataset import ledger, versions
 from pipelines.dataset.check import check_dataset
 from pipelines.dataset.dataset import FINGERPRINTS, Dataset
 from pipelines.dataset.ledger import REJECTED, Copy
+from pipelines.dataset.readings import Content
 from pipelines.dataset.unknown import Unknown
 from pipelines.split.evidence import ARTIST, BY_NAME, EVIDENCE, FINGERPRINT, forbidden
 from pipelines.split.idents import JudgedCopies, judge_copies, judge_copies_of, sentences

@@ -72,6 +72,13 @@ class StagedReading(Reading):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A recording, by its content hash."""
+
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fingerprint:
     """A recording's fingerprint.
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from pipelines.build.runs import staging
 from pipelines.build.runs.run import Listed, Run
@@ -11,16 +11,9 @@ from pipelines.common import parquet, storage
 from pipelines.copies.search import SEARCH_VERSION, Comparison
 from pipelines.dataset.dataset import FINGERPRINTS, Dataset
 from pipelines.dataset.ledger import REJECTED
-from pipelines.dataset.readings import Reading
+from pipelines.dataset.readings import Content, Reading
 
 _COLUMNS = [field.name for field in fields(Reading)]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """A recording, by its content hash."""
-
-    content_hash: str
 
 
 def gather(url: str) -> str:
