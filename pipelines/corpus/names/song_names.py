@@ -11,15 +11,15 @@ without words has no name at all, unless it is one file that is listed in severa
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from pathlib import PurePosixPath
 
 from pipelines.common.output.words import counted, some_of
 from pipelines.corpus.names import genres
 from pipelines.corpus.names.segments import SEGMENT_WORDS, songs_of_segments
-from pipelines.corpus.names.splits import splits_in
+from pipelines.corpus.names.splits import SPLIT_ALIASES, splits_in
 from pipelines.corpus.paths import without_suffix
 from pipelines.dataset.ledger import File
 
@@ -117,14 +117,31 @@ def _own_paths(paths: Sequence[str]) -> list[str]:
     >>> _own_paths(["d/train/blues/x.wav", "d/test/jazz/y.wav"])
     ['blues/x', 'jazz/y']
     """
-    folders = {
-        folder: [part for part in PurePosixPath(folder).parts if not splits_in(part)]
-        for folder in {posixpath.dirname(path) for path in paths}
-    }
+    folders = _without_splits({posixpath.dirname(path) for path in paths})
     ends = zip(min(folders.values(), default=[]), max(folders.values(), default=[]), strict=False)
     shared = sum(1 for _ in takewhile(lambda parts: parts[0] == parts[1], ends))
     within = {folder: str(PurePosixPath(*parts[shared:], "-"))[:-1] for folder, parts in folders.items()}
     return [within[posixpath.dirname(path)] + without_suffix(posixpath.basename(path)) for path in paths]
+
+
+def _without_splits(folders: Iterable[str]) -> dict[str, list[str]]:
+    """The parts of folders that do not name a split.
+
+    >>> _without_splits(["train_a/Night Train", "test_a/Rain"])
+    {'train_a/Night Train': ['Night Train'], 'test_a/Rain': ['Rain']}
+    """
+    parts_of = {folder: PurePosixPath(folder).parts for folder in folders}
+    levels = zip_longest(*parts_of.values())
+    # `train_filtered` is a split where the folders beside it are some too; an album may be called Night Train.
+    are_splits = [all(splits_in(part) for part in level if part is not None) for level in levels]
+    return {
+        folder: [
+            part
+            for part, is_split in zip(parts, are_splits, strict=False)
+            if part.lower() not in SPLIT_ALIASES and not is_split
+        ]
+        for folder, parts in parts_of.items()
+    }
 
 
 def _is_counted(path: str) -> bool:

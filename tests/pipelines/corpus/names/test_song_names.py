@@ -74,6 +74,15 @@ SONGS = ["blues.00000", "blues.00001", "jazz.00007"]
         (numbered("{song}_{n}.wav", ["rain", "river"], "ab"), ["rain", "river"]),
         (numbered("g/{song} ({n} of 6).wav", ["rain", "river"], (1, 6)), ["rain", "river"]),
         (["x_0.0_5.0.wav", "x_5.0_10.0.wav", "y 2_10.0_15.0.wav"], ["x", "x", "y 2"]),
+        (
+            numbered("{song}/{n}.wav", ["a/Night Train", "b/Rain", "c/Sea"], range(3)),
+            ["a/Night Train", "b/Rain", "c/Sea"],
+        ),
+        (numbered("{song}_{n}s.wav", ["a x", "b x", "c x"], (0, 30, 60)), ["a x", "b x", "c x"]),
+        (numbered("{song}_offset_{n}.wav", ["rain", "river", "sea"], (0, 15, 30)), ["rain", "river", "sea"]),
+        (["x_0s_to_30s.wav", "x_30s_to_60s.wav", "y 2_60s_to_90s.wav"], ["x", "x", "y 2"]),
+        (["x_00-00-30_00-01-00.wav", "x [1:00-1:30].wav", "y 01.30-02.00.wav"], ["x", "x", "y"]),
+        (["seg01_a rain.wav", "seg02_a rain.wav", "Chunk 0 - river.wav"], ["a rain", "a rain", "river"]),
         (["bach-01-aria-0-29.mp3", "bach-01-aria-30-59.mp3", "bach-01-aria-59-88.mp3"], ["bach-01-aria"] * 3),
     ],
 )
@@ -221,3 +230,22 @@ def test_what_was_decided_is_told_with_examples():
         " sun (sun000.wav, sun001.wav, sun002.wav and 1 more)"
     )
     assert summarise_segments([File("a.wav", "", song="own")]) == ""
+
+
+def test_times_of_day_are_no_times_of_pieces():
+    paths = [f"rec_2020-01-{day:02d}_10-30-00.wav" for day in range(1, 9)]
+    assert len(set(names_of(paths))) == len(paths)
+
+
+@pytest.mark.parametrize("form", ["{title}{n:03d}", "{title}_{n:03d}", "{title} {n}"])
+def test_titles_that_end_with_a_number_are_cut_as_the_others_are(form):
+    """`Opus 7000` alone may be a song of that name."""
+    titles = ["Rain", "Le Caf\u00e9", "Sea", "River", "Opus 7", "Blue (Live)"]
+    files = [
+        File(f"{form.format(title=title, n=n)}.wav", "", duration_s=30.0 if n < 5 else 7.0)
+        for title in titles
+        for n in range(6)
+    ]
+    assert {file.song for file in with_song_names(files)} == set(titles)
+    whole = [replace(file, duration_s=100.0 + n) if "Opus" in file.path else file for n, file in enumerate(files)]
+    assert len({file.song for file in with_song_names(whole) if "Opus" in file.path}) == 6
