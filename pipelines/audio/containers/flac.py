@@ -7,7 +7,7 @@ import struct
 from typing import BinaryIO
 
 _STREAMINFO_BYTES = 42  # with what comes before it
-_FRAME_HEADER_BYTES = 16
+_LEAST_FRAME_HEADER_BYTES, _FRAME_HEADER_BYTES = 6, 16
 _SEARCHED_BYTES = 1 << 16
 _CHUNK_BYTES = 1 << 20
 _BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
@@ -53,6 +53,8 @@ def files_in(file: BinaryIO) -> list[tuple[int, int]]:
 
 def _end_of_frame(header: bytes, largest_block: int) -> int:
     """The sample before which a frame ends; 0 where its header is none."""
+    if len(header) < _LEAST_FRAME_HEADER_BYTES:
+        return 0
     number, at = _coded_number(header)
     code = header[2] >> 4
     if code in (6, 7):

@@ -117,6 +117,14 @@ def test_flac_of_unknown_length(songs, tmp_path, seconds, rate):
     assert load(cut(path, 0.8)).truncated and 0.5 * seconds < duration_s(path) < seconds
 
 
+@pytest.mark.parametrize("count", range(2, 8))
+def test_flac_that_ends_within_the_header_of_a_frame(songs, tmp_path, count):
+    path = ffmpeg(songs[0], tmp_path / "a.flac")
+    whole = load(path)
+    path.write_bytes(path.read_bytes() + b"\xff\xf8\xc9\x18\x14\0\0\0"[:count])
+    assert load(path).content_hash == whole.content_hash
+
+
 def test_joined_flac(songs, tmp_path):
     first, second = (ffmpeg(song, tmp_path / f"{n}.flac") for n, song in enumerate(songs))
     assert duration_s(joined(tmp_path / "a.flac", first, first)) == pytest.approx(4.0, abs=1e-4)

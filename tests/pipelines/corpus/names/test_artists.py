@@ -4,7 +4,7 @@ import mutagen.apev2
 import mutagen.id3
 import mutagen.wave
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipelines.corpus.names.artists import normalised, read_tag
@@ -23,6 +23,7 @@ def test_a_normalised_name_stays_as_it_is(artist):
 
 @given(NAMES, st.data())
 def test_punctuation_and_spaces_do_not_count(words, data):
+    assume(not {word.casefold() for word in words} & {"the", "feat", "ft"})  # which count for what they are
     spelled = "".join(word + data.draw(BETWEEN) for word in words)
     assert normalised(spelled) == normalised("".join(words))
 
