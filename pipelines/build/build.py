@@ -11,7 +11,7 @@ from apache_beam.runners.runner import PipelineResult
 
 from pipelines.build import begin
 from pipelines.build.runs.progress import RunProgress
-from pipelines.build.runs.run import Run
+from pipelines.build.runs.run import Outcome, Run
 from pipelines.build.steps import plan
 from pipelines.build.steps.assemble import AssembleShards
 from pipelines.build.steps.gather import gather
@@ -42,7 +42,7 @@ class Built:
     Attributes
     ----------
     dataset : Dataset
-        The newest version.
+        The version that it published, or found up to date.
     is_new : bool
         Whether this build has published it.
     songs_read : int
@@ -83,10 +83,11 @@ def build(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify
     begin.check(config, output)
     with lease.held(storage.join(output, LEASE_NAME), "build") as held:
         run = _begin(config, output, verify_content, held)
-        is_new, songs_read = (_run(run, new_pipeline), run.request.songs_to_read) if run else (False, 0)
-    newest = versions.newest(output)
-    assert newest is not None  # it was published, or nothing was new
-    return Built(newest, is_new, songs_read, time.monotonic() - started_s)
+        if run is None:
+            return Built(versions.load(output), False, 0, time.monotonic() - started_s)
+        outcome = _run(run, new_pipeline)
+    dataset = versions.version(output, outcome.version)
+    return Built(dataset, outcome.status == "published", run.request.songs_to_read, time.monotonic() - started_s)
 
 
 def submit(config: BuildConfig, output: str, new_pipeline: NewPipeline, *, verify_content: bool = False) -> Job | None:
@@ -139,8 +140,8 @@ def _submit(run: Run, new_pipeline: NewPipeline) -> tuple[PipelineResult, Job | 
     return result, job
 
 
-def _run(run: Run, new_pipeline: NewPipeline) -> bool:
-    """Runs the graph; gives whether it has published a version."""
+def _run(run: Run, new_pipeline: NewPipeline) -> Outcome:
+    """Runs the graph; gives how it has ended, if well."""
     try:
         with RunProgress(run):
             _wait(run, *_submit(run, new_pipeline))
@@ -154,7 +155,7 @@ def _run(run: Run, new_pipeline: NewPipeline) -> bool:
     if outcome.exit_code:
         raise (UsageError if outcome.exit_code == UsageError.exit_code else SpectroshardError)(outcome.message)
     run.tidy()
-    return outcome.status == "published"
+    return outcome
 
 
 def _wait(run: Run, result: PipelineResult, job: Job | None) -> None:

@@ -58,8 +58,11 @@ def version(url: str, number: int) -> Dataset:
     try:
         content = storage.read_bytes(at)
     except (FileNotFoundError, NotADirectoryError) as error:
-        there = ", ".join(map(str, numbers(url))) or "none"
-        raise UsageError(f"{url}: no version {number}; there are {there}") from error
+        if number in (there := numbers(url)):
+            raise SpectroshardError(
+                f"{at}: is listed, and is not there; try again, or see what else is gone"
+            ) from error
+        raise UsageError(f"{url}: no version {number}; there are {', '.join(map(str, there)) or 'none'}") from error
     try:
         return Dataset.parsed(content, at).model_copy(update={"url": url})
     except UsageError:

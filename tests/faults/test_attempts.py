@@ -59,6 +59,20 @@ def test_a_late_second_attempt_changes_nothing(built, songs_folder, late, has_ou
     assert published(output) == published(built.dataset.url)
 
 
+def test_an_attempt_that_is_killed_when_it_has_committed_is_made_up_for_by_the_next(built, late, monkeypatch):
+    def killed(dataset):
+        raise KeyboardInterrupt
+
+    output, run = late
+    for name in (run.path("outcome.json"), f"{output}/dataset.json", f"{output}/train.txt"):
+        storage.remove(name)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(versions, "mend_copies", killed)
+        publish.publish(run.url)
+    publish.publish(run.url)
+    assert published(output) == published(built.dataset.url)
+
+
 def test_a_late_second_attempt_after_a_further_version_changes_nothing(late, songs_folder, tmp_path):
     output, run = late
     songs = Path(shutil.copytree(songs_folder, tmp_path / "songs"))

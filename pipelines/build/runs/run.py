@@ -184,7 +184,7 @@ class Run:
     @property
     def is_begun(self) -> bool:
         """Whether it says what it is to do."""
-        return "request.json" in storage.names(self.url)
+        return bool(storage.version(self.path("request.json")))
 
     def begin(self, request: Request) -> None:
         """Writes what it is to do."""
@@ -196,11 +196,11 @@ class Run:
 
     def is_superseded(self) -> bool:
         """Whether another run has published the version that this one was to publish."""
-        return self.request.version in versions.numbers(self.request.output)
+        return bool(storage.version(versions.json_url(self.request.output, self.request.version)))
 
     def superseded(self, fault: str = "") -> Outcome:
         """How it ends where another run was faster, and what went wrong for that reason."""
-        newest = versions.numbers(self.request.output)[-1]
+        newest = max([self.request.version, *versions.numbers(self.request.output)])
         message = (
             f"{self.request.output}: superseded: version {newest} was published while this build was at work"
             f"{fault and f' ({fault})'}; run the same command again to go on from there"
@@ -208,11 +208,12 @@ class Run:
         return Outcome(status="superseded", version=newest, message=message, exit_code=1)
 
     def tidy(self) -> None:
-        """Removes what it and other runs have left, but for its outcome.
+        """Removes what it and other runs have left, but for its outcome, where it has ended well.
 
         A run whose lease has expired, and that is at work all the same, finds its folder gone: it cannot publish,
         as what it went on from is no longer the newest.
         """
+        storage.remove(storage.join(self.request.output, STAGING))
         for name in storage.names(self.url):
             if name != OUTCOME_NAME:
                 storage.remove(self.path(name))
@@ -223,9 +224,10 @@ class Run:
 
     def outcome(self) -> Outcome | None:
         """How it ended; None where it has not."""
-        if OUTCOME_NAME not in storage.names(self.url):
+        try:
+            return _parsed(self.path(OUTCOME_NAME), Outcome)
+        except FileNotFoundError:
             return None
-        return _parsed(self.path(OUTCOME_NAME), Outcome)
 
     def end(self, outcome: Outcome) -> None:
         """Writes how it ended."""

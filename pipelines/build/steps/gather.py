@@ -8,6 +8,8 @@ from pipelines.build.runs import staging
 from pipelines.build.runs.run import Listed, Run
 from pipelines.build.steps import fingerprints
 from pipelines.common import parquet, storage
+from pipelines.common.errors import SpectroshardError
+from pipelines.common.output.words import counted
 from pipelines.copies.search import SEARCH_VERSION, Comparison
 from pipelines.dataset.dataset import FINGERPRINTS, Dataset
 from pipelines.dataset.ledger import REJECTED
@@ -31,7 +33,7 @@ def gather(url: str) -> str:
 
     Raises
     ------
-    RuntimeError
+    SpectroshardError
         A file has no reading.
     """
     run = Run(url)
@@ -56,7 +58,10 @@ def _readings(run: Run, parent: Dataset | None, staged: list[str]) -> dict[str, 
             if wanted.get(reading.uri) == reading.version:
                 found.setdefault(reading.uri, reading)
     if unread := sorted(wanted.keys() - found.keys()):
-        raise RuntimeError(f"{len(unread)} files were not read, the first {unread[0]}")
+        raise SpectroshardError(
+            f"{run.staging}: has no reading of {counted(len(unread), 'file')}, the first {unread[0]}, though all were"
+            " staged; nothing is published, run the same command again"
+        )
     return found
 
 

@@ -31,16 +31,18 @@ def publish(url: str) -> str:
         return url
     dataset, parent = describe(run), run.parent
     if parent and parent.url == dataset.url and _says_the_same(dataset, parent):
-        run.end(Outcome(status="up to date", version=parent.version))
+        dataset, ended = parent, Outcome(status="up to date", version=parent.version)
     elif versions.commit(dataset):
-        run.end(Outcome(status="published", version=dataset.version))
+        ended = Outcome(status="published", version=dataset.version)
     else:
         run.end(run.superseded())
         return url
     # A late second attempt finds a newer version: its copies at the top, and what is staged, are not this run's.
-    newest = versions.newest(dataset.url)
-    if newest and newest.version <= dataset.version:
-        versions.mend_copies(newest)
+    is_newest = max(versions.numbers(dataset.url), default=0) <= dataset.version
+    if is_newest:
+        versions.mend_copies(dataset)
+    run.end(ended)  # the next attempt, where this one is killed before, does all of it again
+    if is_newest:
         storage.remove(storage.join(dataset.url, STAGING))
     return url
 
