@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipelines.common import lease, storage
-from pipelines.common.errors import UsageError
+from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.common.output.words import counted
 from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LEASE_NAME, OUTCOME_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
+
+_UNLISTED = "but is missing from the list of versions; nothing is removed, try again later"
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,8 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
     ------
     UsageError
         There is no dataset, or nothing would be kept.
+    SpectroshardError
+        The list of versions is not of all that are there.
     BusyError
         A build is at work on it.
     """
@@ -53,9 +57,10 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
         raise UsageError(f"--keep {keep}: expected at least 1")
     url = storage.absolute(url)
     if not versions.numbers(url):
-        Dataset.load(url)  # says what is there instead
+        raise SpectroshardError(f"{Dataset.load(url).name}: is the newest version, {_UNLISTED}")
     with lease.held(storage.join(url, LEASE_NAME), "prune"):
         numbers = versions.numbers(url)
+        _refuse_unlisted(url, numbers)
         pruned = Pruned(tuple(numbers[:-keep]), dict(litter(url, numbers[-keep:])))
         if not dry_run:
             for number in pruned.versions:
@@ -64,6 +69,13 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
             for name in pruned.files:
                 storage.remove(storage.join(url, name))
     return pruned
+
+
+def _refuse_unlisted(url: str, listed: list[int]) -> None:
+    """Refuses where a list of versions lacks one that is there, as that of a store may: its files would be removed."""
+    for number in sorted({*range(listed[0] - 1, listed[-1] + 2)} - {0, *listed}):
+        if storage.version(versions.json_url(url, number)):
+            raise SpectroshardError(f"{versions.json_url(url, number)}: is there, {_UNLISTED}")
 
 
 def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:

@@ -171,6 +171,15 @@ def test_nothing_is_pruned_while_somebody_is_at_work(three):
     assert names_of(three) == before
 
 
+@pytest.mark.parametrize("listed", [[], [1, 2], [1, 3], [2, 3]])
+def test_nothing_is_pruned_by_a_list_that_lacks_a_version(three, monkeypatch, listed):
+    before = names_of(three)
+    monkeypatch.setattr(versions, "numbers", lambda url: listed)
+    with pytest.raises(SpectroshardError, match="but is missing from the list of versions; nothing is removed"):
+        prune(str(three), 3)
+    assert names_of(three) == before
+
+
 @pytest.mark.parametrize("keep", [0, -1])
 def test_something_is_kept(three, keep):
     with pytest.raises(UsageError, match=f"--keep {keep}: expected at least 1"):
