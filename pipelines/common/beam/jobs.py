@@ -6,7 +6,7 @@ import sys
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -152,13 +152,18 @@ def _flink_id(address: str, name: str) -> str:
 
 def _wait_for_flink(job: Job) -> str:
     """Waits for the end of a job; gives its state then."""
-    answered_s = time.monotonic()
+    answered_s = worked_s = time.monotonic()
     while True:
         try:
-            state = str(_asked(f"{job.address}/jobs/{job.id}")["state"])
-            if state in _ENDED:
-                return state
+            told = _asked(f"{job.address}/jobs/{job.id}")
+            if told["state"] in _ENDED:
+                return str(told["state"])
             answered_s = time.monotonic()
+            if not _lacks_slots(told):
+                worked_s = answered_s
+            elif answered_s - worked_s > _ANSWERS_WITHIN_S:
+                print(f"{job}: waits for task slots; see whether its TaskManagers are there", file=sys.stderr)
+                worked_s = float("inf")  # once is enough, until it has had some again
         except OSError as error:
             if time.monotonic() - answered_s > _ANSWERS_WITHIN_S:
                 raise UnknownEndError(
@@ -166,6 +171,12 @@ def _wait_for_flink(job: Job) -> str:
                     " job is at work, and if not, run the same command again to continue"
                 ) from error
         time.sleep(_LOOKS_EVERY_S)
+
+
+def _lacks_slots(told: Mapping[str, Any]) -> bool:
+    """Whether tasks of a job are to be run, and none is; its steps count as running where some of theirs have ended."""
+    tasks = [step["tasks"] for step in told["vertices"]]
+    return any(each["SCHEDULED"] for each in tasks) and not any(each["RUNNING"] for each in tasks)
 
 
 def _asked(url: str) -> Any:

@@ -54,6 +54,10 @@ def pipeline_of(*options):
     return beam.Pipeline(options=PipelineOptions(options))
 
 
+def in_state(state, **tasks):
+    return {"state": state, "vertices": [{"tasks": {"SCHEDULED": 0, "RUNNING": 0, "FINISHED": 1} | tasks}]}
+
+
 def overview(*jobs_):
     return [{"jobs": [{"name": name, "jid": jid, "start-time": start} for name, jid, start in jobs_]}]
 
@@ -119,15 +123,27 @@ def test_a_flink_job_that_does_not_appear(flink, monkeypatch):
 
 def test_the_end_of_a_flink_job_is_waited_for(flink):
     address, answers = flink
-    answers["/jobs/1f"] = [{"state": state} for state in ("CREATED", "RUNNING", "RESTARTING", "FINISHED")]
+    answers["/jobs/1f"] = [in_state(state) for state in ("CREATED", "RUNNING", "RESTARTING", "FINISHED")]
     result = Result()
     jobs.wait(result, Job("Flink", "1f", f"http://{address}"))
-    assert result.waited and answers["/jobs/1f"] == [{"state": "FINISHED"}]
+    assert result.waited and answers["/jobs/1f"] == [in_state("FINISHED")]
+
+
+def test_a_flink_job_that_gets_no_task_slots_is_told_of_once(flink, monkeypatch, capsys):
+    address, answers = flink
+    monkeypatch.setattr(jobs, "_ANSWERS_WITHIN_S", 0.05)
+    waits, works = in_state("RUNNING", SCHEDULED=2), in_state("RUNNING", SCHEDULED=2, RUNNING=1)
+    answers["/jobs/1f"] = [waits] * 30 + [works] + [waits] * 30 + [in_state("FINISHED")]
+    jobs.wait(Result(), Job("Flink", "1f", f"http://{address}"))
+    told = capsys.readouterr().err.splitlines()
+    assert (
+        told == [f"Flink job 1f at http://{address}: waits for task slots; see whether its TaskManagers are there"] * 2
+    )
 
 
 def test_an_error_names_the_job_and_what_to_do(flink):
     address, answers = flink
-    answers["/jobs/1f"] = [{"state": "FAILED"}]
+    answers["/jobs/1f"] = [in_state("FAILED")]
     with pytest.raises(SpectroshardError) as caught:
         jobs.wait(Result("OSError: [Errno 28] No space left on device: '/d'"), Job("Flink", "1f", f"http://{address}"))
     told = f"Flink job 1f at http://{address}: /d: no space left on device; run the same command again to continue"
