@@ -146,16 +146,27 @@ def append(registry: str, decide: Callable[[Sequence[Entry]], Entry | None]) -> 
     decide : callable
         Takes all entries, and gives the next one, of whatever number; None where there is to be none. It is asked again
         where another process was faster.
+
+    Raises
+    ------
+    SpectroshardError
+        An entry is damaged, or the list of entries is not of all that are there.
     """
+    refused = 0
     while True:
         known = entries(registry)
         decided = decide(known)
         if decided is None:
             return None
         number = known[-1].number + 1 if known else 1
+        if number <= refused:
+            raise SpectroshardError(
+                f"{entry_url(registry, number)}: is there, and the store does not list it; try again"
+            )
         decided = decided.model_copy(update={"number": number})
         if storage.create(entry_url(registry, number), decided.content()):
             return decided
+        refused = number
 
 
 def champions(known: Sequence[Entry]) -> list[str]:

@@ -18,11 +18,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pipelines.common import storage
-from pipelines.common.errors import BusyError
+from pipelines.common.errors import BusyError, SpectroshardError
 
 RENEWED_EVERY_S = 10.0
 EXPIRES_AFTER, JOBS_EXPIRE_AFTER = timedelta(seconds=60), timedelta(seconds=120)  # a cluster has to miss a lost worker
 Clock = Callable[[], datetime]
+
+_MOST_TRIES = 20  # of taking a lease that others take and give back meanwhile
 
 _CHANGING = threading.Lock()  # of the threads of this process one at a time
 # When this process looked at a lease, so that its threads ask a store no more than one.
@@ -121,6 +123,8 @@ def held(
     ------
     BusyError
         Another process holds it.
+    SpectroshardError
+        The store contradicts itself about it.
     """
     lease = Lease.new(what, clock())
     _take(url, lease, clock, instead)
@@ -176,8 +180,11 @@ def read(url: str) -> Lease | None:
 
 
 def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
-    while not storage.create(url, lease.to_json()):
-        other = read(url)
+    for _ in range(_MOST_TRIES):
+        is_made = storage.create(url, lease.to_json())
+        other = None if is_made else read(url)
+        if is_made or (other is not None and other.token == lease.token):
+            return
         if other is None:
             continue
         if other.is_live(clock()):
@@ -192,6 +199,7 @@ def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
         if read(url) == other:
             storage.remove(url)
         _release(removal, lease.token)
+    raise SpectroshardError(f"{url}: the store says that it is there, but neither gives nor removes it; try again")
 
 
 def _release(url: str, token: str) -> None:

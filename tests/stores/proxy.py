@@ -1,10 +1,10 @@
-"""A proxy between a program and a store: it counts what is asked, and does harm to a share of it."""
+"""A proxy between a program and a store: it counts what is asked, does harm to a share of it, and lies when told to."""
 
 import http.client
 import random
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -29,11 +29,14 @@ class Asked:
     key : str
         Bucket and name, or the prefix that was listed.
     query : str
+    path : str
+        As it was asked.
     """
 
     kind: str
     key: str
     query: str
+    path: str
 
     @classmethod
     def of(cls, method: str, path: str) -> "Asked":
@@ -41,8 +44,33 @@ class Asked:
         split = urlsplit(path)
         query, key = parse_qs(split.query, keep_blank_values=True), unquote(split.path).strip("/")
         if method == "GET" and not {"list-type", "prefix", "delimiter"}.isdisjoint(query):
-            return cls("LIST", f"{key}/{query.get('prefix', [''])[0]}", split.query)
-        return cls(method, key, split.query)
+            return cls("LIST", f"{key}/{query.get('prefix', [''])[0]}", split.query, path)
+        return cls(method, key, split.query, path)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a store answers; the names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+def error(status: int, code: str) -> Answer:
+    """An error as S3 words it."""
+    return Answer(status, {}, _ERROR.format(code).encode())
+
+
+Ask = Callable[[str], Answer]
+"""Passes a request on as it is but for its path, which is given, and gives the store's answer."""
+
+Lie = Callable[[Asked, Ask], Answer | None]
+"""Answers a request in the place of the store, which may be asked; None leaves the answer to it."""
+
+
+def nothing(asked: Asked, ask: Ask) -> None:
+    """No lie."""
 
 
 class Proxy(ThreadingHTTPServer):
@@ -52,6 +80,7 @@ class Proxy(ThreadingHTTPServer):
     ----------
     asked : list of Asked
         All requests, in their order.
+    lie : Lie
     share : float
         Of the requests, how many are harmed.
     harmed : int
@@ -66,6 +95,7 @@ class Proxy(ThreadingHTTPServer):
         assert split.hostname and split.port
         self.target = split.hostname, split.port
         self.share, self.asked, self.harmed = 0.0, list[Asked](), 0
+        self.lie: Lie = nothing
         self._sequence = random.Random(5)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
@@ -111,15 +141,16 @@ class _Handler(BaseHTTPRequestHandler):
         harm = self.server.harm_of(asked)
         self.server.harmed += bool(harm)
         if harm in _CODES:
-            return self._answer(int(harm) if harm.isdigit() else 503, [], _ERROR.format(_CODES[harm]).encode())
+            return self._answer(error(int(harm) if harm.isdigit() else 503, _CODES[harm]))
         if harm == "refused":
             self.close_connection = True
             return None
-        status, headers, content = self._target_answer(body)
+        told = self.server.lie(asked, lambda path: self._target_answer(path, body))
+        answer = self._target_answer(self.path, body) if told is None else told
         if harm == "lost":
             self.close_connection = True
             return None
-        return self._answer(status, headers, content, cut=harm == "cut")
+        return self._answer(answer, cut=harm == "cut")
 
     do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = do_PATCH = pass_on  # noqa: N815
 
@@ -134,8 +165,8 @@ class _Handler(BaseHTTPRequestHandler):
             pass
         return b"".join(pieces)
 
-    def _target_answer(self, body: bytes) -> tuple[int, Iterable[tuple[str, str]], bytes]:
-        self._onward.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+    def _target_answer(self, path: str, body: bytes) -> Answer:
+        self._onward.putrequest(self.command, path, skip_host=True, skip_accept_encoding=True)
         for name, value in self.headers.items():
             # What is signed is passed on as it is, the name of this host too.
             if name.lower() not in _OF_A_CONNECTION:
@@ -144,16 +175,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._onward.putheader("Content-Length", str(len(body)))
         self._onward.endheaders(body)
         answer = self._onward.getresponse()
-        return answer.status, answer.getheaders(), answer.read()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return Answer(answer.status, headers, answer.read())
 
-    def _answer(self, status: int, headers: Iterable[tuple[str, str]], content: bytes, cut: bool = False) -> None:
-        self.send_response_only(status)
-        told = {name.lower(): value for name, value in headers}
-        length = told.get("content-length", "0") if self.command == "HEAD" else str(len(content))
-        for name, value in headers:
-            if name.lower() not in _OF_A_CONNECTION:
+    def _answer(self, answer: Answer, cut: bool = False) -> None:
+        self.send_response_only(answer.status)
+        content = answer.content
+        length = answer.headers.get("content-length", "0") if self.command == "HEAD" else str(len(content))
+        for name, value in answer.headers.items():
+            if name not in _OF_A_CONNECTION:
                 self.send_header(name, value)
-        if status != 204:
+        if answer.status != 204:
             self.send_header("Content-Length", length)
         self.end_headers()
         if self.command != "HEAD":

@@ -185,6 +185,6 @@ def names(folder: str) -> list[str]:
     fs, path = filesystem(folder)
     try:
         # A folder that was made by hand in a bucket is an empty object of its name.
-        return sorted(PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/")
+        return sorted({PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/"})
     except (FileNotFoundError, NotADirectoryError):
         return []

@@ -4,11 +4,13 @@ import contextlib
 import errno
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from fsspec.archive import AbstractArchiveFileSystem
+from fsspec.asyn import sync
 from fsspec.implementations.local import LocalFileSystem
 
 from pipelines.common.ranged_file import RangedFile
@@ -20,7 +22,15 @@ _PIECE = 64 << 20
 """How many bytes of a file are fetched from an object store at once."""
 
 
-@retried
+@dataclass(frozen=True)
+class _Content:
+    """What came of a file, and what S3 told with it of the whole: a checksum, and how many bytes; of others nothing."""
+
+    content: bytes
+    etag: str = ""
+    size: str = ""
+
+
 def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> bytes:
     """A file, or its bytes from `begin` to before `end`.
 
@@ -29,26 +39,51 @@ def read_bytes(url: str, begin: int | None = None, end: int | None = None) -> by
     OSError
         It cannot be read, or not all of these bytes came; the error names the URL.
     """
+    return _whole(url, begin, end).content
+
+
+@retried
+def _whole(url: str, begin: int | None, end: int | None) -> _Content:
     fs, path = filesystem(url)
     if end is not None and end <= (begin or 0):
-        return b""
-    # With several connections s3fs would ask for the size first, and what came is held against it here anyway.
-    keys = {"max_concurrency": 1} if is_of(fs, ("s3",)) else {}
-    with naming(url) if isinstance(fs, LocalFileSystem) else contextlib.nullcontext():
-        content = bytes(fs.cat_file(path, start=begin, end=end, **keys))
-    is_known_whole = isinstance(fs, LocalFileSystem) if end is None else len(content) == end - (begin or 0)
+        return _Content(b"")
+    came = _read(url, begin, end)
+    is_known_whole = isinstance(fs, LocalFileSystem) if end is None else len(came.content) == end - (begin or 0)
     if not is_known_whole:
-        size = fs.info(path)["size"]
+        info = fs.info(path)
+        size = info["size"]
         if end is not None and size is not None and size < end:
             raise OSError(errno.EINVAL, f"it has {size} bytes, expected {end} and more", url)
-        _check_came(url, len(content), size if end is None else end, begin or 0)
-    return content
+        _check_came(url, len(came.content), size if end is None else end, begin or 0)
+        _check_same(url, came, info)
+    return came
+
+
+def _read(url: str, begin: int | None, end: int | None) -> _Content:
+    fs, path = filesystem(url)
+    if not is_of(fs, ("s3",)):
+        with naming(url) if isinstance(fs, LocalFileSystem) else contextlib.nullcontext():
+            return _Content(bytes(fs.cat_file(path, start=begin, end=end)))
+    bucket, key, version = fs.split_path(path)
+    asked = {"VersionId": version} if version else {}
+    if begin is not None or end is not None:
+        asked["Range"] = f"bytes={begin or 0}-{'' if end is None else end - 1}"
+    answer = fs.call_s3("get_object", Bucket=bucket, Key=key, **asked)  # cat_file does not tell the ETag
+    told = answer.get("ETag", ""), answer.get("ContentRange", "").rpartition("/")[2]
+    return _Content(sync(fs.loop, answer["Body"].read), *told)
 
 
 def _check_came(url: str, came: int, end: int | None, begin: int = 0) -> None:
     """Refuses what a store cut short, where it is known how much was to come."""
     if end is not None and came != end - begin:
         raise OSError(errno.EIO, f"{came} bytes came of {end - begin}", url)
+
+
+def _check_same(url: str, came: _Content, info: Mapping[str, Any]) -> None:
+    """Refuses what is of another object, or of another version of it, than the store tells of."""
+    for what, told, expected in (("ETag", came.etag, info.get("ETag")), ("size", came.size, str(info["size"]))):
+        if told and expected and told != expected:
+            raise OSError(errno.EIO, f"another object came: its {what} is {told}, expected {expected}", url)
 
 
 @contextlib.contextmanager
@@ -75,22 +110,23 @@ def fetch(url: str, local: Path, size: int | None = None) -> None:
         How many bytes it has. Default: the store is asked.
     """
     fs, path = filesystem(url)
-    expected: int = fs.info(path)["size"] if size is None else size
+    info = fs.info(path) if size is None else {"size": size}
     with local.open("wb") as copy:
-        for piece in _pieces(url, expected):
+        for piece in _pieces(url, info["size"]):
+            _check_same(url, piece, info)
             with naming(str(local)):
-                copy.write(piece)
+                copy.write(piece.content)
                 copy.flush()
-        _check_came(url, copy.tell(), expected)
+        _check_came(url, copy.tell(), info["size"])
 
 
-def _pieces(url: str, size: int) -> Iterator[bytes]:
+def _pieces(url: str, size: int) -> Iterator[_Content]:
     fs, path = filesystem(url)
     if is_of(fs, OBJECT_STORES):
-        yield from (read_bytes(url, begin, min(begin + _PIECE, size)) for begin in range(0, size, _PIECE))
+        yield from (_whole(url, begin, min(begin + _PIECE, size)) for begin in range(0, size, _PIECE))
     else:
         with fs.open(path, "rb") as source:
-            yield from iter(lambda: source.read(1 << 20), b"")
+            yield from map(_Content, iter(lambda: source.read(1 << 20), b""))
 
 
 def opened(url: str, ahead: int = 1 << 20) -> BinaryIO:

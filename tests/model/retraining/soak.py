@@ -21,7 +21,8 @@ import yaml
 from model.retraining import journal, registry
 from pipelines.common import storage
 from pipelines.corpus.synthetic import synth
-from tests.pipelines.common.storage.s3_server import Server
+from tests.stores import servers
+from tests.stores.conftest import make_bucket
 
 REPOSITORY = Path(__file__).parents[3]
 STYLES = ("ambient", "metal", "techno")
@@ -158,14 +159,13 @@ def on_disk(folder, kills, seed):
 
 
 def on_s3(folder, kills, seed):
-    server = Server()
-    os.environ |= {"AWS_ENDPOINT_URL": server.url, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
-    soak = Soak(folder, "s3://bucket/music", random.Random(seed))
-    expected, longest_s = soak.undisturbed()
-    found = soak.disturbed(kills, longest_s)
-    assert found == expected
-    server.shutdown()
-    return found
+    with servers.moto() as url, servers.s3_at(url):
+        make_bucket("s3://bucket")
+        soak = Soak(folder, "s3://bucket/music", random.Random(seed))
+        expected, longest_s = soak.undisturbed()
+        found = soak.disturbed(kills, longest_s)
+        assert found == expected
+        return found
 
 
 def main(kills):

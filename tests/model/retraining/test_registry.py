@@ -69,6 +69,13 @@ def test_entries_are_created_once(url):
     assert [entry.champion[:6] for entry in journal.entries(url)] == ["000001", "000002", "000002"]
 
 
+def test_an_entry_that_a_store_does_not_list_is_no_reason_to_try_for_ever(url, three, monkeypatch):
+    known = journal.numbers(url)
+    monkeypatch.setattr(journal, "numbers", lambda registry: known[:-1])
+    with pytest.raises(SpectroshardError, match=r"000003.json: is there, and the store does not list it; try again"):
+        journal.append(url, lambda _: verdict_entry("000004-dddddddddddd", ""))
+
+
 @pytest.mark.parametrize("harm", [lambda text: text.replace("20.0%", "90.0%"), lambda text: text[: len(text) // 2]])
 def test_a_damaged_entry_is_named_in_a_line(url, three, harm):
     at = Path(journal.entry_url(url, 3))
