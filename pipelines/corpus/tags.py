@@ -18,6 +18,7 @@ _YEARS = (
     *("originaldate", "TDOR", "TORY", "originalyear", "WM/OriginalReleaseYear"),
     *("date", "TDRC", "TYER", "year", "WM/Year"),
 )
+_LET_THROUGH = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, struct.error)  # by mutagen
 _YEAR = re.compile(r"[12][0-9]{3}")
 
 
@@ -75,13 +76,19 @@ def _texts(values: Iterable[str]) -> list[str]:
 def _of_mutagen(path: Path, names: Sequence[str]) -> list[str] | None:
     try:
         # APEv2 also follows formats that have tags of their own.
-        tags = mutagen.File(path, easy=True)
+        tags = None if _is_musepack(path) else mutagen.File(path, easy=True)
         if not tags:
             with contextlib.suppress(APENoHeaderError):
                 tags = APEv2(path)  # type: ignore[no-untyped-call]
         return None if tags is None else _texts(str(value) for name in names for value in tags.get(name) or ())
-    except (mutagen.MutagenError, LookupError, TypeError, ValueError, struct.error):  # its parsers let these through
+    except (mutagen.MutagenError, OSError, *_LET_THROUGH):
         return None
+
+
+def _is_musepack(path: Path) -> bool:
+    """Whether mutagen's parser might never end, as it does where such a file is cut; the tags are APEv2."""
+    with path.open("rb") as file:
+        return file.read(4) == b"MPCK"
 
 
 def _of_libsndfile(path: Path, names: Sequence[str]) -> list[str] | None:

@@ -1,3 +1,5 @@
+import signal
+
 import mutagen.aiff
 import mutagen.apev2
 import mutagen.id3
@@ -89,3 +91,20 @@ def test_what_nothing_can_read_is_not_without_tags(tone, tmp_path):
     (tmp_path / "a.mp3").write_bytes(b"?" * 1_000)
     assert tags.find(tmp_path / "a.mp3", ["artist"]) is None
     assert tags.find(tone, ["artist"]) == []
+
+
+def test_a_file_in_which_mutagen_would_go_round_and_round(tmp_path):
+    (tmp_path / "a.mpc").write_bytes(b"MPCK" + b"XX\0" * 100)  # a packet that is no longer than nothing
+    signal.alarm(60)
+    assert not tags.find(tmp_path / "a.mpc", ["artist"])
+    signal.alarm(0)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, AttributeError, IndexError, OSError])
+def test_what_mutagen_raises_is_no_error_of_the_program(tone, tmp_path, monkeypatch, error):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(mutagen, "File", fail)
+    song = audio_files.ffmpeg(tone, tmp_path / "a.flac", "-metadata", "artist=Ann")
+    assert tags.find(song, ["artist"]) == ["Ann"]
