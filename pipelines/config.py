@@ -33,8 +33,8 @@ class CorpusConfig(Section):
     Attributes
     ----------
     input : str
-        A folder of genre folders, a glob, a CSV, TSV or Parquet manifest, or a `.zip`, `.tar`, `.tar.gz` or `.tgz`
-        archive of a folder; any fsspec URL.
+        A folder of genre folders, a glob, a CSV, TSV or Parquet manifest, or a `.zip`, `.tar`, `.tar.gz`, `.tar.bz2`
+        or `.tar.xz` archive of a folder; any fsspec URL.
     root : str
         What a manifest's paths are relative to and must lie in. Default: the manifest's own folder.
     splits : dict

@@ -10,6 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
 from pipelines.audio import decode
@@ -41,7 +42,7 @@ class Listing:
     notes : list of str
         How it was understood where that is not plain, a line each.
     others : list of str
-        The paths of what else lies in a folder and is not hidden; an empty folder's ends with `/`.
+        The paths of what else lies in a folder or an archive and is not hidden; an empty folder's ends with `/`.
     """
 
     entries: list[Entry]
@@ -84,7 +85,7 @@ def list_corpus(config: CorpusConfig, known_genres: Collection[str] = ()) -> Lis
         raise UsageError(f"{error.filename or config.input}: no such file") from error
     except OSError as error:
         raise SpectroshardError(f"{config.input}: {type(error).__name__}: {error}") from error
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError) as error:
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, UnicodeDecodeError) as error:
         raise UsageError(f"{config.input}: is damaged, or not what its suffix says ({error})") from error
     if not entries:
         suffixes = ", ".join(sorted(decode.SUFFIXES))
@@ -102,7 +103,7 @@ def _list(config: CorpusConfig) -> tuple[list[Entry], list[str]]:
     if manifest.is_manifest(url):
         return manifest.entries(url, config.root, config.allow_remote, follow_links=config.follow_links), []
     if archives.is_archive(url):
-        return _archive(archives.members(url)), []
+        return _archive(*archives.members_and_others(url))
     is_folder = storage.is_folder(url)
     found = (storage.find if is_folder else storage.find_glob)(url, follow_links=config.follow_links)
     return _of_files(url, found, by_first_folder=is_folder), _others(url, found) if is_folder else []
@@ -124,7 +125,7 @@ def check_input(url: str) -> None:
     if not (manifest.is_manifest(url) or archives.is_archive(url)):
         raise UsageError(
             f"{url}: is not music that can be listed; give a folder of genre folders, a glob, a manifest (.csv,"
-            f" .parquet) or an archive ({', '.join(archives.SUFFIXES)})"
+            f" .tsv, .parquet) or an archive ({', '.join(archives.SUFFIXES)})"
         )
 
 
@@ -185,16 +186,20 @@ def _first_folder(path: str) -> str:
     return folder if slash else ""
 
 
-def _archive(members: list[Member]) -> list[Entry]:
-    """The files of an archived tree, which may lie in a folder or two of the archive's own."""
+def _archive(members: list[Member], others: Iterable[str]) -> tuple[list[Entry], list[str]]:
+    """The files of an archived tree, which may lie in a folder or two of the archive's own, and what else is there."""
     inner = [member for member in members if not (member.fault or leads_out(member.path))]
     common = shared([PurePosixPath(member.path).parent.parts for member in inner])
     entries = []
     for member in members:
-        parts = PurePosixPath(member.path).parts
-        path = member.path if leads_out(member.path) else "/".join(parts[min(common, len(parts) - 1) :])
+        path = member.path if leads_out(member.path) else _within(member.path, common)
         entry = _entry(path, member.uri, _first_folder(path), member.version, member.location)
         if member.fault:
             entry = Entry(entry.file.rejected(*member.fault), entry.location, entry.version)
         entries.append(entry)
-    return entries
+    return entries, [escape_undecodable(_within(path, common)) for path in others]
+
+
+def _within(path: str, folders: int) -> str:
+    parts = PurePosixPath(path).parts
+    return "/".join(parts[min(folders, len(parts) - 1) :])

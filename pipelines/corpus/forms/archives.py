@@ -20,7 +20,7 @@ from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
 from pipelines.corpus.names.spellings import escape_undecodable
 from pipelines.corpus.paths import is_audio, leads_out
 
-_TAR = (".tar", ".tar.gz", ".tgz")
+_TAR = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 SUFFIXES = (".zip", *_TAR)
 _MOST_LINKS, _LONGEST = 40, 4_096
 """How many links a path may lead through, and how long it may be, as in Linux."""
@@ -105,7 +105,15 @@ def is_tar(url: str) -> bool:
 
 
 def members(url: str) -> list[Member]:
-    """The audio files of an archive, sorted; links in it are followed, and those that lead nowhere are told."""
+    """The audio files of an archive, as `members_and_others` gives them."""
+    return members_and_others(url)[0]
+
+
+def members_and_others(url: str) -> tuple[list[Member], list[str]]:
+    """The audio files of an archive, sorted, and the names of its other files that are not hidden.
+
+    Links in it are followed, and those that lead nowhere are told.
+    """
     contents = _tar_contents(url) if is_tar(url) else _zip_contents(url)
     found = {name: _Content(name) for name in contents.files if is_audio(name)}
     found |= {name: _Content(name, _OTHER) for name in contents.others if is_audio(name)}
@@ -116,7 +124,7 @@ def members(url: str) -> list[Member]:
         member = Member(name, _uri(name, url), contents.files.get(content.name, ""), location, content.fault)
         fault = REPEATED, f"the archive holds {escape_undecodable(name)} {contents.counts[name]} times; the last counts"
         listed += [member] + [replace(member, fault=fault)] * (contents.counts[name] - 1)
-    return listed
+    return listed, [name for name in contents.files if not is_audio(name) and is_audio(name, is_folder=True)]
 
 
 def location_of(uri: str, url: str) -> str:

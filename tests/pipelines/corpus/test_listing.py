@@ -202,7 +202,9 @@ def test_an_empty_corpus_is_refused(tmp_path, form):
         storage.write_bytes(str(source / "g/notes.txt"), b"")
     elif form != "glob":
         (write_zip if form == "zip" else write_tar)(source, ["g/notes.txt"])
-    with pytest.raises(SpectroshardError, match=r"a\.\S+: no audio found; looked for files that end in \.aac, .*\.wav"):
+    with pytest.raises(
+        SpectroshardError, match=r"a\.\S+: no audio found; looked for files that end in \.3gp, \.aac, .*\.wav"
+    ):
         listed(source if form != "glob" else f"{tmp_path}/a.glob/*.wav")
 
 
@@ -259,3 +261,10 @@ def test_a_folder_that_may_not_be_read_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(SpectroshardError, match=r"PermissionError.*jazz"):
         listed(tmp_path / "songs")
+
+
+@pytest.mark.parametrize(
+    "suffix", ["3gp", "DSF", "dff", "dts", "eac3", "mp1", "rf64", "shn", "spx", "tak", "voc", "weba"]
+)
+def test_containers_that_are_read_are_listed(suffix):
+    assert is_audio(f"blues/a.{suffix}")

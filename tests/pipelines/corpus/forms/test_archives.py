@@ -7,7 +7,9 @@ import zlib
 
 import pytest
 
+from pipelines.config import CorpusConfig
 from pipelines.corpus.forms import archives
+from pipelines.corpus.listing import list_corpus
 from tests.pipelines.corpus.entries import contents, listed
 
 
@@ -187,3 +189,23 @@ def test_an_archive_with_a_very_long_name_is_listed(tmp_path):
         add(archive, "g/" + "x/" * 100_000 + "a.wav", type=tarfile.SYMTYPE, linkname="b.wav")
         add(archive, "g/b.wav", b"b")
     assert [reason for _, reason in reasons_of(listed(tmp_path / "a.tar"))] == ["", "unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("name", "mode"), [("a.zip", ""), ("a.tar", "w"), ("a.tar.bz2", "w:bz2"), ("a.tar.xz", "w:xz"), ("a.txz", "w:xz")]
+)
+def test_what_else_lies_in_an_archive_is_told(tmp_path, name, mode):
+    paths = ["blues/a.wav", "jazz/b.wav", "jazz/c.mpga", "jazz/.d.mpga", "inner.zip", "notes.txt"]
+    for path in paths:
+        (tmp_path / "set" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "set" / path).write_bytes(b"x")
+    if not mode:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for path in paths:
+                archive.write(tmp_path / "set" / path, f"set/{path}")
+    else:
+        with tarfile.open(tmp_path / name, mode) as archive:
+            archive.add(tmp_path / "set", "set")
+    listing = list_corpus(CorpusConfig(input=str(tmp_path / name)))
+    assert [entry.file.path for entry in listing.entries] == ["blues/a.wav", "jazz/b.wav"]
+    assert sorted(listing.others) == ["inner.zip", "jazz/c.mpga", "notes.txt"]
