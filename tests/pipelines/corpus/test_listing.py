@@ -12,6 +12,7 @@ from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.config import CorpusConfig
 from pipelines.corpus import listing
 from pipelines.corpus.names.spellings import escape_undecodable, unescaped
+from pipelines.corpus.paths import is_audio
 from tests.pipelines.corpus.entries import contents, listed
 
 SONGS = ["blues/a 1.wav", "blues/é#%.FLAC", "jazz/album/b.mp3", "jazz/c.m4a"]
