@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _ALIASES = {"artist": ("artist_name", "artist_id")}
 _NOTHING = {"nan", "<na>"}
 """What pandas writes, as a text, of a cell that is empty."""
 
+_DELIMITERS = ",;\t|"
 _MOST_SHOWN = 80
 
 
@@ -120,11 +122,12 @@ def _unquoted(cell: str) -> str:
 
 def _csv_rows(url: str, text: str) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV that are no empty lines, each with the number of the line at which it begins."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    delimiter = _delimiter(re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     line = 1
     try:
         for cells in reader:
-            if reader.line_num > line and any(map(_holds_rows, cells)):
+            if reader.line_num > line and any(_holds_rows(cell, delimiter) for cell in cells):
                 further = counted(reader.line_num - line, "line")
                 raise _refused_row(url, line, cells, f"a quote that ends {further} further down")
             if cells:
@@ -134,16 +137,29 @@ def _csv_rows(url: str, text: str) -> Iterator[tuple[int, list[str]]]:
         raise _refused_row(url, line, text.splitlines()[line - 1 : line], f"a stray quote ({error})") from error
 
 
-def _holds_rows(cell: str) -> bool:
+def _delimiter(header: str) -> str:
+    """What is between the cells of a table, by its header: Excel writes semicolons where commas are in numbers.
+
+    >>> _delimiter("path,genre"), _delimiter('"path";"genre";"year"')
+    (',', ';')
+    """
+
+    def names(delimiter: str) -> set[str]:
+        return {cell.strip(' "').lower() for cell in header.split(delimiter)}
+
+    return max(_DELIMITERS, key=lambda delimiter: len(names(delimiter) & set(COLUMNS)))
+
+
+def _holds_rows(cell: str, delimiter: str) -> bool:
     r"""Whether a cell has swallowed rows, or parts of them: it has several lines, and one of them names a file.
 
-    >>> _holds_rows("blues\nb.wav,jazz\nc.wav"), _holds_rows("Live, 1969\nand 1970"), _holds_rows("a\nb.wav")
-    (True, False, False)
+    >>> _holds_rows("blues\nb.wav,jazz\nc.wav", ","), _holds_rows("Live, 1969\nand 1970", ",")
+    (True, False)
     """
     lines = cell.splitlines()
     return len(lines) > 1 and any(
-        "," in line
-        and any(PurePosixPath(part.strip(' "')).suffix.lower() in decode.SUFFIXES for part in line.split(","))
+        delimiter in line
+        and any(PurePosixPath(part.strip(' "')).suffix.lower() in decode.SUFFIXES for part in line.split(delimiter))
         for line in lines
     )
 

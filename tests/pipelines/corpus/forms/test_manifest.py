@@ -54,7 +54,7 @@ def test_parquet_may_hold_numbers_and_nothing(tmp_path):
     [
         ("file,genre\na.wav,blues\n", "path", "file, genre"),
         ("path,label\n", "genre", "label, path"),
-        ("path;genre\na.wav;blues\n", "genre or path", "path;genre"),
+        ("path:genre\na.wav:blues\n", "genre or path", "path:genre"),
         ("", "genre or path", "none"),
     ],
 )

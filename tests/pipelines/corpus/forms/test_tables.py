@@ -32,6 +32,19 @@ def test_a_table_is_read_as_any_system_writes_it(table_of, encoding, end):
     assert table.rows == [{"path": "a.wav", "genre": "Forr\u00f3"}, {"path": "b, c.wav", "genre": 'say "yes"'}]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_the_header_tells_what_is_between_cells(table_of, delimiter, end):
+    rows = [["path", "title", "genre"], ["a.wav", "One, two", "rock"], [f'"b{delimiter}c.wav"', "1,5", "Folk, World"]]
+    table = table_of(end.join(delimiter.join(row) for row in rows))
+    assert table.rows == [
+        {"path": "a.wav", "genre": "rock"},
+        {"path": f"b{delimiter}c.wav", "genre": "Folk, World"},
+    ]
+    with pytest.raises(UsageError, match="line 2 has"):
+        table_of(delimiter.join(rows[0]) + end + delimiter.join(["a.wav", '"One', "rock"]) + end)
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
