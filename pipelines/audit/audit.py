@@ -7,14 +7,13 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-import pyarrow.compute as pc
-
 from pipelines.audit import external_splits, page
 from pipelines.audit.external_splits import READ_WITH, ExternalSplit
 from pipelines.audit.overlap_search import find_overlaps
 from pipelines.audit.overlaps import SplitFile, in_split
 from pipelines.audit.read_files import read_all
 from pipelines.audit.result import AuditResult
+from pipelines.audit.version_faults import fingerprinted
 from pipelines.common import parquet, storage
 from pipelines.common.beam.runners import NewPipeline
 from pipelines.common.errors import SpectroshardError, UsageError
@@ -113,10 +112,10 @@ def of_dataset(
     SpectroshardError
         A table is damaged, or the fingerprint of a song is missing.
     """
-    fingerprinted, rows = _fingerprinted(dataset), dataset.ledger()
+    with_fingerprint, rows = fingerprinted(dataset), dataset.ledger()
     written = ledger.written(rows)
     for file in written:
-        if file.duration_s > LEAST_S + 0.1 and file.content_hash not in fingerprinted:
+        if file.duration_s > LEAST_S + 0.1 and file.content_hash not in with_fingerprint:
             raise SpectroshardError(f"{dataset.name}: its fingerprints lack that of {file.path}; build it anew")
     split_of = {fold: name for name, folds in (splits or dataset.splits()).items() for fold in folds}
     of_file = {fold: fold for fold in dataset.folds} if splits is None else split_of
@@ -124,7 +123,7 @@ def of_dataset(
     return _compared(
         dataset.name,
         [
-            in_split(file, of_file.get(file.fold, ""), _SOME if file.content_hash in fingerprinted else b"")
+            in_split(file, of_file.get(file.fold, ""), _SOME if file.content_hash in with_fingerprint else b"")
             for file in written
         ],
         judge_copies_of(dataset, rows, copies),
@@ -134,13 +133,6 @@ def of_dataset(
         faults=tuple(check_dataset(dataset, written)),
         split_of=split_of if by_fold else None,
     )
-
-
-def _fingerprinted(dataset: Dataset) -> set[str]:
-    """The content hashes of the recordings that a dataset has fingerprints of, which are not empty."""
-    tables = map(dataset.arrow, dataset.tables[FINGERPRINTS])
-    filled = (rows.filter(pc.greater(pc.binary_length(rows["fingerprint"]), 0)) for rows in tables)
-    return {content for rows in filled for content in rows["content_hash"].to_pylist()}
 
 
 def _copies(dataset: Dataset, folder: str, new_pipeline: NewPipeline) -> list[Copy]:

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.common import parquet, storage
@@ -15,19 +16,11 @@ from pipelines.copies.fingerprint import LEAST_S
 from pipelines.dataset import ledger
 from pipelines.dataset.check import Scanned, content_faults, damage, unreadable
 from pipelines.dataset.dataset import COPIES, FINGERPRINTS, HISTORY, READINGS, SONGS, SUMS, Dataset, Shard, Table
-from pipelines.dataset.ledger import DUPLICATE, REJECTED, WRITTEN, Copy, File
-from pipelines.dataset.readings import Fingerprint, Reading
+from pipelines.dataset.ledger import DUPLICATE, REJECTED, WRITTEN, File
+from pipelines.dataset.readings import Reading
 from pipelines.dataset.shard_sums import ShardSums
 from pipelines.dataset.sums import Sums  # fmt: skip
 
-_KINDS: Mapping[str, type[Any]] = {
-    SONGS: File,
-    HISTORY: File,
-    COPIES: Copy,
-    READINGS: Reading,
-    FINGERPRINTS: Fingerprint,
-    SUMS: ShardSums,
-}
 _TOLERANCE = 1e-6
 
 
@@ -74,6 +67,27 @@ def table_fault(url: str, table: Table) -> str:
     return "" if rows == table.rows else f"has {rows} rows, dataset.json says {table.rows}"
 
 
+def fingerprinted(dataset: Dataset) -> set[str]:
+    """The content hashes of the recordings that a dataset has fingerprints of, which are not empty.
+
+    The fingerprints themselves, which are most of a dataset's tables, become no objects of Python for that.
+    """
+    tables = map(dataset.arrow, dataset.tables[FINGERPRINTS])
+    filled = (rows["content_hash"].filter(pc.greater(pc.binary_length(rows["fingerprint"]), 0)) for rows in tables)
+    return {content for contents in filled for content in contents.to_pylist()}
+
+
+_READ: Mapping[str, Callable[[Dataset], Any]] = {
+    SONGS: Dataset.ledger,
+    READINGS: Dataset.readings,
+    FINGERPRINTS: fingerprinted,
+    HISTORY: Dataset.history,
+    COPIES: Dataset.copies,
+    SUMS: lambda dataset: dataset.rows(SUMS, ShardSums),
+}
+"""What is read of each table: first of the ledger, which the others are held against."""
+
+
 def version_faults(
     dataset: Dataset,
     scans: Mapping[Shard, Scanned],
@@ -92,7 +106,7 @@ def version_faults(
     table_faults : dict
         What is wrong with each table's file.
     """
-    harmed = {name for name in _KINDS if name not in dataset.tables}
+    harmed = {name for name in _READ if name not in dataset.tables}
     yield from (f"dataset.json: names no table {name}" for name in sorted(harmed))
     for name, parts in dataset.tables.items():
         for part in parts:
@@ -101,9 +115,9 @@ def version_faults(
                 yield f"{part.name}: {fault}"
     songs: list[File] = []
     in_tables: list[str] = []
-    checks: Mapping[str, Callable[[list[Any]], Iterator[str]]] = {
+    checks: Mapping[str, Callable[[Any], Iterator[str]]] = {
         READINGS: lambda rows: _reading_faults(songs, rows),
-        FINGERPRINTS: lambda rows: _fingerprint_faults(songs, rows),
+        FINGERPRINTS: lambda known: _fingerprint_faults(songs, known),
         HISTORY: lambda rows: _history_faults(songs, rows),
         COPIES: lambda rows: iter(()),
         SUMS: lambda rows: _sum_faults(dataset, scans, totals, rows),
@@ -124,10 +138,10 @@ def version_faults(
     yield from in_tables
 
 
-def _rows(dataset: Dataset, name: str, harmed: set[str]) -> tuple[list[Any], str]:
-    """The rows of a table that is not harmed; or none, and why it is from now on."""
+def _rows(dataset: Dataset, name: str, harmed: set[str]) -> tuple[Any, str]:
+    """What is read of a table that is not harmed; or nothing, and why it is from now on."""
     try:
-        return ([] if name in harmed else dataset.rows(name, _KINDS[name])), ""
+        return ([] if name in harmed else _READ[name](dataset)), ""
     except (pa.ArrowException, KeyError, TypeError) as error:
         harmed.add(name)
         return [], f"{dataset.tables[name][0].name}: is no table {name} ({error})"
@@ -153,8 +167,7 @@ def _reading_faults(songs: Sequence[File], rows: Sequence[Reading]) -> Iterator[
     yield from _lacking("the table readings", (f for f in ledger.written(songs) if f.content_hash not in known))
 
 
-def _fingerprint_faults(songs: Sequence[File], rows: Sequence[Fingerprint]) -> Iterator[str]:
-    known = {row.content_hash for row in rows if row.fingerprint}
+def _fingerprint_faults(songs: Sequence[File], known: Set[str]) -> Iterator[str]:
     long = (file for file in ledger.written(songs) if file.duration_s > LEAST_S + 0.1)
     yield from _lacking("the table fingerprints", (file for file in long if file.content_hash not in known))
 
