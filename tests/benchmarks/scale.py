@@ -29,10 +29,11 @@ class Costs:
         34 ms of a WAV file (docs/speed.md) and 26 ms more for decoding 30 s of MP3 of 44.1 kHz.
     compare_s : float
         Seconds of a core for comparing its fingerprint with a million (docs/copies.md).
-    plan_s : float
-        Seconds on one worker for planning it (`python -m tests.benchmarks.steps 1000000`).
+    alone_s : float
+        Seconds on one worker, while all others wait, for listing it, gathering its reading, planning and publishing it:
+        72, 53, 94 and 35 microseconds of a million songs (docs/clusters.md).
     one_worker_bytes : float
-        Memory that the steps on one worker need for it (`pipelines.build.build`).
+        Memory that the steps on one worker are given for it (`pipelines.build.build`); they take 2,500 at most.
     listing_s : float
         Seconds for one listing of a thousand files: an assumption.
     song_bytes : float
@@ -53,7 +54,7 @@ class Costs:
 
     read_s: float = 0.060
     compare_s: float = 0.0014
-    plan_s: float = 0.000078
+    alone_s: float = 0.000254
     one_worker_bytes: float = 4_000.0
     listing_s: float = 0.2
     song_bytes: float = 480_000.0
@@ -77,9 +78,9 @@ class Scale:
     hours : float
         From the listing to the version.
     on_one_worker_hours : float
-        Of these, where all others wait: listing and planning.
+        Of these, where all others wait: listing, gathering, planning and publishing.
     one_worker_gb : float
-        Memory of the worker that plans.
+        Memory of that worker.
     gets, puts : int
         Requests that read, sizes asked included, and that write or list.
     shards : int
@@ -111,11 +112,11 @@ def scale(songs: int, workers: int, costs: Costs) -> Scale:
     Examples
     --------
     >>> round(scale(10**6, 20, Costs()).hours, 2)
-    0.55
+    0.6
     """
     asked = requests(songs, 30.0, BuildConfig())
     shared_s = songs * (costs.read_s + costs.compare_s) / (workers * costs.cores * costs.use)
-    alone_s = songs * costs.plan_s + math.ceil(songs / FILES_A_LISTING) * costs.listing_s
+    alone_s = songs * costs.alone_s + math.ceil(songs / FILES_A_LISTING) * costs.listing_s
     hours = (shared_s + alone_s) / 3600
     puts, gets = asked.puts + asked.lists, asked.gets + asked.heads
     return Scale(
