@@ -8,7 +8,9 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
+from urllib.error import HTTPError
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, GoogleCloudOptions, PortableOptions
@@ -166,11 +168,20 @@ def _wait_for_flink(job: Job) -> str:
                 worked_s = float("inf")  # once is enough, until it has had some again
         except OSError as error:
             if time.monotonic() - answered_s > _ANSWERS_WITHIN_S:
-                raise UnknownEndError(
-                    f"{job}: gives no answer ({error}); once the cluster does, `spectroshard status` says whether the"
-                    " job is at work, and if not, run the same command again to continue"
-                ) from error
+                raise UnknownEndError(f"{job}: {_silence(error)}") from error
         time.sleep(_LOOKS_EVERY_S)
+
+
+def _silence(error: OSError) -> str:
+    """What is said of a job that is not answered for."""
+    if isinstance(error, HTTPError) and error.code == HTTPStatus.NOT_FOUND:
+        return (
+            "is not known there any more, as when the JobManager was restarted; run the same command again to continue"
+        )
+    return (
+        f"gives no answer ({error}); once the cluster does, `spectroshard status` says whether the job is at work, and"
+        " if not, run the same command again to continue"
+    )
 
 
 def _lacks_slots(told: Mapping[str, Any]) -> bool:

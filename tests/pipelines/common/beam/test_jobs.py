@@ -15,13 +15,13 @@ from tests.pipelines.conftest import in_process
 
 @pytest.fixture
 def flink(monkeypatch):
-    """A JobManager that answers with what stands in `answers`, a list for each path; the last stays."""
+    """A JobManager that answers with what stands in `answers`, a list for each path; the last stays; none is a 404."""
     answers = {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             found = answers.get(self.path)
-            self.send_response(200 if found else 500)
+            self.send_response(200 if found else 500 if found is None else 404)
             self.end_headers()
             if found:
                 self.wfile.write(json.dumps(found.pop(0) if len(found) > 1 else found[0]).encode())
@@ -156,6 +156,14 @@ def test_a_cluster_that_does_not_answer_any_more(flink):
     with pytest.raises(UnknownEndError, match=r"Flink job 1f at .*: gives no answer .*spectroshard status"):
         jobs.wait(result, Job("Flink", "1f", f"http://{address}"))
     assert not result.waited
+
+
+def test_a_cluster_that_knows_the_job_no_more(flink):
+    address, answers = flink
+    answers["/jobs/1f"] = []
+    told = "Flink job 1f at .*: is not known there any more, .*; run the same command again to continue$"
+    with pytest.raises(UnknownEndError, match=told):
+        jobs.wait(Result(), Job("Flink", "1f", f"http://{address}"))
 
 
 def test_who_stops_waiting_is_told_that_the_job_goes_on(flink, monkeypatch, capsys):
