@@ -51,7 +51,8 @@ def _judged(at_work: AtWork, dataset: Dataset, run: str, challenger: Bundle, aud
     champion = _champion(at_work, before)
     with at_work.step("compare"):
         plays = at_work.new_pipeline if at_work.policy.largest_tempo_loss is not None else None
-        comparison = compare(challenger, champion, dataset, storage.join(at_work.work, run), plays)
+        # In the registry: a cluster's workers need not see the folder that is trained in.
+        comparison = compare(challenger, champion, dataset, at_work.in_run(run), plays)
         drift = None
         if champion is not None:
             drift = measure_drift(champion, registry.dataset_version(before), dataset, at_work.config.alarms)

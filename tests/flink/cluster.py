@@ -182,6 +182,7 @@ def main(command: str) -> None:
         f"  spectroshard build MUSIC --output D --runner {runner} --detach, then: spectroshard status D\n"
         f"  spectroshard audit D --runner {runner}\n"
         f"  spectroshard predict BUNDLE AUDIO --output P.csv --runner {runner}\n"
+        f"  spectroshard retrain CONFIG --runner {runner}\n"
         f"Logs are in {os.path.relpath(cluster.folder)}. It runs until: make flink-stop"
     )
 

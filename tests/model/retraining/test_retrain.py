@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from model.config import Config
-from model.retraining import journal
+from model.retraining import challenger, journal
 from model.retraining.at_work import AtWork
 from model.retraining.outcome import RunOutcome
 from model.retraining.retrain import retrain
 from pipelines.common.errors import UsageError
 from spectroshard import cli
 from tests.model.conftest import new_pipeline
+from tests.model.retraining.made import NO_LEAK
 from tests.model.retraining.made import POLICY as STRICT
 from tests.model.retraining.soak import (
     STYLES,
@@ -76,6 +77,21 @@ def test_observers_are_told_of_a_failure_and_one_that_fails_changes_nothing(tmp_
     )
     assert RunOutcome.from_json((tmp_path / "r" / "outcome.json").read_text()) == told[0]
     assert not (tmp_path / "r" / "runs" / "lease.json").exists()
+
+
+def test_workers_of_a_cluster_need_not_see_the_folder_that_is_trained_in(
+    config, dataset, bundle, tmp_path, monkeypatch
+):
+    def compare(challenger, champion, dataset, work, new_pipeline):
+        assert (new_pipeline, work) == (at_work.new_pipeline, f"{tmp_path}/registry/runs/000001-0123")
+        raise KeyboardInterrupt
+
+    places = {"dataset": dataset.url, "registry": f"{tmp_path}/registry", "work": f"{tmp_path}/work"}
+    values = {"retraining": places, "promotion": STRICT | {"largest_tempo_loss": 0.1}}
+    at_work = AtWork.of(Config.model_validate(config.model_dump(exclude=set(values)) | values), new_pipeline)
+    monkeypatch.setattr(challenger, "compare", compare)
+    with pytest.raises(KeyboardInterrupt):
+        challenger._judged(at_work, dataset, "000001-0123", bundle, NO_LEAK)
 
 
 def models(capsys, *arguments):
