@@ -25,7 +25,7 @@ NOT_RUN = {
     "spectroshard train s3://": "needs a bucket, and these machines",
     "spectroshard predict s3://": "needs a bucket, which test-s3 has",
     "spectroshard configs retraining >": "a shell's own; the tests have a file of that name",
-    "spectroshard retrain retraining.yaml --runner flink": "needs a Flink cluster",
+    "spectroshard retrain retraining.yaml --runner": "needs a Flink cluster, which test-flink has",
     "spectroshard models": "needs a registry, which tests/model/retraining makes",
     "spectroshard predict registry:": "needs a registry too",
     "spectroshard crossval soundtracks-dataset": "the same as another command of its page, with another corpus",
