@@ -1,6 +1,7 @@
 """Tags of files: ID3, Vorbis comments, MP4, APEv2, ASF, the INFO of a WAV; others, as Matroska's, by FFmpeg."""
 
 import contextlib
+import errno
 import os
 import re
 import struct
@@ -81,8 +82,19 @@ def _of_mutagen(path: Path, names: Sequence[str]) -> list[str] | None:
             with contextlib.suppress(APENoHeaderError):
                 tags = APEv2(path)  # type: ignore[no-untyped-call]
         return None if tags is None else _texts(str(value) for name in names for value in tags.get(name) or ())
-    except (mutagen.MutagenError, OSError, *_LET_THROUGH):
+    except (mutagen.MutagenError, OSError, *_LET_THROUGH) as error:
+        if _is_of_machine(error):
+            raise
         return None
+
+
+def _is_of_machine(error: Exception) -> bool:
+    """Whether the disk failed; not whether a file is gone, or so damaged that a parser seeks before its beginning.
+
+    mutagen gives what the system said as the argument of an error of its own.
+    """
+    said = (each for each in (error, *error.args) if isinstance(each, OSError))
+    return any(each.errno not in (None, errno.EINVAL, errno.ENOENT) for each in said)
 
 
 def _is_musepack(path: Path) -> bool:

@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 
 import mutagen.aiff
@@ -108,3 +110,13 @@ def test_what_mutagen_raises_is_no_error_of_the_program(tone, tmp_path, monkeypa
     monkeypatch.setattr(mutagen, "File", fail)
     song = audio_files.ffmpeg(tone, tmp_path / "a.flac", "-metadata", "artist=Ann")
     assert tags.find(song, ["artist"]) == ["Ann"]
+
+
+@pytest.mark.parametrize("wrapped", [lambda error: error, mutagen.MutagenError])
+def test_a_disk_that_fails_is_no_file_without_an_artist(tone, monkeypatch, wrapped):
+    def fail(*_, **__):
+        raise wrapped(OSError(errno.EIO, os.strerror(errno.EIO)))
+
+    monkeypatch.setattr(mutagen, "File", fail)
+    with pytest.raises((OSError, mutagen.MutagenError), match="Input/output error"):
+        tags.find(tone, ["artist"])
