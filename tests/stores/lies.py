@@ -92,15 +92,15 @@ def _listing(change: Callable[[dict[str, bytes]], dict[str, bytes]]) -> Lie:
 
 def paged(order: int = 1) -> Lie:
     """Lists come in pages of two, each with what the one before had too; backwards where the order is -1."""
-    before: list[bytes] = []
+    before: dict[str, list[bytes]] = {}  # of each list: several may be asked for at once
 
     def lie(asked: Asked, ask: Ask) -> Answer | None:
         if asked.kind != "LIST":
             return None
         answer = ask(f"{asked.path}&max-keys=2")
         own = [each[0] for each in _LISTED.finditer(answer.content)]
-        told = [*before, *own] if "continuation-token" in asked.query else own
-        before[:] = own
+        told = [*before.get(asked.key, ()), *own] if "continuation-token" in asked.query else own
+        before[asked.key] = own
         content = _LISTED.sub(b"", answer.content).replace(_END, b"".join(told[::order]) + _END)
         return replace(answer, content=content)
 

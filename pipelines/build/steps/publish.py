@@ -27,24 +27,28 @@ def publish(url: str) -> str:
         A shard is missing, or is not what its writer said.
     """
     run = Run(url)
-    if run.outcome() is not None:
+    if (outcome := run.outcome()) is None:
+        dataset, outcome = _committed(run)
+        run.end(outcome)
+    elif outcome.exit_code:
         return url
-    dataset, parent = describe(run), run.parent
-    if parent and parent.url == dataset.url and _says_the_same(dataset, parent):
-        dataset, ended = parent, Outcome(status="up to date", version=parent.version)
-    elif versions.commit(dataset):
-        ended = Outcome(status="published", version=dataset.version)
-    else:
-        run.end(run.superseded())
-        return url
-    # A late second attempt finds a newer version: its copies at the top, and what is staged, are not this run's.
-    is_newest = max(versions.numbers(dataset.url), default=0) <= dataset.version
-    if is_newest:
+    else:  # an attempt before this one may have been killed before all below was done
+        dataset = versions.version(run.request.output, outcome.version)
+    # A late attempt finds a newer version: its copies at the top, and what is staged, are not this run's.
+    if not outcome.exit_code and max(versions.numbers(dataset.url), default=0) <= dataset.version:
         versions.mend_copies(dataset)
-    run.end(ended)  # the next attempt, where this one is killed before, does all of it again
-    if is_newest:
         storage.remove(storage.join(dataset.url, STAGING))
     return url
+
+
+def _committed(run: Run) -> tuple[Dataset, Outcome]:
+    """Commits what a run has made; gives the version that is the newest for it, and how it has ended."""
+    dataset, parent = describe(run), run.parent
+    if parent and parent.url == dataset.url and _says_the_same(dataset, parent):
+        return parent, Outcome(status="up to date", version=parent.version)
+    if versions.commit(dataset):
+        return dataset, Outcome(status="published", version=dataset.version)
+    return dataset, run.superseded()
 
 
 def end(url: str) -> str:
