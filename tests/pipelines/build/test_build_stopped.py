@@ -14,7 +14,7 @@ from pipelines.build.steps import assemble, gather, plan, publish
 from pipelines.build.steps.assemble import AssembleShard
 from pipelines.build.steps.make_record import RecordMaker
 from pipelines.common import storage
-from pipelines.dataset import tfrecord, versions
+from pipelines.dataset import versions
 from tests.audio_files import tone, write
 from tests.pipelines.conftest import Pipelines, config_of, in_process, published
 
@@ -86,7 +86,7 @@ def finish(config, output, undisturbed):
         pytest.param(plan, "assign", 0, 18, marks=pytest.mark.slow),
         pytest.param(plan, "_records_to_write", 0, 18, marks=pytest.mark.slow),
         pytest.param(AssembleShard, "_assemble", 3, 18, marks=pytest.mark.slow),
-        (tfrecord, "write_record", 18 + 5, 18),
+        (AssembleShard, "_append", 5, 18),
         pytest.param(assemble, "result_url", 3, 18, marks=pytest.mark.slow),
         pytest.param(publish, "describe", 0, 18, marks=pytest.mark.slow),
         (versions, "commit", 0, 18),
