@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipelines.audio.streams import SampleBlock
 from pipelines.common.arrays.jit import compiled
 
-_MEASURED_EACH = 16  # frames
+_MEASURED_EACH = 61  # frames: a prime, so that hardly any tone is met at the same point of its wave each time
 
 
 def to_mono(block: SampleBlock) -> NDArray[np.float32]:
