@@ -208,12 +208,11 @@ class Run:
         return Outcome(status="superseded", version=newest, message=message, exit_code=1)
 
     def tidy(self) -> None:
-        """Removes what it and other runs have left, but for its outcome, where it has ended well.
+        """Removes what it and other runs have left, but for its outcome.
 
         A run whose lease has expired, and that is at work all the same, finds its folder gone: it cannot publish,
         as what it went on from is no longer the newest.
         """
-        storage.remove(storage.join(self.request.output, STAGING))
         for name in storage.names(self.url):
             if name != OUTCOME_NAME:
                 storage.remove(self.path(name))

@@ -51,11 +51,13 @@ def write_once(url: str, contents: Collection[str], staged: Sequence[str], publi
 def _many_at_once(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """The rows of tables, of which there may be very many, in a few."""
     held: list[pa.Table] = []
+    rows = 0
     for table in tables:
         held.append(table)
-        if sum(map(len, held)) >= _RECORDINGS_AT_ONCE:
+        rows += len(table)
+        if rows >= _RECORDINGS_AT_ONCE:
             yield pa.concat_tables(held)
-            held = []
+            held, rows = [], 0
     if held:
         yield pa.concat_tables(held)
 
