@@ -113,7 +113,8 @@ def version_faults(
             if fault := table_faults[part]:
                 harmed.add(name)
                 yield f"{part.name}: {fault}"
-    songs: list[File] = []
+    songs, unread = _rows(dataset, SONGS, harmed)
+    yield from unread
     in_tables: list[str] = []
     checks: Mapping[str, Callable[[Any], Iterator[str]]] = {
         READINGS: lambda rows: _reading_faults(songs, rows),
@@ -122,13 +123,11 @@ def version_faults(
         COPIES: lambda rows: iter(()),
         SUMS: lambda rows: _sum_faults(dataset, scans, totals, rows),
     }
-    for name in (SONGS, *checks):  # each is let go before the next is read, as they are large
-        rows, fault = _rows(dataset, name, harmed)
-        yield from [fault] if fault else []
-        if name == SONGS:
-            songs = rows
-        elif not harmed & {SONGS, name}:
-            in_tables += checks[name](rows)
+    for name, faults_of in checks.items():  # each table is let go before the next is read, as they are large
+        rows, unread = _rows(dataset, name, harmed)
+        yield from unread
+        if not harmed & {SONGS, name}:
+            in_tables += faults_of(rows)
         del rows
     if SONGS in harmed:
         yield from (f"{shard.name}: {scans[shard].fault}" for shard in dataset.shards if scans[shard].fault)
@@ -138,13 +137,13 @@ def version_faults(
     yield from in_tables
 
 
-def _rows(dataset: Dataset, name: str, harmed: set[str]) -> tuple[Any, str]:
+def _rows(dataset: Dataset, name: str, harmed: set[str]) -> tuple[Any, list[str]]:
     """What is read of a table that is not harmed; or nothing, and why it is from now on."""
     try:
-        return ([] if name in harmed else _READ[name](dataset)), ""
+        return ([] if name in harmed else _READ[name](dataset)), []
     except (pa.ArrowException, KeyError, TypeError) as error:
         harmed.add(name)
-        return [], f"{dataset.tables[name][0].name}: is no table {name} ({error})"
+        return [], [f"{dataset.tables[name][0].name}: is no table {name} ({error})"]
 
 
 def _count_faults(dataset: Dataset, songs: Sequence[File]) -> Iterator[str]:
