@@ -133,20 +133,21 @@ def row_count(content: bytes) -> int:
 
 
 def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
-    """A table's rows as objects; equal strings of a column are one object, as a corpus has few genres and artists.
+    """A table's rows as objects, in which equal strings are one object, and equal integers: a corpus has few genres.
 
     A column that the table lacks, as it was written before there was one, has the field's default.
     """
     names = [name for name in schema(kind).names if name in rows.column_names]
-    columns = [_values(rows.column(name)) for name in names]
+    known: dict[Any, Any] = {}
+    columns = [_values(rows.column(name), known) for name in names]
     return (kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
 
 
-def _values(column: pa.ChunkedArray) -> list[Any]:
-    if not pa.types.is_string(column.type):
+def _values(column: pa.ChunkedArray, known: dict[Any, Any]) -> list[Any]:
+    if not (pa.types.is_string(column.type) or pa.types.is_integer(column.type)):
         return list(column.to_pylist())
     encoded = column.combine_chunks().dictionary_encode()
-    distinct = encoded.dictionary.to_pylist()
+    distinct = [known.setdefault(value, value) for value in encoded.dictionary.to_pylist()]
     return [distinct[index] for index in encoded.indices.to_pylist()]
 
 

@@ -4,8 +4,9 @@ import contextlib
 import functools
 import gc
 import hashlib
+import itertools
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -17,7 +18,7 @@ from pipelines.common.errors import SpectroshardError
 from pipelines.copies.search import COPIES_NAME, SEARCH_VERSION
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.ledger import REJECTED, Copy, File, written
-from pipelines.dataset.readings import Reading, with_reading
+from pipelines.dataset.readings import Reading, StagedReading, with_reading
 from pipelines.split import history
 from pipelines.split.assign import assign
 from pipelines.split.shards import allot
@@ -124,13 +125,16 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     earlier = [file for file in [*parent.ledger(), *parent.history()] if file.fold] if parent else []
     copies = _copies(run, parent)
     refusals.refuse_lost(files, earlier)
-    assigned = assign(files, earlier, copies, config, parent.config.folds if parent else None)
+    files = assign(files, earlier, copies, config, parent.config.folds if parent else None)
     ledger_url = run.path(REJECTED_NAME)
-    parquet.write(ledger_url, File, assigned)
-    refusals.refuse_rejects(assigned, config, ledger_url)
-    refusals.refuse_lone_genres(assigned, copies, config, ledger_url, is_first=parent is None)
-    refusals.refuse_unbalanced(assigned, copies, config, ledger_url)
-    return _allotted(run, parent, assigned), earlier, copies
+    try:
+        refusals.refuse_rejects(files, config, ledger_url)
+        refusals.refuse_lone_genres(files, copies, config, ledger_url, is_first=parent is None)
+        refusals.refuse_unbalanced(files, copies, config, ledger_url)
+    except SpectroshardError:
+        parquet.write(ledger_url, File, files)
+        raise
+    return _allotted(run, parent, files), earlier, copies
 
 
 def _told(run: Run) -> Iterator[File]:
@@ -172,30 +176,29 @@ def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -
     for file in written(files):
         if not file.length or file.shard in broken:
             members[file.shard].append(file)
-    to_write = [file for some in members.values() for file in some]
-    sources = _sources(run, parent, {file.content_hash for file in to_write})
+    sources = _sources(run, parent, (file.content_hash for some in members.values() for file in some))
     for shard in sorted(members):
         in_order = sorted(members[shard], key=lambda file: file.record)
-        yield [_record(file, sources.get(file.content_hash, ())) for file in in_order]
+        yield [_record(file, sources[file.content_hash]) for file in in_order]
 
 
 Source = tuple[str, str, int, int]
 """The genre of a record that is there already, its file's URL, and where in it it lies."""
 
 
-def _sources(run: Run, parent: Dataset | None, contents: set[str]) -> dict[str, list[Source]]:
+def _sources(run: Run, parent: Dataset | None, contents: Iterable[str]) -> dict[str, tuple[Source, ...]]:
     """Where records of some contents are, by content hash: in the parent's shards, and staged."""
-    found: dict[str, list[Source]] = defaultdict(list)
+    found: dict[str, tuple[Source, ...]] = dict.fromkeys(contents, ())
     if parent and parent.reading == run.request.reading:
         for file in written(parent.ledger()):
-            if file.content_hash in contents and file.shard not in run.request.broken:
+            if file.content_hash in found and file.shard not in run.request.broken:
                 url = storage.join(parent.url, file.shard)
-                found[file.content_hash].append((file.genre, url, file.offset, file.length))
+                found[file.content_hash] += ((file.genre, url, file.offset, file.length),)
     names = ["content_hash", "genre", "pack", "offset", "length"]
-    staged = staging.read(staging.tables(run.staging), names)
-    for content, genre, pack, offset, length in zip(*(column.to_pylist() for column in staged.columns), strict=True):
-        if content in contents and pack:
-            found[content].append((genre, pack, offset, length))
+    tables = (parquet.rows_of(staging.read([url], names), StagedReading) for url in staging.tables(run.staging))
+    for row in itertools.chain.from_iterable(tables):
+        if row.content_hash in found and row.pack:
+            found[row.content_hash] += ((row.genre, row.pack, row.offset, row.length),)
     return found
 
 
