@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import operator
 import stat
 import struct
 import zipfile
@@ -9,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import soundfile
@@ -23,6 +25,9 @@ from pipelines.common.arrays import spooled
 from pipelines.common.errors import FileError
 from pipelines.common.reasons import Reason
 
+if TYPE_CHECKING:
+    from pipelines.audio.mono import Levels
+
 UNREADABLE = Reason("unreadable", "the file is missing or may not be read")
 
 # fmt: off
@@ -35,6 +40,9 @@ SUFFIXES = frozenset({
 """The suffixes of audio files, in lower case."""
 
 _RATES_HZ = (1_000, 768_000)
+
+Mono = tuple[NDArray[np.float32], int]
+"""Samples of one channel, and their rate."""
 
 
 @dataclass(frozen=True)
@@ -164,23 +172,11 @@ def _load(path: Path, config: AudioConfig) -> Recording:
 
 
 def _recording(stream: AudioStream, config: AudioConfig) -> Recording:
-    from pipelines.audio.mono import Levels, to_mono  # compiles
+    from pipelines.audio.mono import Levels  # compiles
 
     content, levels, beginning = xxhash.xxh3_128(), Levels(), _Beginning(config.max_duration_s)
-
-    def mono(blocks: Iterator[Block]) -> Iterator[NDArray[np.float32]]:
-        for block in blocks:
-            samples = to_mono(block.samples)
-            content.update(samples.data)
-            levels.add(block.samples, samples)
-            yield samples
-
-    def resampled() -> Iterator[NDArray[np.float32]]:
-        for rate_hz, blocks in itertools.groupby(beginning.of(stream.blocks), lambda block: block.rate_hz):
-            content.update(struct.pack("<I", rate_hz))
-            yield from _resampled(mono(blocks), rate_hz, config.sample_rate_hz)
-
-    samples = spooled.concatenate(resampled())
+    mono = _mono(beginning.of(stream.blocks), content, levels)
+    samples = spooled.concatenate(_resampled(mono, config.sample_rate_hz))
     unread_s = stream.damaged_s + (beginning.cut_s + stream.rest_s() if beginning.is_over else 0.0)
     if not beginning.rate_hz and stream.damaged_s:
         raise FileError(FAILED, f"nothing of about {stream.damaged_s:.2f} s of audio can be decoded")
@@ -220,7 +216,7 @@ class _Beginning:
         for block in blocks:
             _refuse_absurd(block.rate_hz)
             frames = round(self._left_s * block.rate_hz)
-            kept = Block(block.samples[:frames], block.rate_hz)
+            kept = block if len(block.samples) <= frames else Block(block.samples[:frames], block.rate_hz)
             if not self.rate_hz:
                 self.rate_hz, self.channels = block.rate_hz, block.samples.shape[1]
             self._left_s -= kept.duration_s
@@ -235,12 +231,29 @@ def _refuse_absurd(rate_hz: int) -> None:
         raise FileError(ABSURD_HEADER, f"{rate_hz} Hz, expected between {_RATES_HZ[0]} and {_RATES_HZ[1]} Hz")
 
 
-def _resampled(blocks: Iterator[NDArray[np.float32]], rate_hz: int, new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
+def _mono(blocks: Iterator[Block], content: xxhash.xxh3_128, levels: "Levels") -> Iterator[Mono]:
+    """Mixes blocks, and takes note of what they hold."""
+    from pipelines.audio.mono import to_mono
+
+    rate_hz = 0
+    for block in blocks:
+        if block.rate_hz != rate_hz:
+            rate_hz = block.rate_hz
+            content.update(struct.pack("<I", rate_hz))
+        samples = to_mono(block.samples)
+        content.update(samples.data)
+        levels.add(block.samples, samples)
+        yield samples, rate_hz
+
+
+def _resampled(blocks: Iterator[Mono], new_rate_hz: int) -> Iterator[NDArray[np.float32]]:
     import soxr
 
-    if rate_hz == new_rate_hz:
-        yield from blocks
-        return
-    resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
-    yield from map(resampler.resample_chunk, blocks)
-    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+    for rate_hz, group in itertools.groupby(blocks, operator.itemgetter(1)):
+        samples = (samples for samples, _ in group)
+        if rate_hz == new_rate_hz:
+            yield from samples
+            continue
+        resampler = soxr.ResampleStream(rate_hz, new_rate_hz, 1, dtype="float32", quality="HQ")
+        yield from map(resampler.resample_chunk, samples)
+        yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -92,7 +92,7 @@ def metadata(path: Path) -> dict[str, str]:
         It cannot be opened.
     """
     with path.open("rb", buffering=0) as file:
-        container = table.container_of(file)
+        container, _ = table.container_of(file)
         with contextlib.closing(_opened(file, container, is_cut=False)) as opened:
             return {**opened.metadata, **_audio_stream(opened).metadata}
 

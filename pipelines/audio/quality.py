@@ -18,7 +18,7 @@ CHANNELS_CANCEL = Reason(
 )
 NOT_FULL_SCALE = Reason("not_full_scale", "floating-point samples that have another scale than -1 to 1")
 
-VERSION = 3
+VERSION = 4
 """To be raised with every change of how files are decoded, or which are rejected: datasets then read them again."""
 
 SILENCE_PEAK = 1e-4

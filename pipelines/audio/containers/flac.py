@@ -1,16 +1,14 @@
 """Whether a FLAC file holds as many samples as its header says: by its last frame, whose header has a number too."""
 
-import itertools
 import os
 import re
 import struct
+from dataclasses import dataclass
 from typing import BinaryIO
 
 _STREAMINFO_BYTES = 42  # with what comes before it
 _LEAST_FRAME_HEADER_BYTES, _FRAME_HEADER_BYTES = 6, 16
 _SEARCHED_BYTES = 1 << 16
-_CHUNK_BYTES = 1 << 20
-_BEGINNING = re.compile(rb"fLaC[\x00\x80]\x00\x00\x22")
 _SYNC = re.compile(rb"\xff[\xf8\xf9]")
 _BLOCK_SIZES = {
     1: 192,
@@ -19,36 +17,52 @@ _BLOCK_SIZES = {
 }
 
 
-def ends_as_promised(file: BinaryIO) -> bool:
-    """Whether the last frame ends at the last sample that the header promises; False also where it promises nothing.
+@dataclass(frozen=True)
+class Ending:
+    """What the last frame tells.
 
-    A file of unknown length, one that ends early, and several joined files are none of it.
+    Attributes
+    ----------
+    is_as_promised : bool
+        Whether it ends at the last sample that the header promises; False also where it promises nothing.
+    at : int
+        Where it begins, in bytes; 0 where there is none near the end of the file.
+    """
+
+    is_as_promised: bool
+    at: int
+
+
+def ending_of(file: BinaryIO) -> Ending:
+    """How an open file ends.
+
+    One of unknown length, one that ends early, and several joined files do not end as promised.
     """
     file.seek(0)
     head = file.read(_STREAMINFO_BYTES)
     if len(head) < _STREAMINFO_BYTES:
-        return False
+        return Ending(is_as_promised=False, at=0)
     (largest_block,) = struct.unpack_from(">H", head, 10)
     largest_frame = int.from_bytes(head[15:18])
     promised = int.from_bytes(head[21:26]) & 0xF_FFFF_FFFF
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(size - max(2 * largest_frame, _SEARCHED_BYTES), 0))
+    begin = file.seek(max(size - max(2 * largest_frame, _SEARCHED_BYTES), 0))
     tail = file.read()
-    ends = (_end_of_frame(tail[found.start() :][:_FRAME_HEADER_BYTES], largest_block) for found in _SYNC.finditer(tail))
-    return promised > 0 and max(ends, default=0) == promised
+    places = [found.start() for found in _SYNC.finditer(tail)]
+    ends = ((_end_of_frame(tail[at:][:_FRAME_HEADER_BYTES], largest_block), at) for at in places)
+    last, at = max(ends, default=(0, 0))
+    return Ending(0 < last == promised, begin + at if last else 0)
 
 
-def files_in(file: BinaryIO) -> list[tuple[int, int]]:
-    """Where each of the FLAC files begins and ends that are joined in an open file."""
-    begins: list[int] = []
-    at = 0
-    while True:
+def begin_of_frames(file: BinaryIO) -> int:
+    """Where the metadata of an open file ends, in which headers of other containers may be kept."""
+    at, is_last = 4, False
+    while not is_last:
         file.seek(at)
-        data = file.read(_CHUNK_BYTES)
-        begins += [at + found.start() for found in _BEGINNING.finditer(data) if found.start() < _CHUNK_BYTES - 8]
-        if len(data) < _CHUNK_BYTES:
-            return list(itertools.pairwise([*begins, at + len(data)]))
-        at += len(data) - 8
+        head = file.read(4)
+        is_last = len(head) < 4 or head[0] >= 0x80
+        at += 4 + int.from_bytes(head[1:])
+    return at
 
 
 def _end_of_frame(header: bytes, largest_block: int) -> int:

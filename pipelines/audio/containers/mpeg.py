@@ -151,11 +151,11 @@ def tag_bytes(head: bytes) -> int:
     return 0
 
 
-def has_frames(file: BinaryIO) -> bool:
-    """Whether frames of MPEG audio begin in the first MiB behind the file's ID3v2 tags."""
+def has_frames(file: BinaryIO, begin: int) -> bool:
+    """Whether frames of MPEG audio begin in the MiB behind a byte."""
     from pipelines.audio.containers import mpeg_headers  # compiles, which those that only list files need not wait for
 
-    file.seek(end_of_id3(file))
+    file.seek(begin)
     data = np.frombuffer(file.read(_PROBED_BYTES + _AHEAD_BYTES), np.uint8)
     until = min(len(data) - 3, _PROBED_BYTES)
     return bool(mpeg_headers.search(data, 0, until) < until)

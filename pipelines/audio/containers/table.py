@@ -16,7 +16,9 @@ EMPTY = Reason("empty", "the file has no bytes")
 NOT_AUDIO = Reason("not_audio", "it begins as no container of audio does that is read here, or holds no audio")
 
 _FREE_FORMAT = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb][\x00-\x0f]")
-_HEAD_BYTES = 32
+HEAD_BYTES = 32
+"""By as many bytes a container is told."""
+
 _SHOWN_BYTES = 12
 
 
@@ -84,8 +86,13 @@ CONTAINERS = (
 """The containers that are read, each told by its first bytes."""
 
 
-def container_of(file: BinaryIO) -> Container:
-    """The container of an open file.
+def container_begun_by(head: bytes) -> Container | None:
+    """The container that some bytes, 32 or so, begin."""
+    return next((each for each in CONTAINERS if each.is_begun_by(head)), None)
+
+
+def container_of(file: BinaryIO) -> tuple[Container, int]:
+    """The container of an open file, and where it begins: behind ID3v2 tags, which of MPEG audio are a part.
 
     Raises
     ------
@@ -95,20 +102,22 @@ def container_of(file: BinaryIO) -> Container:
     Examples
     --------
     >>> import io
-    >>> container_of(io.BytesIO(b"fLaC")).name
-    'FLAC'
+    >>> container, begin = container_of(io.BytesIO(b"fLaC"))
+    >>> container.name, begin
+    ('FLAC', 0)
     >>> container_of(io.BytesIO(b"#EXTM3U"))
     Traceback (most recent call last):
     ...
     pipelines.common.errors.FileError: not_audio: it begins with b'#EXTM3U', as no container of audio does
     """
-    file.seek(mpeg.end_of_id3(file))
-    head = file.read(_HEAD_BYTES)
-    found = next((each for each in CONTAINERS if each.is_begun_by(head)), None)
+    begin = mpeg.end_of_id3(file)
+    file.seek(begin)
+    head = file.read(HEAD_BYTES)
+    found = container_begun_by(head)
     if found is not None and found is not MPEG:
-        return found
-    if mpeg.has_frames(file):  # at the beginning, or behind what is no audio
-        return MPEG
+        return found, begin
+    if mpeg.has_frames(file, begin):  # at the beginning, or behind what is no audio
+        return MPEG, 0
     if _FREE_FORMAT.match(head):
         raise FileError(NOT_AUDIO, "it is an MP3 of free format, whose frames state no length; encode it at a bit rate")
     file.seek(0)
