@@ -183,13 +183,15 @@ def add_graph(pipeline: beam.Pipeline, run: Run) -> None:
         return with_memory(step, files * _BYTES_A_FILE) if files else step
 
     begun = pipeline | "Begin" >> beam.Create([run.url], reshuffle=False)
-    readings = begun | "Read songs" >> ReadSongs() | "All are read" >> AfterAll(run.url)
-    gathered = readings | "Gather readings" >> on_one_worker(beam.Map(_working, gather))
+    songs = begun | "Read songs" >> ReadSongs()
+    read = (begun, songs) | "All are read" >> AfterAll()
+    gathered = read | "Gather readings" >> on_one_worker(beam.Map(_working, gather))
     copies = gathered | "Find copies" >> FindCopies(_at_work_on_search, on_one_worker)
-    compared = copies | "All are compared" >> AfterAll(run.url)
+    compared = (begun, copies) | "All are compared" >> AfterAll()
     planned = compared | "Plan" >> on_one_worker(beam.Map(_working, plan.make_plan))
-    shards = planned | "Assemble shards" >> AssembleShards() | "All are written" >> AfterAll(run.url)
-    _ = shards | "Publish" >> on_one_worker(beam.Map(end))
+    shards = planned | "Assemble shards" >> AssembleShards()
+    written = (planned, shards) | "All are written" >> AfterAll()
+    _ = written | "Publish" >> on_one_worker(beam.Map(end))
 
 
 def _working(url: str, step: Callable[[str], str]) -> str:

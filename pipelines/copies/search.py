@@ -20,6 +20,7 @@ from apache_beam.pvalue import PCollection
 from pipelines.common import parquet, storage
 from pipelines.common.beam import jobs
 from pipelines.common.beam.runners import NewPipeline
+from pipelines.common.beam.workers import AfterAll
 from pipelines.common.output.progress import Progress
 from pipelines.copies import layout
 from pipelines.copies.fingerprint import SPAN_S, VALUE_S
@@ -130,9 +131,8 @@ class FindCopies(beam.PTransform[PCollection[str], PCollection[str]]):
             | "Gather blocks" >> beam.GroupByKey()
             | "Align pairs" >> beam.MapTuple(_write_found, self.at_work)
         )
-        # What is laid out is among what is awaited, so that the end is reached also where nothing is to be compared.
-        awaited = (laid_out, aligned) | "Join" >> beam.Flatten() | "Await all" >> beam.Distinct()
-        merged: PCollection[str] = awaited | "Merge pairs" >> self.on_one_worker(beam.Map(_merge, self.at_work))
+        compared = (laid_out, aligned) | "Await all" >> AfterAll()
+        merged: PCollection[str] = compared | "Merge pairs" >> self.on_one_worker(beam.Map(_merge, self.at_work))
         return merged
 
 

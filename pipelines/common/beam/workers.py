@@ -1,12 +1,12 @@
 """What every worker of a pipeline does before it works, and how a step waits for all of another."""
 
 import ctypes
+from collections.abc import Iterator
 from typing import Any
 
 import apache_beam as beam
 import threadpoolctl
 from apache_beam.pvalue import PCollection
-from apache_beam.transforms.combiners import CountCombineFn
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of glibc's malloc.h
 _SMALL_BYTES = 4 << 30
@@ -48,22 +48,25 @@ def with_memory(step: beam.PTransform[Any, Any], needed_bytes: int) -> beam.PTra
     return hinted
 
 
-class AfterAll(beam.PTransform[PCollection[Any], PCollection[str]]):
-    """Waits for all elements of a collection, also where there are none, and gives one value.
+class AfterAll(beam.PTransform[tuple[PCollection[str], PCollection[Any]], PCollection[str]]):
+    """Gives the elements of one collection, each once, when all of another are there, also where there are none.
 
-    Parameters
-    ----------
-    value : str
-        What is given then.
+    Takes both, the awaited one last.
     """
 
-    def __init__(self, value: str):
-        super().__init__()
-        self.value = value
-
-    def expand(self, input_or_inputs: PCollection[Any]) -> PCollection[str]:
-        """All elements to the one value."""
-        # A combination has a default. A GroupByKey of nothing would give nothing, and what follows would not happen.
-        counted: Any = input_or_inputs | "Wait for all" >> beam.CombineGlobally(CountCombineFn())
-        gone_on: PCollection[str] = counted | "Go on" >> beam.Map(lambda _, value: value, self.value)
+    def expand(self, input_or_inputs: tuple[PCollection[str], PCollection[Any]]) -> PCollection[str]:
+        """The elements of the first."""
+        elements, awaited = input_or_inputs
+        # Nothing of what is awaited goes on, but what is to be grouped is complete only when that is.
+        nothing = awaited | "Wait for all" >> beam.FlatMap(_nothing)
+        grouped = (elements, nothing) | "Join" >> beam.Flatten() | beam.Map(_with_key) | beam.GroupByKey()
+        gone_on: PCollection[str] = grouped | "Go on" >> beam.Keys()
         return gone_on
+
+
+def _nothing(_: Any) -> Iterator[str]:
+    return iter(())
+
+
+def _with_key(element: str) -> tuple[str, None]:
+    return element, None

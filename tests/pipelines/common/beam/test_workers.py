@@ -13,7 +13,9 @@ from tests.pipelines.conftest import in_process
 @pytest.mark.parametrize("elements", [[], ["a"], list(range(100))])
 def test_a_step_goes_on_once_when_all_of_another_is_done_also_where_that_was_nothing(elements):
     with in_process()(1) as pipeline:
-        went_on = pipeline | beam.Create(elements) | beam.Reshuffle() | AfterAll("run") | beam.Map(str.upper)
+        begun = pipeline | "Begin" >> beam.Create(["run"])
+        done = pipeline | beam.Create(elements) | beam.Reshuffle()
+        went_on = (begun, done) | AfterAll() | beam.Map(str.upper)
         assert_that(went_on, equal_to(["RUN"]))
 
 
@@ -22,8 +24,9 @@ def test_a_step_sees_what_another_has_left(tmp_path):
         (tmp_path / str(number)).touch()
 
     with in_process("--direct_running_mode=multi_threading", "--direct_num_workers=2")(1) as pipeline:
+        begun = pipeline | "Begin" >> beam.Create([str(tmp_path)])
         left = pipeline | beam.Create(range(20)) | beam.Reshuffle() | beam.Map(leave)
-        seen = left | AfterAll(str(tmp_path)) | beam.Map(lambda _: len(list(tmp_path.iterdir())))
+        seen = (begun, left) | AfterAll() | beam.Map(lambda _: len(list(tmp_path.iterdir())))
         assert_that(seen, equal_to([20]))
 
 
