@@ -1,6 +1,5 @@
 """The dataset: what the `dataset.json` of a version says, which is all that a reader may rely on."""
 
-import builtins
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
@@ -116,12 +115,6 @@ class Table(Section):
     rows: int
     bytes: int
     sha256: Sha256
-
-    @classmethod
-    def of(cls, table: str, rows: int, content: builtins.bytes) -> Self:
-        """The entry of a table's file that holds this."""
-        sha256 = hashlib.sha256(content).hexdigest()
-        return cls(name=cls.name_of(table, sha256), rows=rows, bytes=len(content), sha256=sha256)
 
     @staticmethod
     def name_of(table: str, sha256: str) -> str:

@@ -1,5 +1,7 @@
 """The description of the version that a run has made: everything is counted against the plan, and looked at."""
 
+import shutil
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +14,7 @@ from pipelines.build.steps import fingerprints
 from pipelines.build.steps.assemble import Assembled, result_url
 from pipelines.build.steps.gather import kept_fingerprints
 from pipelines.build.steps.plan import planned_shards
-from pipelines.common import parquet, storage
+from pipelines.common import checksum, parquet, storage
 from pipelines.common.errors import SpectroshardError
 from pipelines.config import BuildConfig
 from pipelines.copies.search import RECALL, SEARCH_VERSION
@@ -38,14 +40,17 @@ def describe(run: Run) -> Dataset:
     shards = tuple(shard_of[name] for name in sorted({file.shard for file in written(files)}))
     _check_shards(request.output, shards)
     sums = _sums(shards, results, parent)
-    made = {
-        tables.SONGS: parquet.encode(File, files),
-        tables.SUMS: parquet.encode(ShardSums, sums),
-        tables.HISTORY: storage.read_bytes(run.plan(HISTORY)),
-        tables.COPIES: storage.read_bytes(run.plan(COPIES)),
-        tables.READINGS: storage.read_bytes(run.readings),
-    }
-    written_tables = {name: (_write(request.output, name, content),) for name, content in made.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        url_of = {
+            tables.SONGS: storage.join(folder, tables.SONGS),
+            tables.SUMS: storage.join(folder, tables.SUMS),
+            tables.HISTORY: run.plan(HISTORY),
+            tables.COPIES: run.plan(COPIES),
+            tables.READINGS: run.readings,
+        }
+        parquet.write(url_of[tables.SONGS], File, files)
+        parquet.write(url_of[tables.SUMS], ShardSums, sums)
+        written_tables = {name: (_copied(request.output, name, url),) for name, url in url_of.items()}
     return Dataset(
         url=request.output,
         version=request.version,
@@ -159,21 +164,25 @@ def _features(config: BuildConfig) -> dict[str, FeatureInfo]:
     }
 
 
-def _write(output: str, table: str, content: bytes) -> Table:
-    entry = Table.of(table, parquet.row_count(content), content)
-    storage.write_bytes(storage.join(output, entry.name), content)
+def _copied(output: str, table: str, url: str) -> Table:
+    """The entry of a table's file, which is copied to where its content names it: in pieces, as it may be large."""
+    with storage.local_copy(url) as path:
+        sha256, rows = checksum.sha256(str(path)), parquet.count_rows(str(path))
+        entry = Table(name=Table.name_of(table, sha256), rows=rows, bytes=path.stat().st_size, sha256=sha256)
+        with storage.writing(storage.join(output, entry.name)) as local:
+            shutil.copyfile(path, local)
     return entry
 
 
 def _fingerprints(run: Run, parent: Dataset | None) -> tuple[Table, ...]:
     """The files of the fingerprints: the parent's, and one of those that are new; many are merged."""
-    output, new = run.request.output, storage.read_bytes(run.fingerprints)
+    output, new = run.request.output, run.fingerprints
     kept = kept_fingerprints(run, parent)
     if parent and kept and parent.url == output and len(kept) < _MOST_FINGERPRINT_FILES:
         earlier = parent.tables[tables.FINGERPRINTS]
-        return (*earlier, _write(output, tables.FINGERPRINTS, new)) if parquet.row_count(new) else earlier
+        return (*earlier, _copied(output, tables.FINGERPRINTS, new)) if parquet.count_rows(new) else earlier
     if kept:
-        every = [*kept, run.fingerprints]
-        fingerprints.write_once(run.path("merged.parquet"), fingerprints.content_hashes(every), [], every)
-        new = storage.read_bytes(run.path("merged.parquet"))
-    return (_write(output, tables.FINGERPRINTS, new),)
+        every = [*kept, new]
+        new = run.path("merged.parquet")
+        fingerprints.write_once(new, fingerprints.content_hashes(every), [], every)
+    return (_copied(output, tables.FINGERPRINTS, new),)

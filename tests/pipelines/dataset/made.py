@@ -243,7 +243,8 @@ def _fold(files, sums):
 
 def _table(url, name, kind, some):
     content = parquet.encode(kind, some)
-    table = Table.of(name, len(some), content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    table = Table(name=Table.name_of(name, sha256), rows=len(some), bytes=len(content), sha256=sha256)
     storage.write_bytes(storage.join(url, table.name), content)
     return table
 

@@ -23,7 +23,8 @@ def shard(name, fold="fold-02"):
 
 
 def table(name):
-    return Table.of("songs", 0, name.encode()).model_copy(update={"bytes": 4})
+    sha256 = hashlib.sha256(name.encode()).hexdigest()
+    return Table(name=Table.name_of("songs", sha256), rows=0, bytes=4, sha256=sha256)
 
 
 def dataset_of(url, number, *shards, tables=("songs-1",)):
