@@ -144,6 +144,8 @@ def _possible_ident(found: Alignment, first: Values, second: Values) -> Alignmen
         return None
     places = np.arange(len(second)) + apart
     ident = _stretch(first, second, 1.0, places, LEAST_SCORE, _CLEAN_ERROR_BITS)
+    if ident is None and 32 * found.error_rate <= _CLEAN_ERROR_BITS:
+        ident = found  # a short one, which is told only with the edges that describe in part what is beside it
     if ident is None or 2 * ident.length >= min(len(first), len(second)):
         return None
     end = ident.second + ident.length

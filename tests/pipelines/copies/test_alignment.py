@@ -107,3 +107,11 @@ def test_a_copy_has_one_stretch():
     song, phrase = music(200, 21), music(40, 22)
     assert shared((song, phrase), (song, music(50, 23), phrase)) == [(0, 0)]
     assert shared((phrase, song, phrase), (phrase, song, phrase)) == [(0, 0)]
+
+
+def test_an_ident_may_be_so_short_that_only_its_edges_make_it_a_stretch():
+    ident = music(24, 1)
+    first = np.concatenate([ident, music(180, 2)])
+    second = np.concatenate([ident[:14], damaged(ident[14:], 0.2), music(180, 3)])
+    ((found, may_be_ident),) = stretches(first, second, *hits(first, second))
+    assert (found.first, found.second, may_be_ident) == (0, 0, True)

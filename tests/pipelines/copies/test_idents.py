@@ -81,3 +81,11 @@ def test_an_ident_hides_no_copy(place, planted, tmp_path):
     assert set(one.begins_s) >= set(songs) - {name for pair in pairs for name in pair}
     others = [copy for copy in found if copy not in one.copies]
     assert {(copy.first, copy.second) for copy in others} == set(pairs)
+
+
+def test_pairs_that_share_an_ident_grow_with_the_songs_and_not_with_their_pairs(tmp_path):
+    def pairs(count):
+        songs = {f"{n:03d}": np.concatenate([music(IDENT, 999), music(SONG, n)]).tobytes() for n in range(count)}
+        return len(find_copies(songs, str(tmp_path / "w"), in_process()))
+
+    assert 80 <= pairs(80) < pairs(160) <= 2.2 * pairs(80)
