@@ -93,7 +93,7 @@ def now() -> str:
 def numbers(registry: str) -> list[int]:
     """The numbers of the entries, the oldest first."""
     named = map(_NAMED.fullmatch, storage.names(storage.join(registry, JOURNAL)))
-    return sorted(int(each[1]) for each in named if each)
+    return storage.series([int(each[1]) for each in named if each], lambda number: entry_url(registry, number))
 
 
 def entry_url(registry: str, number: int) -> str:

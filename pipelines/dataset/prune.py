@@ -10,8 +10,6 @@ from pipelines.dataset import versions
 from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LEASE_NAME, OUTCOME_NAME, RUNS, SHARDS, STAGING, TABLES, VERSIONS
 
-_UNLISTED = "but is missing from the list of versions; nothing is removed, try again later"
-
 
 @dataclass(frozen=True)
 class Pruned:
@@ -48,8 +46,6 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
     ------
     UsageError
         There is no dataset, or nothing would be kept.
-    SpectroshardError
-        The list of versions is not of all that are there.
     BusyError
         A build is at work on it.
     """
@@ -57,10 +53,11 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
         raise UsageError(f"--keep {keep}: expected at least 1")
     url = storage.absolute(url)
     if not versions.numbers(url):
-        raise SpectroshardError(f"{Dataset.load(url).name}: is the newest version, {_UNLISTED}")
+        raise SpectroshardError(
+            f"{Dataset.load(url).name}: is missing, and so is every other version; nothing is removed"
+        )
     with lease.held(storage.join(url, LEASE_NAME), "prune"):
         numbers = versions.numbers(url)
-        _refuse_unlisted(url, numbers)
         pruned = Pruned(tuple(numbers[:-keep]), dict(litter(url, numbers[-keep:])))
         if not dry_run:
             for number in pruned.versions:
@@ -69,13 +66,6 @@ def prune(url: str, keep: int, *, dry_run: bool = False) -> Pruned:
             for name in pruned.files:
                 storage.remove(storage.join(url, name))
     return pruned
-
-
-def _refuse_unlisted(url: str, listed: list[int]) -> None:
-    """Refuses where a list of versions lacks one that is there, as that of a store may: its files would be removed."""
-    for number in sorted({*range(listed[0] - 1, listed[-1] + 2)} - {0, *listed}):
-        if storage.version(versions.json_url(url, number)):
-            raise SpectroshardError(f"{versions.json_url(url, number)}: is there, {_UNLISTED}")
 
 
 def litter(url: str, kept: list[int]) -> Iterator[tuple[str, int]]:

@@ -64,20 +64,19 @@ def version(url: str, number: int) -> Dataset:
             ) from error
         raise UsageError(f"{url}: no version {number}; there are {', '.join(map(str, there)) or 'none'}") from error
     try:
-        return Dataset.parsed(content, at).model_copy(update={"url": url})
+        found = Dataset.parsed(content, at).model_copy(update={"url": url})
+        if found.version != number:
+            raise SpectroshardError(f"{at}: is that of version {found.version}")
     except UsageError:
         raise
     except SpectroshardError as error:
         raise SpectroshardError(f"{error}; {_way_out(url, number)}") from error
+    return found
 
 
 def _way_out(url: str, number: int) -> str:
     """What to do where the commit of a version is damaged."""
-    try:
-        copied = Dataset.load(url)
-    except SpectroshardError:
-        copied = None
-    if copied is not None and copied.version == number:
+    if _copied(url) == number:
         return f"{storage.join(url, Dataset.json_name())} is a whole copy of it: put that in its place"
     return "restore it from a copy, or build a new dataset with --previous naming a version that is whole"
 
@@ -94,7 +93,16 @@ def json_url(url: str, number: int) -> str:
 def numbers(url: str) -> list[int]:
     """The versions of a dataset, the oldest first."""
     commits = (_COMMIT.fullmatch(name) for name in storage.sizes(storage.join(url, VERSIONS)))
-    return sorted(int(commit[1]) for commit in commits if commit)
+    listed = [int(commit[1]) for commit in commits if commit]
+    return storage.series(listed, lambda number: json_url(url, number), 0 if listed else _copied(url))
+
+
+def _copied(url: str) -> int:
+    """The version that the copy at the top is of; 0 where it tells of none."""
+    try:
+        return Dataset.load(url).version
+    except SpectroshardError:
+        return 0
 
 
 def newest(url: str) -> Dataset | None:

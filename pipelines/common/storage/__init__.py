@@ -12,7 +12,7 @@ from pipelines.common.storage.filesystems import (
     version,
     zip_archive,
 )
-from pipelines.common.storage.listing import LEADS_OUT, Links, find, find_glob, is_folder, names, sizes
+from pipelines.common.storage.listing import LEADS_OUT, Links, find, find_glob, is_folder, names, series, sizes
 from pipelines.common.storage.reading import fetch, local_copy, opened, read_bytes
 from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
@@ -40,6 +40,7 @@ __all__ = [
     "put_new",
     "read_bytes",
     "remove",
+    "series",
     "sizes",
     "url_of",
     "version",

@@ -3,7 +3,7 @@
 import heapq
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from glob import glob
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 from pipelines.common.errors import UsageError
-from pipelines.common.storage.filesystems import filesystem, listed_version, local_version
+from pipelines.common.storage.filesystems import filesystem, is_local, listed_version, local_version, version
 from pipelines.common.storage.retries import retried
 
 LEADS_OUT = "leads out"
@@ -188,3 +188,27 @@ def names(folder: str) -> list[str]:
         return sorted({PurePosixPath(found).name for found in fs.ls(path, detail=False) if found != f"{path}/"})
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def series(listed: Collection[int], url_of: Callable[[int], str], near: int = 0) -> list[int]:
+    """The sorted numbers of files that are made one after the other, though a store's list may lack some for a while.
+
+    Those next to a known one are asked for by name, which is right at once.
+
+    Parameters
+    ----------
+    listed : collection of int
+        From 1.
+    url_of : callable
+    near : int
+        One that may be there too.
+    """
+    known = set(listed)
+    if is_local(url_of(0)):
+        return sorted(known)
+    asked = {near, *range(min(known, default=1) - 1, max(known, default=0) + 2)}
+    while asked := asked - known - {0}:
+        found = {number for number in asked if version(url_of(number))}
+        known |= found
+        asked = {number + step for number in found for step in (-1, 1)}
+    return sorted(known)
