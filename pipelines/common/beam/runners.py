@@ -24,7 +24,7 @@ from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
 from apache_beam.runners.worker import sdk_worker
 from google.protobuf import json_format, text_format
 
-from pipelines.common.beam import failures
+from pipelines.common.beam import failures, loopback
 from pipelines.common.child import python_path
 from pipelines.common.errors import SpectroshardError, UsageError
 
@@ -44,6 +44,7 @@ _LOOKS_EVERY_S = 0.1
 # The traceback that a worker prints when its work fails or is stopped, it logs too: a log can be left out.
 _worker_module: Any = sdk_worker
 _worker_module.print = lambda *_, **__: None
+loopback.keep_to_loopback()
 
 
 def new_pipelines(beam_flags: Sequence[str], workers: int | None = None, default: int | None = None) -> NewPipeline:

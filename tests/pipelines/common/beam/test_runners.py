@@ -17,6 +17,7 @@ from pipelines.build.steps.read_songs import ReadPart
 from pipelines.common.beam import runners
 from pipelines.common.beam.runners import FEW_FILES, MOST_THREADS, cores, new_pipelines
 from pipelines.common.errors import UsageError
+from tests.addresses import LOOPBACK, listens_on
 from tests.pipelines.conftest import config_of, published
 
 IN_PROCESSES = ["--direct_running_mode=multi_processing", "--direct_num_workers=2"]
@@ -152,3 +153,13 @@ def test_a_build_that_is_interrupted_ends_with_its_workers(songs_folder, tmp_pat
     code, errors, workers = stopped(songs_folder, output, lambda job, _: os.kill(job, number))
     assert code == exit_code and errors.splitlines()[-1] == "Stopped. Run the same command again to continue."
     assert not any(Path("/proc", worker).exists() for worker in workers)
+
+
+def test_only_this_machine_reaches_the_servers_that_workers_talk_to(tmp_path):
+    def look(element):
+        return len(listens_on([os.getppid()])), listens_on([os.getppid()]) <= LOOPBACK
+
+    with new_pipelines(IN_PROCESSES)(0) as pipeline:
+        _ = pipeline | beam.Create([0]) | beam.Map(look) | beam.Map(str) | beam.io.WriteToText(str(tmp_path / "seen"))
+    seen = [path.read_text().strip() for path in tmp_path.iterdir()]
+    assert seen and all(each in ("(1, True)", "(2, True)") for each in seen), seen
