@@ -1,4 +1,4 @@
-"""The progress of a run: how many songs each step has done, as its workers write it down once a second."""
+"""The progress of a run: how many songs each step has done, as its workers write it down every so often."""
 
 import contextlib
 import threading
@@ -20,6 +20,10 @@ READ, WRITE = "read", "write"
 _EVERY_S, _REMOTE_EVERY_S = 1.0, 10.0  # on a store each time is a request
 
 
+def _every_s(run: Run) -> float:
+    return _EVERY_S if storage.is_local(run.url) else _REMOTE_EVERY_S
+
+
 class Tally(contextlib.AbstractContextManager["Tally"]):
     """How many songs one attempt at a part of a step has done.
 
@@ -33,7 +37,7 @@ class Tally(contextlib.AbstractContextManager["Tally"]):
 
     def __init__(self, run: Run, step: str):
         self._url = run.path(f"progress/{step}-{uuid.uuid4().hex}.json")
-        self._every_s = _EVERY_S if storage.is_local(run.url) else _REMOTE_EVERY_S
+        self._every_s = _every_s(run)
         self._done, self._written, self._written_s = 0, 0, time.monotonic()
 
     def add(self, songs: int) -> None:
@@ -115,7 +119,7 @@ class RunProgress(contextlib.AbstractContextManager["RunProgress"]):
         self._shown.__exit__(kind, error, trace)
 
     def _watch(self) -> None:
-        while not self._stopped.wait(_EVERY_S):
+        while not self._stopped.wait(_every_s(self._run)):
             self._show(current_step(self._run))
 
     def _show(self, step: Step) -> None:
