@@ -188,7 +188,10 @@ def _take(url: str, lease: Lease, clock: Clock, instead: str) -> None:
         if other is None:
             continue
         if other.is_live(clock()):
-            stop = ", or cancel it there" if other.job else ""
+            seconds = round(JOBS_EXPIRE_AFTER.total_seconds())
+            stop = (
+                f", or cancel it there; where it is not known any more, try again in {seconds} s" if other.job else ""
+            )
             raise BusyError(
                 f"{url.rsplit('/', 2)[0]}: {other} has been at work here since {other.since(clock())}; {instead}{stop}"
             )

@@ -84,7 +84,7 @@ def test_a_large_file_is_uploaded_in_parts_over_a_bad_line(proxy, large, monkeyp
 def test_an_upload_that_fails_in_the_middle_is_never_seen(proxy, large, monkeypatch):
     monkeypatch.setattr(retries, "PAUSES_S", (0.01,) * 4)
     monkeypatch.setattr(proxy, "harm_of", lambda asked: "503" if "partNumber=3" in asked.query else "")
-    with pytest.raises(storage.StoreError, match=r"after 5 attempts: 's3://bucket/large/b.bin'"):
+    with pytest.raises(storage.StoreError, match=r"after 5 attempts; try again later: 's3://bucket/large/b.bin'"):
         storage.put_new(large, "s3://bucket/large/b.bin")
     assert storage.names("s3://bucket/large") == [] and large.exists()
 

@@ -1,6 +1,7 @@
 """The status of a dataset: which version is the newest, how its last run ended, or how far the one at work is."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pipelines.build.runs.progress import current_step
 from pipelines.build.runs.run import REJECTED_NAME, Run, is_run
@@ -45,11 +46,12 @@ def status_of(url: str) -> Status:
         return Status(tuple(lines), outcome.exit_code)
     lease_url = storage.join(url, LEASE_NAME)
     if holder := lease.holder(lease_url):
-        lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}"]
+        heard_s = (datetime.now(UTC) - holder.renewed).total_seconds()
+        lines += [f"run {run.name}: {_progress(run)}", f"at work: {holder}, last heard of {heard_s:.0f} s ago"]
         return Status(tuple(lines), 0)
     last = lease.read(lease_url)
     gone = (
-        f"its {last.job} was last heard of at {last.renewed:%Y-%m-%d %H:%M UTC}: see there why,"
+        f"its {last.job} was last heard of at {last.renewed:%Y-%m-%d %H:%M UTC}: see there why, if it is still known;"
         if last and last.job
         else "the command that began it has gone:"
     )

@@ -14,6 +14,7 @@ _JAVA_FRAMES, _JAVA_CAUSE = "\n\tat ", "\nCaused by: "
 _LOST_ON_CLUSTER = re.compile(
     r"client cancelled|already cancelled|Process died|TaskManager .* (?:lost|no longer reachable)|Heartbeat of Task"
 )
+_FULL_ON_CLUSTER = "No space left on device"  # Java names no file
 _STEP = re.compile(
     r" \[while running '[^']*'\]|\s*\[\[\{\{node .*", re.DOTALL
 )  # what Beam adds, and what TensorFlow does
@@ -91,6 +92,9 @@ def _of_java(text: str) -> str:
     cause = text.rpartition(_JAVA_CAUSE)[2].partition(_JAVA_FRAMES)[0]
     if _LOST_ON_CLUSTER.search(cause):
         return f"workers were lost, as happens when memory runs out; the TaskManagers' logs say more ({cause})"
+    if _FULL_ON_CLUSTER in cause:
+        where = "where its io.tmp.dirs are (by default /tmp); the exceptions on Flink's page of the job name its host"
+        return f"no space left on a TaskManager's disk, {where}"
     return cause.rpartition(".")[2] if ": " not in cause else _of_text(cause)
 
 

@@ -133,7 +133,7 @@ def _told(error: Exception, url: str, attempts: int) -> Exception:
     """An error as its reader needs it: of the system's kind, with the URL."""
     if is_passing(error):
         number = getattr(error, "errno", None)
-        told = f"{_words(error)}; after {attempts} attempts"
+        told = f"{_words(error)}; after {attempts} attempts; try again later"
         return StoreError(number if isinstance(number, int) else errno.EIO, told, url)
     if _code(error) in _CREDENTIAL_CODES or type(error).__name__.endswith("CredentialsError"):
         return StoreError(errno.EACCES, _words(error), url)

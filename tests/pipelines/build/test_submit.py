@@ -41,7 +41,7 @@ def test_a_build_that_was_left_to_a_cluster_ends_there(cluster, built, songs_fol
     output, config = tmp_path / "out", config_of(songs_folder)
     assert submit(config, str(output), in_process()) == JOB
     told = status_of(str(output))
-    assert told.exit_code == 0 and told.lines[2].endswith(f"({JOB})")
+    assert told.exit_code == 0 and f"({JOB}), last heard of" in told.lines[2]
     assert "read songs: 0 of 18" in told.lines[1]
     with pytest.raises(BusyError, match="Flink job 1f"):
         submit(config, str(output), in_process())

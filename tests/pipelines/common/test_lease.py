@@ -97,7 +97,8 @@ def test_a_job_holds_what_was_handed_over_to_it(url):
         take(url, NOON + timedelta(seconds=120))
     told = str(caught.value)
     assert f"a build by {mine.host} ({JOB}) has been at work here since 12:03 UTC" in told
-    assert told.endswith("or give another --output, or cancel it there")
+    last = "or give another --output, or cancel it there; where it is not known any more, try again in 120 s"
+    assert told.endswith(last)
     lease.end(url, "another's")
     assert lease.read(url) == left
     take(url, NOON + timedelta(seconds=121))

@@ -124,6 +124,12 @@ LOST = "org.apache.beam.vendor.grpc.v1p60p1.io.grpc.StatusRuntimeException: CANC
             f"{FRAMES}\n",
             "IOException: Insufficient number of network buffers: required 512, but only 509 available.",
         ),
+        (
+            f"java.lang.RuntimeException: java.io.IOException: No space left on device{FRAMES}\n"
+            f"Caused by: java.io.IOException: No space left on device{FRAMES}\n\t... 6 more\n",
+            "no space left on a TaskManager's disk, where its io.tmp.dirs are (by default /tmp); the exceptions on"
+            " Flink's page of the job name its host",
+        ),
     ],
 )
 def test_what_a_java_process_tells(told, line):

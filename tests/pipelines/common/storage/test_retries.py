@@ -140,7 +140,7 @@ def test_a_store_that_stays_away_is_told_in_a_line(monkeypatch, url, pauses, nam
     with pytest.raises(OSError) as caught:
         CALLS[name](url)
     told = root_cause(pickle.loads(pickle.dumps(caught.value)))
-    assert told.startswith("flaky://") and told.endswith(": connection refused; after 5 attempts")
+    assert told.startswith("flaky://") and told.endswith(": connection refused; after 5 attempts; try again later")
     assert told == root_cause(RuntimeError(f"{type(caught.value).__name__}: {caught.value} [while running 'Read']"))
     assert pauses == [0.5, 1, 2, 4]
 
@@ -214,7 +214,7 @@ def test_an_answer_that_is_cut_is_asked_for_again(monkeypatch, url, pauses, name
     assert CALLS[name](url) == expected
     assert pauses == [0.5, 1]
     monkeypatch.setattr(Flaky, "cut", staticmethod(lambda content: content[:3]))
-    with pytest.raises(storage.StoreError, match=rf"3 bytes came of \d+; after 5 attempts: '{url}'"):
+    with pytest.raises(storage.StoreError, match=rf"3 bytes came of \d+; after 5 attempts; try again later: '{url}'"):
         CALLS[name](url)
 
 
@@ -254,7 +254,7 @@ def test_a_library_that_tries_again_by_itself_is_not_made_to_for_minutes(pauses)
 
     for url in ("gs://bucket/a", "zip://a.wav::gs://bucket/a.zip"):
         pauses.clear()
-        with pytest.raises(storage.StoreError, match=f"after 2 attempts: '{url}'"):
+        with pytest.raises(storage.StoreError, match=f"after 2 attempts; try again later: '{url}'"):
             fail(url)
         assert pauses == [0.5]
 
