@@ -161,11 +161,7 @@ def test_a_job_outlives_the_command_that_submitted_it(cluster, corpus, local, tm
 def test_a_detached_build(cluster, corpus, local, tmp_path):
     output = tmp_path / "dataset"
     command = build(corpus, output, cluster, "--detach")
-    staging = set()
-    while command.process.poll() is None:
-        staging |= listens_on([command.process.pid])
     assert command.end() == 0, command.told()
-    assert staging and staging <= LOOPBACK
     job = newest_job(cluster)["jid"]
     assert f"left to Flink job {job} at http://{cluster.address}" in command.told()
     at_work = spectroshard("status", output)

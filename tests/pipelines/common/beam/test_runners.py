@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 from apache_beam.options.pipeline_options import DirectOptions, StandardOptions
+from apache_beam.portability.api import beam_runner_api_pb2
+from apache_beam.runners.portability.abstract_job_service import UberJarBeamJob
 
 from pipelines.build.build import build
 from pipelines.build.steps.read_songs import ReadPart
@@ -163,3 +166,17 @@ def test_only_this_machine_reaches_the_servers_that_workers_talk_to(tmp_path):
         _ = pipeline | beam.Create([0]) | beam.Map(look) | beam.Map(str) | beam.io.WriteToText(str(tmp_path / "seen"))
     seen = [path.read_text().strip() for path in tmp_path.iterdir()]
     assert seen and all(each in ("(1, True)", "(2, True)") for each in seen), seen
+
+
+def test_only_this_machine_reaches_the_server_that_stages_a_job(tmp_path):
+    with zipfile.ZipFile(tmp_path / "server.jar", "w"):
+        pass
+    job = UberJarBeamJob(str(tmp_path / "server.jar"), "1f", "build", beam_runner_api_pb2.Pipeline(), None)
+    before = listens_on([os.getpid()])
+    job.prepare()
+    try:
+        begun = listens_on([os.getpid()])
+    finally:
+        job._artifact_staging_server.stop(None).wait()
+        Path(job._jar).unlink()
+    assert begun and begun - before <= LOOPBACK
