@@ -77,9 +77,9 @@ class ReadPart(WorkerDoFn):
         try:
             with storage.naming(location), decode.local_copy(location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
-                if known is not None:
-                    return Made(known)
-                return self._maker.make(str(path), file.genre, recipe, self._record)
+                made = Made(known) if known else self._maker.make(str(path), file.genre, recipe, self._record)
+            _refuse_changed(location, file.version)
+            return made
         except FileError as error:
             return Made(rejected_reading(error))
 
@@ -88,6 +88,18 @@ class ReadPart(WorkerDoFn):
         if self._known[0] != run.url:
             self._known = run.url, {each.bytes_hash: each for each in parquet.read(run.known, Reading)}
         return self._known[1]
+
+
+def _refuse_changed(location: str, listed_version: str) -> None:
+    """Refuses a local file that is not what was listed: what was read may be half of it, or of two of its states.
+
+    Stores tell of that themselves. A file that is gone by now was read whole, or was not there to be read.
+    """
+    found = storage.version(location) if listed_version and storage.is_local(location) else ""
+    if found and found != listed_version:
+        sizes = [f"{int(version.split('-')[0]):,} bytes" for version in (listed_version, found)]
+        told = f"from {sizes[0]} to {sizes[1]}" if sizes[0] != sizes[1] else "its bytes or its time"
+        raise FileError(decode.UNREADABLE, f"it changed since it was listed ({told}); the next build reads it again")
 
 
 def _staged(file: Listed, made: Made) -> StagedReading:

@@ -103,6 +103,28 @@ def test_a_changed_song_is_read_again(corpus, built):
     assert (remembered.content_hash, remembered.fold, remembered.shard) == (old.content_hash, old.fold, "")
 
 
+def test_a_song_that_changes_while_it_is_read_is_read_by_the_next_build(corpus, monkeypatch):
+    song, make = corpus.path("jazz.new.wav"), RecordMaker.make
+    write_song(song)
+    whole = song.read_bytes()
+    song.write_bytes(whole[:-8_000])
+
+    def copied_meanwhile(self, location, *rest):
+        made = make(self, location, *rest)
+        song.write_bytes(whole)
+        return made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordMaker, "make", copied_meanwhile)
+        during = corpus.build(build={"max_reject_share": 0.5}).dataset
+    row = next(file for file in during.ledger() if file.path == "jazz/jazz.new.wav")
+    assert (row.status, row.reason) == ("rejected", "unreadable")
+    assert "changed since it was listed (from 16,044 bytes to 24,044 bytes)" in row.error
+    after = corpus.build(build={"max_reject_share": 0.5}).dataset
+    row = next(file for file in after.ledger() if file.path == "jazz/jazz.new.wav")
+    assert (row.status, row.reason, row.duration_s) == ("written", "", 1.5)
+
+
 def test_a_song_that_was_only_touched_is_not_decoded(corpus, built):
     os.utime(corpus.path("jazz.00003.wav"))
     after = corpus.build()
