@@ -15,6 +15,9 @@ from pipelines.common.errors import SpectroshardError
 _BYTES, _FLOATS, _INT64S = 1, 2, 3  # the fields' numbers in the message Feature
 _VARINT, _FIXED64, _DELIMITED, _FIXED32 = 0, 1, 2, 5  # how a field's content is written
 _FIXED_BYTES = {_FIXED64: 8, _FIXED32: 4}
+# A field's tag is its number and how it is written: one that is written in another way is another.
+_FIRST, _SECOND = (number << 3 | _DELIMITED for number in (1, 2))
+_KINDS = {kind << 3 | _DELIMITED: kind for kind in (_BYTES, _FLOATS, _INT64S)}
 _MOST_BYTES_OF_NUMBERS = 1 << 16  # as a list they take up to some forty times as much
 
 _Field = tuple[int, memoryview, memoryview]
@@ -100,8 +103,8 @@ def parse(serialized: bytes | memoryview) -> dict[str, Feature]:
     (50, 8)
     """
     try:
-        features = _of(_fields([memoryview(serialized)]), _tag(1))
-        return dict(_feature(content, whole) for tag, content, whole in _fields(features) if tag == _tag(1))
+        features = [content for tag, content, _ in _fields([memoryview(serialized)]) if tag == _FIRST]
+        return dict(_feature(content, whole) for tag, content, whole in _fields(features) if tag == _FIRST)
     except (UnicodeDecodeError, struct.error) as error:
         raise _none(str(error)) from error
 
@@ -138,8 +141,8 @@ def _fields(messages: Iterable[memoryview]) -> list[_Field]:
     """The fields of messages, which count as one, in their order."""
     fields = []
     for message in messages:
-        end = 0
-        while end < len(message):
+        end, size = 0, len(message)
+        while end < size:
             at = end
             tag, begin = _read_varint(message, at)
             wire = tag & 7
@@ -154,37 +157,36 @@ def _fields(messages: Iterable[memoryview]) -> list[_Field]:
                 end = begin + _FIXED_BYTES[wire]
             else:
                 raise _none(f"a field is of wire type {wire}")
-            if end > len(message):
-                raise _none(f"a field has {end - begin} bytes of {len(message) - begin} that are left")
+            if end > size:
+                raise _none(f"a field has {end - begin} bytes of {size - begin} that are left")
             fields.append((tag, message[begin:end], message[at:end]))
     return fields
 
 
-def _of(fields: Iterable[_Field], *tags: int) -> list[memoryview]:
-    """The contents of the fields with these tags; a field that is written in another way is another."""
-    return [content for tag, content, _ in fields if tag in tags]
-
-
 def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
     """The key and the value of an entry of the map."""
-    fields = _fields([content])
-    key = ["", *(str(text, "utf-8") for text in _of(fields, _tag(1)))][-1]
-    kinds = _fields(_of(fields, _tag(2)))
-    texts, floats, ints = (_of(kinds, _tag(kind)) for kind in (_BYTES, _FLOATS, _INT64S))
-    if sum(map(bool, (texts, floats, ints))) != 1:
+    key, values = "", []
+    for tag, value, _ in _fields([content]):
+        if tag == _FIRST:
+            key = str(value, "utf-8")
+        elif tag == _SECOND:
+            values.append(value)
+    lists = [(_KINDS[tag], listed) for tag, listed, _ in _fields(values) if tag in _KINDS]
+    kinds, contents = {kind for kind, _ in lists}, [listed for _, listed in lists]
+    if len(kinds) != 1:
         raise _none(f"{key!r} is not of one kind")
-    if (numbers := sum(map(len, floats or ints))) > _MOST_BYTES_OF_NUMBERS:
+    if _BYTES in kinds:
+        texts = tuple(text for tag, text, _ in _fields(contents) if tag == _FIRST)
+        return key, Feature(texts, (), (), whole)
+    if (numbers := sum(map(len, contents))) > _MOST_BYTES_OF_NUMBERS:
         raise _none(f"{key!r} has {numbers} bytes of numbers, expected at most {_MOST_BYTES_OF_NUMBERS}")
-    listed = _fields(texts or floats or ints)
     # Numbers may be packed into one field: they are the same bytes, one number after another.
-    floats = _of(listed, _tag(1), _tag(1, _FIXED32)) if floats else []
-    ints = _of(listed, _tag(1), _tag(1, _VARINT)) if ints else []
-    return key, Feature(
-        texts=tuple(_of(listed, _tag(1))) if texts else (),
-        floats=tuple(value for packed in floats for (value,) in struct.iter_unpack("<f", packed)),
-        ints=tuple(value for packed in ints for value in _int64s(packed)),
-        entry=whole,
-    )
+    alone = _tag(1, _FIXED32 if _FLOATS in kinds else _VARINT)
+    packed = [some for tag, some, _ in _fields(contents) if tag in (_FIRST, alone)]
+    if _FLOATS in kinds:
+        floats = tuple(value for some in packed for (value,) in struct.iter_unpack("<f", some))
+        return key, Feature((), floats, (), whole)
+    return key, Feature((), (), tuple(value for some in packed for value in _int64s(some)), whole)
 
 
 def _int64s(content: memoryview) -> Iterator[int]:
