@@ -85,7 +85,7 @@ class RunningSums:
     def __init__(self, bins: int):
         self.frames, self.sum, self.sum_of_squares = 0, np.zeros(bins), np.zeros(bins)
 
-    def add(self, values: NDArray[np.float32]) -> None:
+    def add(self, values: NDArray[np.float32] | NDArray[np.float16]) -> None:
         """Adds frames, shape (frames, bins)."""
         from pipelines.common.arrays.column_sums import add_columns  # compiles, which readers need not wait for
 

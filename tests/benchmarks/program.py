@@ -146,13 +146,13 @@ def _find_copies_by_loop(fingerprints: Mapping[str, bytes], folder: str) -> list
 def _assemble(records: Sequence[Path], folder: Path) -> None:
     """Writes a shard of some records, named by its content; their sums are added up."""
     sums = Totals()
-    with (folder / "shard").open("wb") as sink:
+    with checksum.HashedFile(folder / "shard") as sink:
         for path in records:
             framed = path.read_bytes()
             sums.add(StoredRecord(tfrecord.content_of(framed)))
             sink.write(framed)
     sums.of_features()
-    (folder / "shard").rename(folder / f"{checksum.sha256(str(folder / 'shard'))[:16]}.tfrecord")
+    (folder / "shard").rename(folder / f"{sink.sha256[:16]}.tfrecord")
 
 
 def beam_against_a_loop(clips: Clips, count: int = _LOOPED) -> list[Row]:

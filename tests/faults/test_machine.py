@@ -12,7 +12,7 @@ from pipelines.build.runs import staging
 from pipelines.build.steps import assemble, make_record
 from pipelines.common import storage
 from pipelines.common.beam.failures import root_cause
-from pipelines.common.storage import conditional
+from pipelines.common.storage import conditional, reading
 from pipelines.dataset import versions
 from tests.pipelines.conftest import config_of, in_process, published
 
@@ -117,15 +117,14 @@ def test_a_disk_that_fails_while_songs_are_read(built, songs_folder, tmp_path, m
 
 @pytest.mark.slow
 def test_a_disk_that_fails_while_staged_records_are_read(built, songs_folder, tmp_path, monkeypatch):
-    fs, _ = storage.filesystem("/")
-    cat_file = type(fs).cat_file
+    read_local = reading._read_local
 
-    def failing_at(self, path, *args, **keys):
-        if path.endswith(".records"):
+    def failing_at(path, *range_):
+        if path.suffix == ".records":
             failing()
-        return cat_file(self, path, *args, **keys)
+        return read_local(path, *range_)
 
-    monkeypatch.setattr(type(fs), "cat_file", failing_at)
+    monkeypatch.setattr(reading, "_read_local", failing_at)
     fault = f"{tmp_path}/out/staging/*.records: input/output error"
     assert_fails_and_is_completed(built, songs_folder, tmp_path / "out", monkeypatch, fault)
 

@@ -100,12 +100,12 @@ class AssembleShard(WorkerDoFn):
 
     def _assemble(self, run: Run, rows: list[RecordToWrite], tally: Tally) -> Assembled:
         path, sums, lengths = self._folder / "shard", Totals(), []
-        with storage.naming(str(path)), path.open("wb") as sink:
+        with storage.naming(str(path)), checksum.HashedFile(path) as sink:
             for row in rows:
                 lengths.append(self._append(sink, row, run, sums))
                 Metrics.counter("spectroshard", "written_songs").inc()
                 tally.add(1)
-        shard = _named(rows[0], len(rows), path, run)
+        shard = _named(rows[0], len(rows), path.stat().st_size, sink.sha256, run)
         storage.put_new(path, storage.join(run.request.output, shard.name))
         return Assembled(planned=rows[0].shard, shard=shard, lengths=tuple(lengths), sums=sums.of_features())
 
@@ -154,9 +154,8 @@ def _checked(framed: bytes, row: RecordToWrite) -> tuple[bytes, StoredRecord]:
     return framed, record
 
 
-def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
+def _named(row: RecordToWrite, songs: int, size: int, sha256: str, run: Run) -> Shard:
     """A shard with the name of its content; one that is mended must have the name that it had."""
-    sha256 = checksum.sha256(str(path))
     name = f"{SHARDS}/{run.request.version:06d}/{row.fold}-{sha256[:16]}{SUFFIX}"
     if row.shard in run.request.broken:
         if row.shard.rpartition("/")[2] != name.rpartition("/")[2]:
@@ -165,7 +164,7 @@ def _named(row: RecordToWrite, songs: int, path: Path, run: Run) -> Shard:
                 " restore it from a copy, or build the dataset anew with it as --previous"
             )
         name = row.shard
-    return Shard(name=name, fold=row.fold, songs=songs, bytes=path.stat().st_size, sha256=sha256)
+    return Shard(name=name, fold=row.fold, songs=songs, bytes=size, sha256=sha256)
 
 
 class Totals:

@@ -1,4 +1,4 @@
-"""float32 to float16 and back by compiled loops: numpy's `astype` takes up to twenty times as long."""
+"""float32 to float16 by a compiled loop: numpy's `astype` takes up to twenty times as long."""
 
 from typing import Any
 
@@ -35,27 +35,3 @@ def _round(values: Any, bits: Any, out: Any) -> None:
         rounded = np.uint32(0x7C00) if size >= np.uint32(0x477FF000) else rounded  # infinite
         rounded = np.uint32(0x7E00) if size > np.uint32(0x7F800000) else rounded  # NaN
         out[n] = sign | rounded
-
-
-def to_float32(values: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Converts to float32, as `values.astype(numpy.float32)`: each float16 is a float32.
-
-    >>> to_float32(np.float16([1 / 3, 1e-7, np.inf]))
-    array([3.3325195e-01, 1.1920929e-07,           inf], dtype=float32)
-    """
-    bits = np.ascontiguousarray(values).ravel().view(np.uint16)
-    widened = np.empty(bits.shape, np.uint32)
-    _widen(bits, widened, widened.view(np.float32))
-    return widened.view(np.float32).reshape(values.shape)
-
-
-@compiled
-def _widen(bits: Any, out: Any, values: Any) -> None:
-    """Writes the bits of float32, through `values`, which are the same memory."""
-    for n in range(len(bits)):
-        out[n] = np.uint32(bits[n] & np.uint16(0x7FFF)) << np.uint32(13)
-    for n in range(len(bits)):
-        values[n] *= np.float32(2.0**112)  # the difference of the exponents' biases; also numbers below 2**-14
-    for n in range(len(bits)):
-        exponent = np.uint32(0x7F800000) if bits[n] & np.uint16(0x7C00) == np.uint16(0x7C00) else np.uint32(0)
-        out[n] |= np.uint32(bits[n] & np.uint16(0x8000)) << np.uint32(16) | exponent

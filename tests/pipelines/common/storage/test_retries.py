@@ -240,7 +240,7 @@ def test_what_is_on_this_machine_is_tried_once(tmp_path, monkeypatch, pauses):
     def fail(*_, **__):
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.cat_file", fail)
+    monkeypatch.setattr("pipelines.common.storage.reading._read_local", fail)
     for url in (str(tmp_path / "a"), f"file://{tmp_path}/a"):
         with pytest.raises(OSError, match="Input/output error"):
             storage.read_bytes(url)
