@@ -5,7 +5,7 @@ BIN := .venv/bin
 WEIGHTS := musicnn
 
 .PHONY: demo docs test test-all test-browser test-torch test-s3 test-dataflow test-mlflow test-schedules soak-retrain year-retrain lint lock clean
-.PHONY: flink flink-stop test-flink soak-flink
+.PHONY: flink flink-stop test-flink soak-flink bench-flink
 .PHONY: bench bench-growth bench-versions bench-copies bench-scaling bench-store bench-remote bench-steps scale
 
 demo: .venv/installed
@@ -60,9 +60,14 @@ flink-stop: .venv/installed
 test-flink: .venv/installed .flink/installed
 	$(BIN)/python -m pytest tests/flink/with_flink.py
 
-# Faults that take minutes: the worker pool beside a TaskManager goes, or the JobManager.
+# Faults that take minutes: the worker pool beside a TaskManager goes, its disk's space, or the JobManager.
 soak-flink: .venv/installed .flink/installed
 	$(BIN)/python -m pytest tests/flink/with_pool.py
+
+# Two TaskManagers against one, on two idle cores: CLIPS=440 is about ten minutes of work for one; of recordings of
+# your own with CORPUS=folder-or-manifest.
+bench-flink: .venv/installed .flink/installed
+	$(BIN)/python -m tests.flink.speedup $(or $(CLIPS),440) $(if $(CORPUS),--corpus $(CORPUS))
 
 # Builds as Dataflow would get them, without a network, and the image for its workers, linted; without TensorFlow.
 test-dataflow: .venv-dataflow/installed

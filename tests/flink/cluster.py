@@ -33,6 +33,9 @@ _CONF = Path(__file__).parent / "conf"
 _MARK = (
     "SPECTROSHARD_FLINK"  # all processes of a cluster, and all that these start, have its folder in their environment
 )
+# Temporary files of workers go to a mount that their TaskManager's processes alone see, and that ends with them.
+_MOUNT = 'mount -t tmpfs -o "$0" none "$1" && export TMPDIR="$1" && shift && exec "$@"'
+_OWN_DISK = ("unshare", "--map-root-user", "--mount", "sh", "-c", _MOUNT)
 _OPENED = ("lang", "net", "io", "nio", "text", "time", "util", "lang.reflect", "util.concurrent")
 _STARTS_WITHIN_S, _STOPS_WITHIN_S = 90.0, 15.0
 
@@ -52,22 +55,36 @@ class Cluster:
         self._settings = [f"-Drest.port={rest_port}", f"-Djobmanager.rpc.port={rpc_port}"]
         self.task_managers: list[subprocess.Popen[bytes]] = []
         self.runner = folder / "runner.yaml"
+        self.disk = folder / "disk"
         self.environment = os.environ | {_MARK: str(folder), "LD_PRELOAD": str(INSTALLED / "loopback.so")}
 
-    def start(self, task_managers: int = 2) -> None:
-        """Starts all processes, and waits until the cluster takes jobs."""
-        (self.folder / "tmp").mkdir(parents=True, exist_ok=True)
+    def start(self, task_managers: int = 2, disk_mb: int = 0) -> None:
+        """Starts all processes, and waits until the cluster takes jobs.
+
+        Parameters
+        ----------
+        task_managers : int
+        disk_mb : int
+            How large the disk is that workers have for temporary files, at `disk`; 0 for the machine's.
+        """
+        for folder in (self.folder / "tmp", self.disk):
+            folder.mkdir(parents=True, exist_ok=True)
         self.runner.write_text(yaml.safe_dump(self._options(task_managers), sort_keys=False))
-        self._java("jobmanager", JOB_MANAGER, ["-Xmx512m", "-XX:MaxMetaspaceSize=768m"], _jars())
+        self.add_job_manager()
         for _ in range(task_managers):
-            self.add_task_manager()
+            self.add_task_manager(disk_mb)
         self.wait_for_slots(task_managers)
 
-    def add_task_manager(self) -> None:
+    def add_job_manager(self) -> None:
+        """Starts the JobManager."""
+        self._java("jobmanager", JOB_MANAGER, ["-Xmx512m", "-XX:MaxMetaspaceSize=768m"], _jars())
+
+    def add_task_manager(self, disk_mb: int = 0) -> None:
         """Starts one more, which has one task slot."""
         name = f"taskmanager-{len(list(self.folder.glob('taskmanager-*'))) + 1}"
         memory = ["-Xmx384m", "-XX:MaxDirectMemorySize=256m", "-XX:MaxMetaspaceSize=384m"]
-        self.task_managers.append(self._java(name, TASK_MANAGER, memory, [*_jars(), _JAR]))
+        disk = [*_OWN_DISK, f"size={disk_mb}m", str(self.disk)] if disk_mb else []
+        self.task_managers.append(self._java(name, TASK_MANAGER, memory, [*_jars(), _JAR], disk))
 
     def mend(self) -> None:
         """Starts as many TaskManagers as have died, and waits for them."""
@@ -129,14 +146,16 @@ class Cluster:
             "environment_config": {"command": str(_BOOT), "env": environment},
         }
 
-    def _java(self, name: str, main: str, memory: Sequence[str], jars: Sequence[Path]) -> "subprocess.Popen[bytes]":
+    def _java(
+        self, name: str, main: str, memory: Sequence[str], jars: Sequence[Path], before: Sequence[str] = ()
+    ) -> "subprocess.Popen[bytes]":
         opened = [f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in _OPENED]
         log = f"-Dlog4j.configurationFile={_CONF / 'log4j.properties'}"
         temporary = f"-Djava.io.tmpdir={self.folder / 'tmp'}"
         command = ["java", *memory, *opened, log, temporary, "-cp", ":".join(map(str, jars)), main, "-c", str(_CONF)]
         with (self.folder / f"{name}.log").open("wb") as sink:
             return subprocess.Popen(
-                [*command, *self._settings],
+                [*before, *command, *self._settings],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
