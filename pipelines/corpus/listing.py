@@ -93,6 +93,8 @@ def list_corpus(config: CorpusConfig, known_genres: Collection[str] = ()) -> Lis
     is_glob = bool(_GLOB.search(config.input)) and not storage.is_folder(config.input)
     files, notes = understood([entry.file for entry in entries], config, known_genres, is_glob=is_glob)
     entries = [replace(entry, file=file) for entry, file in zip(entries, files, strict=True)]
+    if archives.is_archive(config.input):
+        notes += archives.notes(config.input)
     return Listing(sorted(entries, key=lambda entry: (entry.file.path, entry.file.genre)), notes, others)
 
 

@@ -19,6 +19,7 @@ from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, file_ha
 from pipelines.common import parquet, storage
 from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError
+from pipelines.corpus.forms import archives
 from pipelines.corpus.names.spellings import unescaped
 from pipelines.dataset.readings import Reading, StagedReading
 
@@ -78,7 +79,8 @@ class ReadPart(WorkerDoFn):
             with storage.naming(location), decode.local_copy(location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
                 made = Made(known) if known else self._maker.make(str(path), file.genre, recipe, self._record)
-            _refuse_changed(location, file.version)
+            if not archives.is_tar(run.request.config.corpus.input):  # whose members are read from where they were put
+                _refuse_changed(location, file.version)
             return made
         except FileError as error:
             return Made(rejected_reading(error))

@@ -48,15 +48,15 @@ def with_memory(step: beam.PTransform[Any, Any], needed_bytes: int) -> beam.PTra
     return hinted
 
 
-class AfterAll(beam.PTransform[tuple[PCollection[str], PCollection[Any]], PCollection[str]]):
+class AfterAll(beam.PTransform[Any, PCollection[str]]):
     """Gives the elements of one collection, each once, when all of another are there, also where there are none.
 
     Takes both, the awaited one last.
     """
 
-    def expand(self, input_or_inputs: tuple[PCollection[str], PCollection[Any]]) -> PCollection[str]:
+    def expand(self, input_or_inputs: Any) -> PCollection[str]:
         """The elements of the first."""
-        elements, awaited = input_or_inputs
+        elements, awaited = input_or_inputs  # Beam warns of the type of a pair
         # Nothing of what is awaited goes on, but what is to be grouped is complete only when that is.
         nothing = awaited | "Wait for all" >> beam.FlatMap(_nothing)
         grouped = (elements, nothing) | "Join" >> beam.Flatten() | beam.Map(_with_key) | beam.GroupByKey()

@@ -16,7 +16,7 @@ def mend(archive: ZipFile) -> None:
     """
     members = archive.infolist()
     for member in members:
-        member.filename = _meant(member)
+        member.filename = _meant(member) or member.filename
     known = Counter(member.filename for member in members)
     for member in members:
         with_slashes = member.filename.replace("\\", "/")
@@ -25,14 +25,20 @@ def mend(archive: ZipFile) -> None:
     archive.NameToInfo = {member.filename: member for member in members}
 
 
-def _meant(member: ZipInfo) -> str:
+def of_unknown_encoding(archive: ZipFile) -> list[str]:
+    """The names whose encoding nothing tells, as they are read: by code page 437, which is a guess."""
+    return [member.filename for member in archive.infolist() if _meant(member) is None]
+
+
+def _meant(member: ZipInfo) -> str | None:
+    """The name of a member; None where it cannot be known."""
     if member.flag_bits & _IS_UTF8:
         return member.filename
     raw = member.orig_filename.encode("cp437")
     try:
         return _unicode_path(member.extra, raw) or raw.decode()
     except UnicodeDecodeError:
-        return member.filename
+        return None
 
 
 def _unicode_path(extra: bytes, raw: bytes) -> str:

@@ -13,8 +13,10 @@ from pathlib import PurePosixPath
 
 from pipelines.audio.decode import UNREADABLE
 from pipelines.common import storage
+from pipelines.common.output.words import counted
 from pipelines.common.reasons import Reason
 from pipelines.common.section import digest
+from pipelines.common.storage import zip_names
 from pipelines.corpus.forms.manifest import REPEATED
 from pipelines.corpus.forms.named_files import OUTSIDE_ROOT
 from pipelines.corpus.names.spellings import escape_undecodable
@@ -125,6 +127,17 @@ def members_and_others(url: str) -> tuple[list[Member], list[str]]:
         fault = REPEATED, f"the archive holds {escape_undecodable(name)} {contents.counts[name]} times; the last counts"
         listed += [member] + [replace(member, fault=fault)] * (contents.counts[name] - 1)
     return listed, [name for name in contents.files if not is_audio(name) and is_audio(name, is_folder=True)]
+
+
+def notes(url: str) -> list[str]:
+    """What is to be told of an archive's names: how many of a zip may be read wrongly."""
+    guessed = [] if is_tar(url) else zip_names.of_unknown_encoding(storage.zip_archive(url).zip)
+    if not guessed:
+        return []
+    return [
+        f"{url}: {counted(len(guessed), 'name')} in an encoding that the archive does not tell may be read wrongly,"
+        f" such as {guessed[0]!r}; unpack it with a program that knows it, and give the folder"
+    ]
 
 
 def location_of(uri: str, url: str) -> str:

@@ -172,6 +172,16 @@ def test_names_in_a_zip_are_read_as_they_were_meant(tmp_path, raw, extra, path):
     assert contents(archive, [entry], "") == [raw]
 
 
+def test_names_of_an_encoding_that_a_zip_does_not_tell_are_told(tmp_path):
+    archive = zip_of(
+        tmp_path / "a.zip", "\u97f3\u697d/a.wav".encode("cp932"), b"Forro/b.wav", "Forr\u00f3/c.wav".encode()
+    )
+    found = list_corpus(CorpusConfig(input=str(archive)))
+    assert len(found.entries) == 3
+    (note,) = [note for note in found.notes if "encoding" in note]
+    assert f"{archive}: 1 name in an encoding" in note and "/a.wav" in note and "unpack it" in note
+
+
 def test_a_backslash_is_one_where_the_other_name_is_taken(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed, tarfile.open(tmp_path / "a.tar", "w") as archive:
         for name in ("g/a.wav", "g\\a.wav", "g\\b.wav", "h/a.wav"):
