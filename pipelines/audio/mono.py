@@ -54,12 +54,11 @@ class Levels:
 
     def add(self, block: SampleBlock, mono: NDArray[np.float32]) -> None:
         """Takes note of a block, shape (frames, channels), and of its mean."""
-        channels = block.shape[1]
-        if channels > 1:
-            some = block[::_MEASURED_EACH].astype(np.float64) * _scale(block)
-            self._channels_energy += float(np.square(some).sum()) / channels
-            self._mix_energy += float(np.square(mono[::_MEASURED_EACH], dtype=np.float64).sum())
-            self._frames += len(some)
+        if block.shape[1] > 1:
+            of_channels, of_mix = _energies(block, _scale(block), mono)
+            self._channels_energy += of_channels
+            self._mix_energy += of_mix
+            self._frames += len(range(0, len(mono), _MEASURED_EACH))
 
     @property
     def channels_db(self) -> float:
@@ -95,3 +94,14 @@ def _mix(block: Any, scale: Any, out: Any) -> None:
             for channel in range(channels):
                 total += block[n, channel] * scale
             out[n] = total / np.float32(channels)
+
+
+@compiled
+def _energies(block: Any, scale: Any, mono: Any) -> tuple[float, float]:
+    """The energy of some frames of a block: the mean of the channels', and that of their mean."""
+    of_channels, of_mix = 0.0, 0.0
+    for n in range(0, len(mono), _MEASURED_EACH):
+        for channel in range(block.shape[1]):
+            of_channels += np.float64(block[n, channel] * scale) ** 2
+        of_mix += np.float64(mono[n]) ** 2
+    return of_channels / block.shape[1], of_mix

@@ -7,7 +7,6 @@ import pytest
 from pipelines.build.build import build
 from pipelines.common import storage
 from pipelines.common.beam.failures import root_cause
-from pipelines.common.errors import SpectroshardError
 from pipelines.dataset import versions
 from tests.pipelines.conftest import config_of, in_process, in_this_process
 from tests.stores import lies
@@ -74,12 +73,11 @@ def test_other_lies_change_nothing(store, built, name):
     assert not built_in().is_new
 
 
-def test_a_version_that_is_not_listed_is_not_built_over(store):
+def test_a_version_that_is_not_listed_is_asked_for_by_name_and_built_on(store):
     first = built_in().dataset
     storage.remove("s3://bucket/songs/jazz/jazz.00003.wav")
     store.lie = lies.unlisted("/versions/")
-    with pytest.raises(SpectroshardError, match=r"^s3://bucket/dataset: superseded: version 1 was published"):
-        built_in()
+    second = built_in().dataset
     store.lie = nothing
-    assert versions.newest("s3://bucket/dataset") == first
-    assert built_in().dataset.version == 2
+    assert second.version == 2 and first.digest in second.ancestors
+    assert versions.numbers("s3://bucket/dataset") == [1, 2]
