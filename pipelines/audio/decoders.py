@@ -62,8 +62,9 @@ def decoders(file: BinaryIO) -> Iterator[Opened]:
     """
     parts = list(_parts(file, trusts_headers=True))
     yield _opened(parts, [part.by_libsndfile or part.by_ffmpeg for part in parts])
-    parts = list(_parts(file, trusts_headers=False))
-    yield _opened(parts, [part.by_ffmpeg for part in parts])
+    if any(part.by_libsndfile for part in parts):
+        parts = list(_parts(file, trusts_headers=False))
+        yield _opened(parts, [part.by_ffmpeg for part in parts])
 
 
 def _opened(parts: Sequence[_Part], openers: Sequence[Opener]) -> Opened:
