@@ -13,7 +13,7 @@ from pipelines.audio.decode import UNREADABLE
 from pipelines.audio.guarded import CRASHED
 from pipelines.build import refusals
 from pipelines.build.runs import staging
-from pipelines.build.runs.run import Listed, Request, Run, is_run
+from pipelines.build.runs.run import FileToRead, Listed, Request, Run, is_run
 from pipelines.common import checksum, output_folder, parquet, storage
 from pipelines.common.section import digest
 from pipelines.config import BuildConfig
@@ -29,7 +29,7 @@ from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File
 from pipelines.dataset.readings import Reading
 from pipelines.features import compute
 
-_LEAST_FILES, MOST_PARTS = 8, 1000
+_LEAST_FILES, _LEAST_PARTS, _MANY_FILES, _MOST_PARTS = 8, 16, 32, 1000
 _PASSING = (UNREADABLE.name, CRASHED.name)
 
 
@@ -124,7 +124,7 @@ def begin(
     by_bytes = _of_sizes(known.values(), {_size(file.version) for file in unread})
     parquet.write(run.listing, Listed, sorted(listed, key=lambda file: file.uri))
     parquet.write(run.known, Reading, by_bytes)
-    storage.write_bytes(run.reads, parquet.encode_groups(Listed, _parts(_marked(unread, by_bytes))))
+    storage.write_bytes(run.reads, parquet.encode_groups(FileToRead, _parts(_to_read(unread, by_bytes))))
     run.begin(request.model_copy(update={"songs_to_read": len(unread)}))
     return run
 
@@ -218,10 +218,13 @@ def _of_sizes(readings: Iterable[Reading], sizes: set[str]) -> list[Reading]:
     return [each for each in readings if each.bytes_hash and _size(each.version) in sizes and not _is_passing(each)]
 
 
-def _marked(files: Iterable[Listed], by_bytes: Iterable[Reading]) -> list[Listed]:
-    """Files, with a mark on each that had better be compared with these readings by its bytes before it is read."""
+def _to_read(files: Iterable[Listed], by_bytes: Iterable[Reading]) -> list[FileToRead]:
+    """Files as they are to be read, with a mark on each whose bytes had better be compared with these readings."""
     sizes = {_size(reading.version) for reading in by_bytes}
-    return [replace(file, may_be_known=True) if _size(file.version) in sizes else file for file in files]
+    return [
+        FileToRead(file.uri, file.genre, file.location, file.version, may_be_known=_size(file.version) in sizes)
+        for file in files
+    ]
 
 
 def _size(version: str) -> str:
@@ -237,7 +240,15 @@ def _unpacked(files: Sequence[Listed], config: BuildConfig, run: Run) -> list[Li
     return [replace(file, location=location_of[file.location]) for file in files]
 
 
-def _parts(files: Sequence[Listed]) -> list[Sequence[Listed]]:
-    """Files in parts: many enough to share out, few enough to list."""
-    size = max(_LEAST_FILES, math.ceil(len(files) / MOST_PARTS))
+def _parts(files: Sequence[FileToRead]) -> list[Sequence[FileToRead]]:
+    size = files_in_part(len(files))
     return [files[start : start + size] for start in range(0, len(files), size)]
+
+
+def files_in_part(files: int) -> int:
+    """How many of so many files are read together: few enough to share out, so many that a part costs them little.
+
+    >>> [files_in_part(files) for files in (10, 400, 10_000, 1_000_000)]
+    [8, 25, 32, 1000]
+    """
+    return max(_LEAST_FILES, min(_MANY_FILES, math.ceil(files / _LEAST_PARTS)), math.ceil(files / _MOST_PARTS))

@@ -6,7 +6,7 @@ the dataset's tables alone, so that a record stays the same when these change.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,19 +55,13 @@ class Record:
     features: Mapping[str, Any]
 
 
-def serialise(
-    record: Record,
-    dtype: StorageType,
-    observe: Callable[[str, NDArray[np.float32]], None] = lambda name, values: None,
-) -> tuple[int, Iterator[bytes]]:
+def serialise(record: Record, dtype: StorageType) -> tuple[int, Iterator[bytes]]:
     """A record's serialised Example in pieces, so that it need not fit in memory; equal records give equal bytes.
 
     Parameters
     ----------
     record : Record
     dtype : 'float16' or 'uint8'
-    observe : callable
-        Is given each feature's name and values, a chunk of rows at a time, as a reader will see them.
 
     Returns
     -------
@@ -98,9 +92,7 @@ def serialise(
             yield entries[key].begin
             if name := feature_of.get(key):
                 for rows in spooled.row_chunks(record.features[name]):
-                    stored = quantise(record.features[name][rows], dtype, scales[name])
-                    observe(name, dequantise(stored, scales[name]))
-                    yield stored.tobytes()
+                    yield quantise(record.features[name][rows], dtype, scales[name]).tobytes()
 
     return len(head) + sum(map(len, entries.values())), pieces()
 

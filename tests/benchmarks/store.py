@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.build.begin import MOST_PARTS
+from pipelines.build.begin import files_in_part
 from pipelines.build.runs.staging import MOST_BYTES
 from pipelines.common.output.text_table import table
 from pipelines.config import BuildConfig
@@ -50,7 +50,7 @@ def requests(songs: int, duration_s: float, config: BuildConfig) -> Requests:
     """What a build of so many songs asks."""
     stored_bytes = songs * duration_s * bytes_per_second(config)
     shards = max(math.ceil(stored_bytes / (config.shards.size_mb * 1e6)), _FOLDS)
-    parts = min(math.ceil(songs / 8), MOST_PARTS)
+    parts = math.ceil(songs / files_in_part(songs))
     packs = parts + math.floor(stored_bytes / MOST_BYTES)
     puts = 2 * packs + 2 * shards + _RUN_FILES  # pack and table; shard and result
     # A song once; each record from its pack; each table of readings by five steps; results; the search's own blocks.

@@ -24,8 +24,8 @@ def _every_s(run: Run) -> float:
     return _EVERY_S if storage.is_local(run.url) else _REMOTE_EVERY_S
 
 
-class Tally(contextlib.AbstractContextManager["Tally"]):
-    """How many songs one attempt at a part of a step has done.
+class Tally:
+    """How many songs a worker has done of a step, written down every so often, and by `write`.
 
     What an attempt that failed had counted is counted again by the next: it is shown to people and decides nothing.
 
@@ -44,15 +44,13 @@ class Tally(contextlib.AbstractContextManager["Tally"]):
         """Counts some more."""
         self._done += songs
         if time.monotonic() - self._written_s >= self._every_s:
-            self._write()
+            self.write()
 
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Writes down what was counted so far."""
         if self._done != self._written:
             storage.write_bytes(self._url, str(self._done).encode())
         self._written, self._written_s = self._done, time.monotonic()
-
-    def __exit__(self, *_: Any) -> None:
-        self._write()
 
 
 def done(run: Run, step: str) -> int:

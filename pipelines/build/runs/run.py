@@ -97,13 +97,29 @@ class Listed(File):
     ----------
     location, version : str
         As in `Entry`.
-    may_be_known : bool
-        Whether a file of its size has been read before: then its bytes are compared before it is decoded.
     """
 
     location: str = ""
     version: str = ""
-    may_be_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileToRead:
+    """A file of the listing that is to be read.
+
+    Attributes
+    ----------
+    uri, genre, location, version : str
+        As in `Listed`.
+    may_be_known : bool
+        Whether a file of its size has been read before: then its bytes are compared before it is decoded.
+    """
+
+    uri: str
+    genre: str
+    location: str
+    version: str
+    may_be_known: bool
 
 
 @dataclass(frozen=True)

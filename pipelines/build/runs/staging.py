@@ -7,13 +7,12 @@ what a disk has lost since is seen in the listing, and read again.
 """
 
 import contextlib
-import shutil
 import time
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 
@@ -40,33 +39,37 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
     def _begin(self) -> None:
         self._url = storage.join(self.folder, uuid.uuid4().hex)
         self._open = contextlib.ExitStack()
-        self._pack: IO[bytes] | None = None
+        self._pack: Path | None = None
         self._readings: list[StagedReading] = []
         self._since_s = time.monotonic()
 
-    def add(self, reading: StagedReading, record: Path | None) -> None:
-        """Adds a reading and its framed record, if it has one; what is in hand is flushed when it is due."""
-        if record is not None:
-            if self._pack is None:
-                path = self._open.enter_context(storage.writing(self._url + _PACK_SUFFIX))
-                self._pack = self._open.enter_context(path.open("wb"))
-            offset = self._pack.tell()
-            with storage.naming(self._url + _PACK_SUFFIX), record.open("rb") as source:
-                shutil.copyfileobj(source, self._pack, 1 << 20)
-            length = self._pack.tell() - offset
-            reading = replace(reading, pack=self._url + _PACK_SUFFIX, offset=offset, length=length)
+    @property
+    def pack(self) -> Path:
+        """The local file to whose end the record of the next reading is to be written, framed."""
+        if self._pack is None:
+            self._pack = self._open.enter_context(storage.writing(self._url + _PACK_SUFFIX))
+            self._pack.touch()
+        return self._pack
+
+    def add(self, reading: StagedReading, length: int) -> None:
+        """Adds a reading, whose record is the last so many bytes of the pack; what is in hand is flushed when due."""
+        size = self._size()
+        if length:
+            reading = replace(reading, pack=self._url + _PACK_SUFFIX, offset=size - length, length=length)
         self._readings.append(reading)
-        is_large = self._pack is not None and self._pack.tell() > MOST_BYTES
-        if is_large or time.monotonic() - self._since_s > _MOST_S:
+        if size > MOST_BYTES or time.monotonic() - self._since_s > _MOST_S:
             self.flush()
 
     def flush(self) -> None:
         """Stages what was added since the last time."""
-        pack_bytes = self._pack.tell() if self._pack else 0
+        size = self._size()
         self._open.close()  # the pack appears
         if self._readings:
-            parquet.write(f"{self._url}-{pack_bytes}{_TABLE_SUFFIX}", StagedReading, self._readings)
+            parquet.write(f"{self._url}-{size}{_TABLE_SUFFIX}", StagedReading, self._readings)
         self._begin()
+
+    def _size(self) -> int:
+        return self._pack.stat().st_size if self._pack else 0
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
         if kind is None:

@@ -14,10 +14,10 @@ from apache_beam.pvalue import PCollection
 
 from pipelines.build.runs.progress import WRITE, Tally
 from pipelines.build.runs.run import RECORDS, Run
+from pipelines.build.steps.counted import SongsDoFn
 from pipelines.build.steps.make_record import Recipe, RecordMaker
 from pipelines.build.steps.plan import RecordToWrite, digest_of
 from pipelines.common import checksum, parquet, storage
-from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import SpectroshardError
 from pipelines.common.section import Section
 from pipelines.corpus import root
@@ -72,8 +72,10 @@ def _shards(url: str) -> Iterator[tuple[str, int]]:
             yield url, number
 
 
-class AssembleShard(WorkerDoFn):
+class AssembleShard(SongsDoFn):
     """Writes a shard, unless it is there; counts its records."""
+
+    step = WRITE
 
     def setup(self) -> None:
         super().setup()
@@ -89,8 +91,8 @@ class AssembleShard(WorkerDoFn):
         rows = parquet.read_group(run.plan(RECORDS), RecordToWrite, number)
         if not rows:
             return
-        planned = rows[0].shard
-        with run.at_work(), Tally(run, WRITE) as tally:
+        planned, tally = rows[0].shard, self.tally(run)
+        with run.at_work():
             if found := _assembled_before(run, planned):
                 tally.add(found.shard.songs)
             else:
@@ -129,6 +131,7 @@ class AssembleShard(WorkerDoFn):
                 if error.errno != errno.EINVAL:  # it is shorter than it was
                     raise
         path, location = self._folder / "record", self._location(row.uri, run)
+        path.unlink(missing_ok=True)
         made = self._maker.make(location, row.genre, Recipe.of(run.request.config), path)
         if made.reading.content_hash != row.content_hash or not made.length:
             found_now = made.reading.error or "it holds other audio"

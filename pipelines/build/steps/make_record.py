@@ -1,5 +1,6 @@
 """A file to its record and its reading: decoded once, in a process of its own, so that no file takes a worker along."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -76,7 +77,7 @@ class RecordMaker:
         """Starts the process, without waiting until it is ready."""
         self._child.start()
 
-    def make(self, location: str, genre: str, recipe: Recipe, record_path: Path) -> Made:
+    def make(self, location: str, genre: str, recipe: Recipe, pack: Path) -> Made:
         """Makes the record of a file; one that twice ends the process, each time another, is rejected.
 
         The file is fetched here, so that a slow store does not count as a slow decoder.
@@ -90,19 +91,21 @@ class RecordMaker:
         """
         try:
             with decode.local_copy(location) as path:
-                return self._attempted(path, genre, recipe, record_path)
+                return self._attempted(path, genre, recipe, pack)
         except FileError as error:
             return Made(rejected_reading(error))
 
-    def _attempted(self, path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
+    def _attempted(self, path: Path, genre: str, recipe: Recipe, pack: Path) -> Made:
+        size = pack.stat().st_size if pack.exists() else 0
+
         def attempt() -> Made:
-            record_path.unlink(missing_ok=True)
-            return self._child.call((str(path), genre, recipe, record_path), recipe.limits)
+            _cut(pack, size)
+            return self._child.call((str(path), genre, recipe, pack), recipe.limits)
 
         try:
             return guarded.twice(path, attempt)
         except BaseException:
-            record_path.unlink(missing_ok=True)
+            _cut(pack, size)
             raise
 
     def close(self) -> None:
@@ -116,11 +119,17 @@ class RecordMaker:
         self.close()
 
 
+def _cut(pack: Path, size: int) -> None:
+    """Takes away what an attempt that failed has written."""
+    if pack.exists():
+        os.truncate(pack, size)
+
+
 def _make(arguments: tuple[str, str, Recipe, Path]) -> Made:
     return make_record(*arguments)
 
 
-def make_record(location: str, genre: str, recipe: Recipe, record_path: Path) -> Made:
+def make_record(location: str, genre: str, recipe: Recipe, pack: Path) -> Made:
     """Reads a file once and makes its record.
 
     Parameters
@@ -129,8 +138,8 @@ def make_record(location: str, genre: str, recipe: Recipe, record_path: Path) ->
         A file or a URL.
     genre : str
     recipe : Recipe
-    record_path : Path
-        Where the record is written, framed as in a shard; nothing is, where the file is rejected.
+    pack : Path
+        The file to whose end the record is written, framed as in a shard; nothing is, where the song is rejected.
 
     Returns
     -------
@@ -144,7 +153,7 @@ def make_record(location: str, genre: str, recipe: Recipe, record_path: Path) ->
     """
     try:
         with decode.local_copy(location) as path:
-            return _made(path, genre, recipe, record_path)
+            return _made(path, genre, recipe, pack)
     except FileError as error:
         return Made(rejected_reading(error))
 
@@ -163,7 +172,7 @@ def file_hash(path: Path) -> str:
     return content.hexdigest()
 
 
-def _made(path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
+def _made(path: Path, genre: str, recipe: Recipe, pack: Path) -> Made:
     # These compile, which the process that only starts others need not wait for.
     from pipelines.copies import fingerprint
     from pipelines.corpus.reading import read_audio
@@ -179,7 +188,7 @@ def _made(path: Path, genre: str, recipe: Recipe, record_path: Path) -> Made:
         decoded = Reading(bytes_hash=bytes_hash, content_hash=reading.content_hash)
         return Made(decoded.rejected(error.reason, error.detail))
     record = Record(record_id(reading.content_hash, genre), genre, features)
-    with storage.naming(str(record_path)), record_path.open("wb") as stream:
+    with storage.naming(str(pack)), pack.open("ab") as stream:
         length = tfrecord.write_record(stream, *records.serialise(record, recipe.dtype))
     return Made(reading, fingerprint.of_samples(recording.samples, recipe.audio.sample_rate_hz), length)
 

@@ -1,10 +1,8 @@
 """Reading songs: every file that is not known yet is decoded once, and its finished record is staged."""
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import apache_beam as beam
@@ -13,11 +11,11 @@ from apache_beam.pvalue import PCollection
 
 from pipelines.audio import decode
 from pipelines.build.runs import staging
-from pipelines.build.runs.progress import READ, Tally
-from pipelines.build.runs.run import Listed, Run
+from pipelines.build.runs.progress import READ
+from pipelines.build.runs.run import FileToRead, Run
+from pipelines.build.steps.counted import SongsDoFn
 from pipelines.build.steps.make_record import Made, Recipe, RecordMaker, file_hash, rejected_reading
 from pipelines.common import parquet, storage
-from pipelines.common.beam.workers import WorkerDoFn
 from pipelines.common.errors import FileError
 from pipelines.corpus.forms import archives
 from pipelines.corpus.names.spellings import unescaped
@@ -43,15 +41,16 @@ def _parts(url: str) -> Iterator[tuple[str, int]]:
         yield url, part
 
 
-class ReadPart(WorkerDoFn):
+class ReadPart(SongsDoFn):
     """Reads the files of a part that are not staged yet; counts songs, their seconds, and rejects by reason."""
+
+    step = READ
 
     def setup(self) -> None:
         self._open = ExitStack()
         self._maker = self._open.enter_context(RecordMaker())
         self._maker.start()  # it loads what it needs while this process does
         super().setup()
-        self._record = Path(self._open.enter_context(tempfile.TemporaryDirectory())) / "record"
         self._known: tuple[str, dict[str, Reading]] = "", {}
 
     def teardown(self) -> None:
@@ -59,26 +58,26 @@ class ReadPart(WorkerDoFn):
 
     def process(self, element: tuple[str, int]) -> Iterator[int]:
         run, part = Run(element[0]), element[1]
-        files = parquet.read_group(run.reads, Listed, part)
+        files = parquet.read_group(run.reads, FileToRead, part)
         folder = storage.join(run.staging, f"{run.name}/{part:06d}")
         done = set(_keys(staging.read(staging.tables(folder), ["uri", "version"])))
-        recipe = Recipe.of(run.request.config)
-        with run.at_work(), Tally(run, READ) as tally, staging.Stage(folder) as stage:
+        recipe, tally = Recipe.of(run.request.config), self.tally(run)
+        with run.at_work(), staging.Stage(folder) as stage:
             tally.add(sum((file.uri, file.version) in done for file in files))
             for file in files:
                 if (file.uri, file.version) not in done:
-                    made = self._read(file, recipe, run)
+                    made = self._read(file, recipe, run, stage)
                     _count(made.reading)
-                    stage.add(_staged(file, made), self._record if made.length else None)
+                    stage.add(_staged(file, made), made.length)
                     tally.add(1)
         yield len(files)
 
-    def _read(self, file: Listed, recipe: Recipe, run: Run) -> Made:
+    def _read(self, file: FileToRead, recipe: Recipe, run: Run, stage: staging.Stage) -> Made:
         location = unescaped(file.location)
         try:
             with storage.naming(location), decode.local_copy(location) as path:
                 known = self._known_readings(run).get(file_hash(path)) if file.may_be_known else None
-                made = Made(known) if known else self._maker.make(str(path), file.genre, recipe, self._record)
+                made = Made(known) if known else self._maker.make(str(path), file.genre, recipe, stage.pack)
             if not archives.is_tar(run.request.config.corpus.input):  # whose members are read from where they were put
                 _refuse_changed(location, file.version)
             return made
@@ -104,7 +103,7 @@ def _refuse_changed(location: str, listed_version: str) -> None:
         raise FileError(decode.UNREADABLE, f"it changed since it was listed ({told}); the next build reads it again")
 
 
-def _staged(file: Listed, made: Made) -> StagedReading:
+def _staged(file: FileToRead, made: Made) -> StagedReading:
     told = {field.name: getattr(made.reading, field.name) for field in fields(Reading)}
     told |= {"uri": file.uri, "version": file.version}
     return StagedReading(**told, fingerprint=made.fingerprint, genre=file.genre)

@@ -159,7 +159,7 @@ def test_a_file_that_takes_its_process_along_is_tried_twice_and_rejected(tmp_pat
     made = make_poisoned(way, f"{way}.wav")
     assert made == Made(Reading(reason=CRASHED.name, error=error, is_rejected=True))
     assert len(set((tmp_path / "log").read_text().split())) == 2
-    assert not (tmp_path / "record").exists()
+    assert not (tmp_path / "record").read_bytes()
 
 
 def test_a_process_that_is_killed_is_no_fault_of_the_file(tmp_path, make_poisoned):

@@ -27,6 +27,7 @@ from pipelines.dataset.dataset import (
     Table,
 )
 from pipelines.dataset.ledger import DUPLICATE, REJECTED, Copy, File, record_id
+from pipelines.dataset.quantisation import dequantise, quantise, scale_of
 from pipelines.dataset.readings import Fingerprint, Reading
 from pipelines.dataset.records import Record
 from pipelines.dataset.shard_sums import ShardSums
@@ -210,9 +211,10 @@ def _shard(files, features_of, config):
     sink, places, sums = io.BytesIO(), [], defaultdict(list)
     for file in files:
         record = Record(file.record, file.genre, features_of(file))
-        length, pieces = records.serialise(
-            record, config.shards.dtype, lambda name, values: sums[name].append(Sums.of(values))
-        )
+        for name, values in record.features.items():
+            scale = scale_of(values, config.shards.dtype)
+            sums[name].append(Sums.of(dequantise(quantise(values, config.shards.dtype, scale), scale)))
+        length, pieces = records.serialise(record, config.shards.dtype)
         places.append((sink.tell(), length + tfrecord.FRAMING_BYTES))
         tfrecord.write_record(sink, length, pieces)
     return sink.getvalue(), places, sums
