@@ -29,7 +29,7 @@ from pipelines.dataset.ledger import METADATA, REJECTED, Entry, File
 from pipelines.dataset.readings import Reading
 from pipelines.features import compute
 
-_LEAST_FILES, _LEAST_PARTS, _MANY_FILES, _MOST_PARTS = 8, 16, 32, 1000
+_LEAST_FILES, _LEAST_PARTS, _MANY_FILES, _MOST_PARTS = 8, 32, 32, 1000
 _PASSING = (UNREADABLE.name, CRASHED.name)
 
 
@@ -249,6 +249,6 @@ def files_in_part(files: int) -> int:
     """How many of so many files are read together: few enough to share out, so many that a part costs them little.
 
     >>> [files_in_part(files) for files in (10, 400, 10_000, 1_000_000)]
-    [8, 25, 32, 1000]
+    [8, 13, 32, 1000]
     """
     return max(_LEAST_FILES, min(_MANY_FILES, math.ceil(files / _LEAST_PARTS)), math.ceil(files / _MOST_PARTS))

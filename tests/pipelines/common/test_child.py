@@ -58,10 +58,11 @@ def test_one_process_answers_many_calls():
     assert process != os.getpid() and is_gone(process)
 
 
-def test_what_is_printed_is_no_answer(child):
-    assert child.call((print, "x" * 100_000), LIMITS) is None
-    assert child.call((os.write, 1, b"y" * 100_000), LIMITS) == 100_000
-    assert child.call((double, "z"), LIMITS) == "zz"
+def test_what_is_printed_is_no_answer():
+    with Child(apply) as child:
+        assert child.call((print, "x" * 100_000), LIMITS) is None
+        assert child.call((os.write, 1, b"y" * 100_000), LIMITS) == 100_000
+        assert child.call((double, "z"), LIMITS) == "zz"
 
 
 @pytest.mark.parametrize(
