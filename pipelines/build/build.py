@@ -32,7 +32,7 @@ from pipelines.dataset.dataset import Dataset
 from pipelines.dataset.layout import LEASE_NAME, STAGING
 
 _BYTES_A_FILE = 4_000
-"""What the steps on one worker need in memory for each file of the corpus, its fingerprint included."""
+"""The memory that the steps on one worker ask for, for each file of the corpus: about twice of what they hold."""
 
 
 @dataclass(frozen=True)

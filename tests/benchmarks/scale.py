@@ -33,7 +33,7 @@ class Costs:
         Seconds on one worker, while all others wait, for listing it, gathering its reading, planning and publishing it:
         72, 53, 94 and 35 microseconds of a million songs (docs/clusters.md).
     one_worker_bytes : float
-        Memory that the steps on one worker are given for it (`pipelines.build.build`); they take 2,500 at most.
+        Memory that the steps on one worker ask for (`pipelines.build.build`); they hold about 2,000 (docs/clusters.md).
     listing_s : float
         Seconds for one listing of a thousand files: an assumption.
     song_bytes : float
