@@ -65,7 +65,7 @@ class File:
     tags_unread : bool
         Whether nothing here can read the tags of a file of its kind, so that they may name an artist.
     content_hash : str
-        XXH3 (128 bits) of the decoded samples, as they are in the file.
+        XXH3 (128 bits) of the file's sample rate and its decoded samples, mixed to mono and not resampled.
     copy_of : str
         The path of the best file of the recording, where this is another.
     fingerprint : bytes
