@@ -28,7 +28,7 @@ from pipelines.common.reasons import Reason
 if TYPE_CHECKING:
     from pipelines.audio.mono import Levels
 
-UNREADABLE = Reason("unreadable", "the file is missing or may not be read")
+UNREADABLE = Reason("unreadable", "the file is missing, may not be read, or changed while the build was at work")
 
 # fmt: off
 SUFFIXES = frozenset({

@@ -14,7 +14,7 @@ SUFFIX = ".tfrecord"
 
 
 def shard_name(fold: str, index: int, count: int) -> str:
-    """The file name of a fold's shard.
+    """What the plan calls a fold's shard; the file is named by its content.
 
     >>> shard_name("fold-03", 0, 2)
     'fold-03-00000-of-00002.tfrecord'
