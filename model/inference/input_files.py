@@ -108,6 +108,7 @@ def _in_manifest(url: str) -> InputFiles:
         else:
             inputs.years[named.uri] = tags.year_of(year)
             inputs.versions[named.uri] = named.version
+    inputs.versions.update((uri, version) for uri, version in files.listed(inputs.years).items() if uri in inputs.years)
     return inputs
 
 

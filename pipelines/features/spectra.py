@@ -88,7 +88,8 @@ class BlockStft:
         for first in range(0, self.frames, FRAMES):
             power = np.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
             begin = first * self.hop_length - self.n_fft // 2
-            spectra.write(stretch(self.samples, begin, spectra.samples), power)
+            # Copied, as samples are not written in their order, which memory is slow at where it is not near.
+            spectra.write(stretch(self.samples, begin, spectra.samples).copy(), power)
             yield FrameBlock(first, min(FRAMES, self.frames - first), power)
 
 

@@ -12,7 +12,17 @@ from pipelines.common.storage.filesystems import (
     version,
     zip_archive,
 )
-from pipelines.common.storage.listing import LEADS_OUT, Links, find, find_glob, is_folder, names, series, sizes
+from pipelines.common.storage.listing import (
+    LEADS_OUT,
+    Links,
+    find,
+    find_glob,
+    is_folder,
+    names,
+    series,
+    sizes,
+    versions_below,
+)
 from pipelines.common.storage.reading import fetch, local_copy, opened, read_bytes
 from pipelines.common.storage.retries import StoreError
 from pipelines.common.storage.writing import is_unfinished, put_new, remove, write_bytes, writing
@@ -44,6 +54,7 @@ __all__ = [
     "sizes",
     "url_of",
     "version",
+    "versions_below",
     "write_bytes",
     "writing",
     "zip_archive",

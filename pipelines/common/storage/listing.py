@@ -14,13 +14,22 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.utils import glob_translate
 
 from pipelines.common.errors import UsageError
-from pipelines.common.storage.filesystems import filesystem, is_local, listed_version, local_version, version
+from pipelines.common.storage.filesystems import (
+    filesystem,
+    is_local,
+    is_of,
+    listed_version,
+    local_version,
+    url_of,
+    version,
+)
 from pipelines.common.storage.retries import retried
 
 LEADS_OUT = "leads out"
 """The version of a local link out of the folder that was listed, where such links are not followed."""
 
 _MAGIC = re.compile(r"[*?[]")
+_WITHOUT_LISTS = ("http", "https")
 
 
 @retried
@@ -48,6 +57,17 @@ def find(folder: str, *, follow_links: bool = True) -> dict[str, str]:
     if isinstance(fs, LocalFileSystem):
         return dict(sorted(_walk(root, None if follow_links else Links(root))))
     return {path: listed_version(info) for path, info in _below(fs, root).items()}
+
+
+def versions_below(folder: str) -> dict[str, str]:
+    """The version of each file below a store's folder, by URL; none where the store does not list it."""
+    fs, _ = filesystem(folder)
+    if is_of(fs, _WITHOUT_LISTS):
+        return {}
+    try:
+        return {url_of(fs, path): version for path, version in find(folder).items()}
+    except (FileNotFoundError, PermissionError):
+        return {}
 
 
 class Links:

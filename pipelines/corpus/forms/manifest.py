@@ -62,7 +62,9 @@ def entries(url: str, root: str, allow_remote: Sequence[str] = (), *, follow_lin
     if not table.rows:
         raise UsageError(f"manifest {url}: has no rows; expected one for each file")
     files = NamedFiles(root_url(url, root), allow_remote, follow_links=follow_links)
-    return _judge_repeats([_row_entry(row, files, url) for row in table.rows])
+    found = [_row_entry(row, files, url) for row in table.rows]
+    versions = files.listed(entry.location for entry in found if not entry.file.reason)
+    return _judge_repeats([replace(entry, version=versions.get(entry.location, entry.version)) for entry in found])
 
 
 def root_url(url: str, root: str) -> str:
@@ -82,7 +84,6 @@ def _row_entry(row: Mapping[str, str], files: NamedFiles, manifest: str) -> Entr
         file = file.rejected(OUTSIDE_ROOT, f"{named.fault}; {_WAYS_OUT}")
     elif fault := genre_fault(file.genre):
         file = file.rejected(*fault)
-    # A remote file's version would cost a request; its audio is compared with what was read, when it is written.
     return Entry(file, named.uri, named.version)
 
 

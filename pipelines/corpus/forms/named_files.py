@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -26,7 +26,7 @@ class NamedFile:
     uri : str
         Where it lies; of one that may not be read, the table's path.
     version : str
-        As `storage.version` gives it; empty where there is none, and of remote files, as it would cost a request each.
+        As `storage.version` gives it; empty where there is none, and of remote files, for which `NamedFiles.listed` is.
     fault : str
         Why it may not be read; empty where it may.
     """
@@ -78,6 +78,17 @@ class NamedFiles:
             with_slashes = self._find(path.replace("\\", "/"))
             return with_slashes if with_slashes.version else found
         return found
+
+    def listed(self, uris: Iterable[str]) -> dict[str, str]:
+        """The versions of remote files below the root, by URI: one list of the folder that they share tells them all.
+
+        Nothing tells those of files that lie elsewhere, or that the store does not list.
+        """
+        below = [uri for uri in uris if uri.startswith(self._below)]
+        if self._is_local or not below:
+            return {}
+        shared = os.path.commonprefix(below)  # noqa: RUF071 - cut at its last slash
+        return storage.versions_below(shared.rpartition("/")[0])
 
     def _find(self, path: str) -> NamedFile:
         if "\0" in path:

@@ -1,8 +1,11 @@
 import io
+import uuid
+from unittest.mock import Mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from pipelines.common import storage
 from pipelines.common.errors import SpectroshardError
@@ -122,6 +125,31 @@ def test_remote_manifests_and_roots(tmp_path):
     assert [e.file.path for e in manifest.entries("memory://lists/m.csv", "")] == ["a.wav", "b.wav"]
     elsewhere = manifest.entries("memory://lists/m.csv", str(tmp_path))
     assert reasons_of(elsewhere) == [("a.wav", "written", ""), ("memory://lists/b.wav", "rejected", "outside_root")]
+
+
+def test_a_remote_file_that_is_replaced_has_another_version():
+    folder = f"memory://{uuid.uuid4().hex}"
+    rows = "path,genre\nsongs/a.wav,blues\nsongs/b.wav,jazz\nsongs/gone.wav,jazz\n../c.wav,pop\nmemory://d/e.wav,pop\n"
+    for name, content in (("songs/a.wav", b"1"), ("songs/b.wav", b"1"), ("m.csv", rows.encode())):
+        storage.write_bytes(f"{folder}/{name}", content)
+    storage.write_bytes("memory://d/e.wav", b"1")
+
+    def versions():
+        entries = manifest.entries(f"{folder}/m.csv", "", ["memory://d"])
+        return {entry.file.path.rpartition("/")[2]: entry.version for entry in entries}
+
+    before = versions()
+    storage.write_bytes(f"{folder}/songs/b.wav", b"22")
+    after = versions()
+    assert before["a.wav"] == after["a.wav"] != ""
+    assert "" != before["b.wav"] != after["b.wav"] != ""
+    assert [after[name] for name in ("gone.wav", "c.wav", "e.wav")] == ["", "", ""]
+
+
+def test_a_store_that_may_not_be_listed_tells_no_versions(monkeypatch):
+    storage.write_bytes("memory://lists/m.csv", b"path,genre\na.wav,blues\n")
+    monkeypatch.setattr(MemoryFileSystem, "ls", Mock(side_effect=PermissionError("list")))
+    assert [entry.version for entry in manifest.entries("memory://lists/m.csv", "")] == [""]
 
 
 @pytest.fixture
