@@ -55,6 +55,9 @@ TOLD = [
     ("versions", lies.cut("/versions/"), rf"/dataset/versions/.*/dataset\.json: {CUT}"),
     ("prune", lies.headed("/versions/", 1), rf"/dataset/versions/.*/dataset\.json: {CUT}"),
     ("retrain", lies.cut("/journal/"), rf"/registry/journal/000001\.json: {CUT}"),
+    ("retrain", lies.headed("/journal/", 1), rf"/registry/journal/000001\.json: {CUT}"),
+    ("retrain", lies.cut("weekly/versions/"), rf"/weekly/versions/.*/dataset\.json: {CUT}"),
+    ("retrain", lies.cut("weekly/tables/"), rf"/weekly/tables/.*\.parquet: {CUT}"),
 ]
 RIGHT = [
     ("audit", lies.paged()),
@@ -64,6 +67,10 @@ RIGHT = [
     ("versions", lies.unlisted("/versions/000001")),
     ("prune", lies.unlisted("/versions/000002")),
     ("prune", lies.failed("lease")),
+    ("retrain", lies.unlisted("/journal/")),
+    ("retrain", lies.unlisted("weekly/versions/")),
+    ("retrain", lies.paged()),
+    ("retrain", lies.failed("lease")),
 ]
 
 
@@ -109,6 +116,9 @@ class World:
             return sorted(rows, key=lambda row: row["path"])
         if name == "audit":
             return json.loads(storage.read_bytes(f"{B}/audit/audit.json"))
+        if name == "retrain":
+            told = json.loads(out.splitlines()[-1])
+            return told["what"], told["message"], told["dataset_version"], sorted(storage.sizes(f"{B}/registry"))
         return out, sorted(storage.sizes(f"{B}/dataset"))
 
     def right(self, name, capsys):
