@@ -41,7 +41,7 @@ from pipelines.copies.matching import FOUND, find_stretches
 from pipelines.dataset.ledger import Copy
 from pipelines.dataset.readings import Fingerprint
 
-SEARCH_VERSION = 3
+SEARCH_VERSION = 4
 """What another version of the search has found is not taken over: everything is compared anew."""
 
 RECALL = (
