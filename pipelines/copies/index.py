@@ -28,7 +28,7 @@ POSTING = np.dtype([("key", "<u4"), ("recording", "<u4"), ("position", "<u4"), (
 HIT = np.dtype([("first", "<u4"), ("second", "<u4"), ("first_position", "<u4"), ("second_position", "<u4")])
 """Two recordings that have a key in common, and the position in each."""
 
-_NEIGHBOURS = 8  # of 2,000 crops of 10 s, in 200,000 songs of four minutes, five find 98.7 %, eight 99.4 % and twelve 99.9 %
+_NEIGHBOURS = 8  # of crops in 200,000 songs of four minutes, five find 98.7 %, eight 99.4 % and twelve 99.9 %
 _MOST_OTHER_BITS = 5
 _NEARBY = range(-16, 17, 2)
 
