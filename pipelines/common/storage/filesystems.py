@@ -72,7 +72,7 @@ def url_of(fs: Any, path: str) -> str:
 def absolute(url: str) -> str:
     """The URL as any process can read it, whatever its working directory.
 
-    >>> absolute("/music/./blues/"), absolute("songs.csv") == f"{Path.cwd()}/songs.csv"
+    >>> absolute("/music/./blues/"), absolute("songs.csv") == f"{os.getcwd()}/songs.csv"
     ('/music/blues', True)
     """
     return url_of(*filesystem(url))
