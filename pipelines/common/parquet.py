@@ -1,5 +1,6 @@
 """Rows of a frozen dataclass as a Parquet file, a column for each field."""
 
+import contextlib
 import dataclasses
 import io
 import itertools
@@ -100,30 +101,38 @@ def read(url: str, kind: type[Row]) -> list[Row]:
 def iterate(url: str, kind: type[Row]) -> Iterator[Row]:
     """The rows of a table one by one, as `read` gives them, in the memory of one row group."""
     try:
-        file = pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
-        for group in range(file.num_row_groups):
-            yield from rows_of(file.read_row_group(group, schema(kind).names, use_threads=False), kind)
+        with _naming(url):
+            file = pq.ParquetFile(pa.BufferReader(storage.read_bytes(url)))
+            for group in range(file.num_row_groups):
+                yield from rows_of(file.read_row_group(group, schema(kind).names, use_threads=False), kind)
     except FileNotFoundError as error:
         raise SpectroshardError(f"{url}: is missing") from error
+
+
+@contextlib.contextmanager
+def _naming(url: str) -> Iterator[None]:
+    """Has an error tell which table is damaged."""
+    try:
+        yield
     except (pa.ArrowException, TypeError) as error:
         raise SpectroshardError(f"{url}: is damaged ({error})") from error
 
 
 def read_group(url: str, kind: type[Row], group: int) -> list[Row]:
     """The rows of one row group; of a remote file, no more than these are fetched."""
-    with storage.opened(url) as stream:
+    with _naming(url), storage.opened(url) as stream:
         return list(rows_of(pq.ParquetFile(stream).read_row_group(group, use_threads=False), kind))
 
 
 def group_count(url: str) -> int:
     """How many row groups a table has."""
-    with storage.opened(url) as stream:
+    with _naming(url), storage.opened(url) as stream:
         return int(pq.ParquetFile(stream).num_row_groups)
 
 
 def count_rows(url: str) -> int:
     """How many rows a table has; of a remote file, only its footer is fetched."""
-    with storage.opened(url) as stream:
+    with _naming(url), storage.opened(url) as stream:
         return int(pq.ParquetFile(stream).metadata.num_rows)
 
 

@@ -90,3 +90,10 @@ def test_what_is_no_table_is_named(url, harm, message):
         storage.write_bytes(url, content)
     with pytest.raises(SpectroshardError, match=f"{url}: {message}"):
         parquet.read(url, Row)
+
+
+@pytest.mark.parametrize("ask", [parquet.group_count, parquet.count_rows, lambda url: parquet.read_group(url, Row, 0)])
+def test_what_reads_a_part_of_a_damaged_table_names_it(url, ask):
+    storage.write_bytes(url, parquet.encode(Row, ROWS)[:-9])
+    with pytest.raises(SpectroshardError, match=f"{url}: is damaged"):
+        ask(url)
