@@ -32,7 +32,7 @@ _TYPES: dict[Any, pa.DataType] = {
 }
 
 
-def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
+def write(url: str, kind: type[Any], rows: Iterable[Any], *, is_lasting: bool = True) -> None:
     """Writes rows to a Parquet file, in their order, at once.
 
     Parameters
@@ -41,6 +41,8 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     kind : type
         The rows' frozen dataclass.
     rows : iterable
+    is_lasting : bool
+        As in `storage.writing`.
 
     Examples
     --------
@@ -52,7 +54,7 @@ def write(url: str, kind: type[Any], rows: Iterable[Any]) -> None:
     >>> read("memory://points.parquet", Point)
     [Point(name='a', x=1.5), Point(name='b', x=-2.0)]
     """
-    storage.write_bytes(url, encode(kind, rows))
+    storage.write_bytes(url, encode(kind, rows), is_lasting=is_lasting)
 
 
 def encode(kind: type[Any], rows: Iterable[Any]) -> bytes:

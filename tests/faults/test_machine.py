@@ -68,19 +68,23 @@ def assert_fails_and_is_completed(built, songs_folder, output, monkeypatch, faul
     ],
 )
 def test_a_full_disk(built, songs_folder, tmp_path, monkeypatch, place):
-    output, sync = tmp_path / "out", writing.sync
+    output, rename, sync = tmp_path / "out", writing._rename, conditional.sync
 
     def full_at(path):
-        below = str(path).removeprefix(f"{output}/")
-        folder, _, unfinished = below.rpartition("/")
-        # The file is synced under the name that it has until it is finished; a shard comes from another folder.
-        final = f"{folder}/{unfinished[1:-33]}" if unfinished.startswith(".") else below
-        if fnmatch(final, place) or (place.startswith("shards") and path.name == "shard"):
+        if fnmatch(str(path).removeprefix(f"{output}/"), place):
             full(path)
-        return sync(path)
 
-    monkeypatch.setattr(writing, "sync", full_at)
-    monkeypatch.setattr(conditional, "sync", full_at)
+    def renamed(finished, target, *how):
+        full_at(target)
+        rename(finished, target, *how)
+
+    def synced(path):
+        # The file is synced under the name that it has until it is finished.
+        full_at(path.with_name(path.name[1:-33]) if path.name.startswith(".") else path)
+        sync(path)
+
+    monkeypatch.setattr(writing, "_rename", renamed)
+    monkeypatch.setattr(conditional, "sync", synced)
     fault = f"{output}/{place}: no space left on device (volume *)"
     assert_fails_and_is_completed(built, songs_folder, output, monkeypatch, fault)
 
@@ -89,10 +93,10 @@ def test_a_full_disk(built, songs_folder, tmp_path, monkeypatch, place):
 def test_a_full_disk_when_all_is_published(built, songs_folder, tmp_path, monkeypatch):
     output, write_bytes = tmp_path / "out", storage.write_bytes
 
-    def full_at(url, content):
+    def full_at(url, content, **how):
         if url.endswith("train.txt"):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), url)
-        write_bytes(url, content)
+        write_bytes(url, content, **how)
 
     monkeypatch.setattr(storage, "write_bytes", full_at)
     with pytest.raises(Exception) as raised:

@@ -49,7 +49,7 @@ class Tally:
     def write(self) -> None:
         """Writes down what was counted so far."""
         if self._done != self._written:
-            storage.write_bytes(self._url, str(self._done).encode())
+            storage.write_bytes(self._url, str(self._done).encode(), is_lasting=False)
         self._written, self._written_s = self._done, time.monotonic()
 
 

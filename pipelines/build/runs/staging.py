@@ -3,7 +3,8 @@
 A worker collects records in a pack on its own disk. When it flushes, first the pack goes to the staging folder and then
 the table of the readings that are in it, both under names that nobody else gives. So whatever a table names is there,
 and what late or repeated attempts write is one more table that says the same. A table's name has the size of its pack:
-what a disk has lost since is seen in the listing, and read again.
+what a disk has lost since is seen in the listing, and read again. So no worker waits until the disk has what it staged:
+what a power cut spoils, a table or a record, has no valid checksum, and is made again.
 """
 
 import contextlib
@@ -47,7 +48,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
     def pack(self) -> Path:
         """The local file to whose end the record of the next reading is to be written, framed."""
         if self._pack is None:
-            self._pack = self._open.enter_context(storage.writing(self._url + _PACK_SUFFIX))
+            self._pack = self._open.enter_context(storage.writing(self._url + _PACK_SUFFIX, is_lasting=False))
             self._pack.touch()
         return self._pack
 
@@ -65,7 +66,7 @@ class Stage(contextlib.AbstractContextManager["Stage"]):
         size = self._size()
         self._open.close()  # the pack appears
         if self._readings:
-            parquet.write(f"{self._url}-{size}{_TABLE_SUFFIX}", StagedReading, self._readings)
+            parquet.write(f"{self._url}-{size}{_TABLE_SUFFIX}", StagedReading, self._readings, is_lasting=False)
         self._begin()
 
     def _size(self) -> int:
@@ -101,8 +102,9 @@ def read(urls: Iterable[str], columns: list[str]) -> Any:
 
 
 def _intact(url: str, schema: pa.Schema) -> pa.Table | None:
+    content = storage.read_bytes(url)
     try:
-        found = parquet.table(storage.read_bytes(url), schema.names)
-    except pa.ArrowException:
+        found = parquet.table(content, schema.names)
+    except (pa.ArrowException, OSError):  # as the decompression's
         return None
     return found if found.schema.equals(schema) else None

@@ -21,17 +21,24 @@ from pipelines.common.storage.retries import retried
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{32}")
 
 
-def write_bytes(url: str, content: bytes) -> None:
-    """Writes a whole file in one step: readers see all of it or none of it."""
-    with writing(url) as local:
+def write_bytes(url: str, content: bytes, *, is_lasting: bool = True) -> None:
+    """Writes a whole file in one step, as `writing` does: readers see all of it or none of it."""
+    with writing(url, is_lasting=is_lasting) as local:
         local.write_bytes(content)
 
 
 @contextlib.contextmanager
-def writing(url: str) -> Iterator[Path]:
+def writing(url: str, *, is_lasting: bool = True) -> Iterator[Path]:
     """Gives a local path to write to, and moves what was written to the URL in one step, as `put_new` does.
 
     Where the block raises, nothing appears at the URL.
+
+    Parameters
+    ----------
+    url : str
+    is_lasting : bool
+        Whether the file is to survive a power cut on a local disk, which takes as long as the disk takes to write it.
+        One that is not may then be missing or hold anything, and whoever reads it must notice.
 
     Raises
     ------
@@ -42,7 +49,7 @@ def writing(url: str) -> Iterator[Path]:
     if isinstance(fs, LocalFileSystem):
         with beside(path) as unfinished:
             yield unfinished
-            _rename(unfinished, Path(path))
+            _rename(unfinished, Path(path), is_lasting)
     else:
         with tempfile.TemporaryDirectory() as folder:
             unfinished = Path(folder) / PurePosixPath(path).name
@@ -107,11 +114,13 @@ def is_unfinished(name: str) -> bool:
     return _UNFINISHED.fullmatch(name) is not None
 
 
-def _rename(finished: Path, target: Path) -> None:
-    """Renames a file so that neither its content nor its name is lost in a power cut."""
-    sync(finished)
+def _rename(finished: Path, target: Path, is_lasting: bool = True) -> None:
+    """Renames a file; of one that is to last, neither the content nor the name is lost in a power cut."""
+    if is_lasting:
+        sync(finished)
     finished.replace(target)
-    sync(target.parent)
+    if is_lasting:
+        sync(target.parent)
 
 
 def sync(path: Path) -> None:

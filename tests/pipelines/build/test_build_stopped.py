@@ -15,6 +15,7 @@ from pipelines.build.steps.assemble import AssembleShard
 from pipelines.build.steps.make_record import RecordMaker
 from pipelines.common import storage
 from pipelines.dataset import versions
+from pipelines.dataset.readings import StagedReading
 from tests.audio_files import tone, write
 from tests.pipelines.conftest import Pipelines, config_of, in_process, published
 
@@ -189,6 +190,16 @@ def test_what_a_stopped_build_has_left_is_believed_only_if_it_is_whole(
     again = build(config_of(songs_folder), str(stopped), in_process())
     assert left and (again.is_new, again.songs_read) == (True, read_again)
     assert published(stopped) == published(built.dataset.url)
+
+
+def test_a_staged_table_of_which_a_power_cut_left_zeros_counts_as_none(tmp_path):
+    with staging.Stage(str(tmp_path)) as stage:
+        stage.add(StagedReading("a.wav", "1", error="of this and that" * 100), 0)
+    tables = staging.tables(str(tmp_path))
+    assert staging.read(tables, ["uri"])["uri"].to_pylist() == ["a.wav"]
+    content = Path(tables[0]).read_bytes()
+    Path(tables[0]).write_bytes(content[:4] + bytes(100) + content[104:])
+    assert not len(staging.read(tables, ["uri", "error"]))
 
 
 @pytest.mark.slow
