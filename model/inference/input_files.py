@@ -108,7 +108,7 @@ def _in_manifest(url: str) -> InputFiles:
         else:
             inputs.years[named.uri] = tags.year_of(year)
             inputs.versions[named.uri] = named.version
-    inputs.versions.update((uri, version) for uri, version in files.listed(inputs.years).items() if uri in inputs.years)
+    inputs.versions.update(files.listed(inputs.years))
     return inputs
 
 

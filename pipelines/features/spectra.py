@@ -88,7 +88,7 @@ class BlockStft:
         for first in range(0, self.frames, FRAMES):
             power = np.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
             begin = first * self.hop_length - self.n_fft // 2
-            # Copied, as samples are not written in their order, which memory is slow at where it is not near.
+            # Frames take samples out of their order, which is slow from memory; a copy is in the processor's cache.
             spectra.write(stretch(self.samples, begin, spectra.samples).copy(), power)
             yield FrameBlock(first, min(FRAMES, self.frames - first), power)
 

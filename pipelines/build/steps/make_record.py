@@ -99,14 +99,14 @@ class RecordMaker:
         size = pack.stat().st_size if pack.exists() else 0
 
         def attempt() -> Made:
-            _cut(pack, size)
-            return self._child.call((str(path), genre, recipe, pack), recipe.limits)
+            try:
+                return self._child.call((str(path), genre, recipe, pack), recipe.limits)
+            except BaseException:
+                if pack.exists():
+                    os.truncate(pack, size)  # of what it has written nothing stays
+                raise
 
-        try:
-            return guarded.twice(path, attempt)
-        except BaseException:
-            _cut(pack, size)
-            raise
+        return guarded.twice(path, attempt)
 
     def close(self) -> None:
         """Ends the process."""
@@ -117,12 +117,6 @@ class RecordMaker:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _cut(pack: Path, size: int) -> None:
-    """Takes away what an attempt that failed has written."""
-    if pack.exists():
-        os.truncate(pack, size)
 
 
 def _make(arguments: tuple[str, str, Recipe, Path]) -> Made:

@@ -64,7 +64,11 @@ def entries(url: str, root: str, allow_remote: Sequence[str] = (), *, follow_lin
     files = NamedFiles(root_url(url, root), allow_remote, follow_links=follow_links)
     found = [_row_entry(row, files, url) for row in table.rows]
     versions = files.listed(entry.location for entry in found if not entry.file.reason)
-    return _judge_repeats([replace(entry, version=versions.get(entry.location, entry.version)) for entry in found])
+    return _judge_repeats([_with_version(entry, versions) for entry in found] if versions else found)
+
+
+def _with_version(entry: Entry, versions: Mapping[str, str]) -> Entry:
+    return replace(entry, version=versions.get(entry.location, entry.version))
 
 
 def root_url(url: str, root: str) -> str:

@@ -88,7 +88,8 @@ class NamedFiles:
         if self._is_local or not below:
             return {}
         shared = os.path.commonprefix(below)  # noqa: RUF071 - cut at its last slash
-        return storage.versions_below(shared.rpartition("/")[0])
+        versions = storage.versions_below(shared.rpartition("/")[0])
+        return {uri: versions[uri] for uri in below if uri in versions}
 
     def _find(self, path: str) -> NamedFile:
         if "\0" in path:
