@@ -9,7 +9,6 @@ from typing import BinaryIO, cast
 
 from pipelines.audio.containers import beginnings, endings, flac, mpeg, ogg, table
 from pipelines.audio.containers.window import Window
-from pipelines.audio.ffmpeg import open_container, open_mpeg
 from pipelines.audio.sndfile import open_sndfile
 from pipelines.audio.streams import AudioStream, Block, UndecodableError
 from pipelines.common.errors import FileError
@@ -102,6 +101,18 @@ def _one_behind_another(parts: Sequence[_Part], openers: Sequence[Opener]) -> It
         yield joined
 
 
+def _open_container(files: Sequence[BinaryIO], container: table.Container, is_cut: bool | None) -> Opened:
+    from pipelines.audio.ffmpeg import open_container  # takes a while, which a corpus of WAV or FLAC need not wait for
+
+    return open_container(files, container, is_cut)
+
+
+def _open_mpeg(file: BinaryIO, frames: mpeg.Frames) -> Opened:
+    from pipelines.audio.ffmpeg import open_mpeg
+
+    return open_mpeg(file, frames)
+
+
 def _parts(file: BinaryIO, trusts_headers: bool) -> Iterator[_Part]:
     """The files that lie one behind another, as `cat` joins them: what follows the end of one is a file again."""
     size = file.seek(0, os.SEEK_END)
@@ -131,7 +142,7 @@ def _part(file: BinaryIO, container: table.Container, trusts_headers: bool) -> _
     # libsndfile takes what follows the samples of a W64 for more of them.
     files = [_view(file, 0, own_end if own_end + _MOST_PADDING_BYTES < end else end)]
     by_libsndfile = partial(open_sndfile, files, bool(is_cut)) if container.by_libsndfile else None
-    return _Part(end, partial(open_container, files, container, is_cut), by_libsndfile, unread_bytes)
+    return _Part(end, partial(_open_container, files, container, is_cut), by_libsndfile, unread_bytes)
 
 
 def _mpeg(file: BinaryIO) -> _Part:
@@ -141,7 +152,7 @@ def _mpeg(file: BinaryIO) -> _Part:
         file = _view(file, 0, end)
         frames = mpeg.frames_of(file)
     by_libsndfile = partial(open_sndfile, [file], is_cut=False) if frames.are_as_promised else None
-    return _Part(end, partial(open_mpeg, file, frames), by_libsndfile)
+    return _Part(end, partial(_open_mpeg, file, frames), by_libsndfile)
 
 
 def _flac(file: BinaryIO, trusts_headers: bool) -> _Part:
@@ -151,7 +162,7 @@ def _flac(file: BinaryIO, trusts_headers: bool) -> _Part:
     files = [_view(file, 0, end)]
     is_as_promised = is_whole or flac.ending_of(files[0]).is_as_promised
     by_libsndfile = partial(open_sndfile, files, is_cut=False) if is_as_promised else None
-    return _Part(end, partial(open_container, files, table.FLAC, is_cut=None), by_libsndfile)
+    return _Part(end, partial(_open_container, files, table.FLAC, is_cut=None), by_libsndfile)
 
 
 def _ogg(file: BinaryIO) -> _Part:
@@ -164,7 +175,7 @@ def _ogg(file: BinaryIO) -> _Part:
         links, is_cut = ogg.links_of(file)
     files = [_view(file, link.begin, link.end) for link in links] if len(links) > 1 else [file]
     by_libsndfile = partial(open_sndfile, files, is_cut) if all(link.is_plain for link in links) else None
-    return _Part(end, partial(open_container, files, table.OGG, is_cut), by_libsndfile)
+    return _Part(end, partial(_open_container, files, table.OGG, is_cut), by_libsndfile)
 
 
 def _next(file: BinaryIO, at: int) -> tuple[int, int]:

@@ -11,15 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipelines.common import storage
+from pipelines.common.columns import IS_STORED
 from pipelines.common.errors import SpectroshardError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Row = TypeVar("Row", bound="DataclassInstance")
-
-IS_STORED = "is stored"
-"""In a field's metadata: whether it is a column; by default it is."""
 
 _ROWS_IN_GROUP = 50_000
 

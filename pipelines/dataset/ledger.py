@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import xxhash
 
-from pipelines.common import parquet
+from pipelines.common.columns import IS_STORED
 from pipelines.common.reasons import Reason
 
 WRITTEN, DUPLICATE, REJECTED = "written", "duplicate", "rejected"
@@ -94,7 +94,7 @@ class File:
     tags_unread: bool = False
     content_hash: str = ""
     copy_of: str = ""
-    fingerprint: bytes = dataclasses.field(default=b"", metadata={parquet.IS_STORED: False})
+    fingerprint: bytes = dataclasses.field(default=b"", metadata={IS_STORED: False})
 
     @property
     def song_or_path(self) -> str:

@@ -73,10 +73,6 @@ class RecordMaker:
     def __init__(self) -> None:
         self._child = Child(_make)
 
-    def start(self) -> None:
-        """Starts the process, without waiting until it is ready."""
-        self._child.start()
-
     def make(self, location: str, genre: str, recipe: Recipe, pack: Path) -> Made:
         """Makes the record of a file; one that twice ends the process, each time another, is rejected.
 

@@ -49,7 +49,6 @@ class ReadPart(SongsDoFn):
     def setup(self) -> None:
         self._open = ExitStack()
         self._maker = self._open.enter_context(RecordMaker())
-        self._maker.start()  # it loads what it needs while this process does
         super().setup()
         self._known: tuple[str, dict[str, Reading]] = "", {}
 

@@ -8,11 +8,31 @@ without a cache and 0.2 s with one, with log-mel alone 0.7 s and 0.2 s (on a Xeo
 
 import contextlib
 import fcntl
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import numba
+
+
+def _load_without_blas() -> None:
+    """Loads what numba would load with the first call, but for scipy's BLAS, which takes a fifth of a second.
+
+    numba imports it to see whether it is there, and once more for a loop that calls it, as none of ours does.
+    """
+    if "scipy.linalg" in sys.modules:
+        return
+    sys.modules["scipy.linalg"] = cast(ModuleType, None)  # an import of it fails
+    try:
+        from numba.np import arraymath
+    finally:
+        del sys.modules["scipy.linalg"]
+    arraymath._HAVE_BLAS = True
+
+
+_load_without_blas()
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:

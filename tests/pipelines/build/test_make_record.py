@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from functools import partial
@@ -60,6 +62,22 @@ def test_a_record_and_its_reading(tmp_path, maker):
         np.testing.assert_allclose(record.features[name], values, rtol=1e-3)
     assert make_record(str(path), "blues", RECIPE, tmp_path / "other") == made
     assert (tmp_path / "other").read_bytes() == record_path.read_bytes()
+
+
+_LOADED = """
+import sys
+from pathlib import Path
+from pipelines.build.steps.make_record import Recipe, make_record
+from pipelines.config import BuildConfig
+make_record(sys.argv[1], "blues", Recipe.of(BuildConfig()), Path(sys.argv[2]))
+print(*{"apache_beam", "av", "librosa", "pyarrow", "scipy.linalg", "tensorflow"} & sys.modules.keys())
+"""
+
+
+def test_a_process_that_reads_wav_files_loads_nothing_that_takes_a_while(tmp_path):
+    path, record = write(tmp_path / "a.wav", tone(12.0)), tmp_path / "record"
+    loaded = subprocess.run([sys.executable, "-c", _LOADED, path, record], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == [] and len(written(record)) == 1
 
 
 def test_any_file_system_and_the_artist_of_the_tags(tmp_path, maker):

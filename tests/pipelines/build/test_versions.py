@@ -9,6 +9,7 @@ import pytest
 
 from pipelines.build.build import build
 from pipelines.build.steps.make_record import RecordMaker
+from pipelines.common.child import Child
 from pipelines.common.errors import SpectroshardError, UsageError
 from pipelines.dataset import records, versions
 from tests.audio_files import tone, write
@@ -235,7 +236,8 @@ def test_other_groups_decode_nothing_and_nobody_leaves_the_test_split(corpus, bu
     assert all(len(folds) == 1 for folds in artists.values())
 
 
-def test_another_number_of_folds_decodes_nothing(corpus, built):
+def test_another_number_of_folds_decodes_nothing(corpus, built, monkeypatch):
+    monkeypatch.setattr(Child, "start", lambda _: pytest.fail("a process was started"))
     before = split_of(built.dataset)
     after = corpus.build(no_songs(in_process()), folds={"count": 6}).dataset
     assert corpus.decoded == []

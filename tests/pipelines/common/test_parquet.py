@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from pipelines.common import parquet, storage
+from pipelines.common.columns import IS_STORED
 from pipelines.common.errors import SpectroshardError
 
 
@@ -16,7 +17,7 @@ class Row:
     seconds: float = 0.0
     is_there: bool = False
     content: bytes = b""
-    passing: str = field(default="", metadata={parquet.IS_STORED: False})
+    passing: str = field(default="", metadata={IS_STORED: False})
 
 
 ROWS = [Row("é", 2**62, 0.1, True, b"\0\xff"), Row(""), Row("é", -1)]
