@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.common.arrays import spooled
+from pipelines.common.arrays import aligned, spooled
 from pipelines.common.arrays.jit import compiled
 from pipelines.common.arrays.spooled import FrameArray, min_max, stretch
 from pipelines.features.fft import FrameSpectra
@@ -62,7 +62,9 @@ _FILTERS = (
     (_CROSSED, 4, 2, 14, (-0.164292, -0.0321188, 0.0846339)),
 )
 
+_LIMITS = np.array([limits for *_, limits in _FILTERS]).T[..., np.newaxis]  # shape (limits, filters, 1)
 _GRAY_CODE = np.array([0, 1, 3, 2], np.uint32)  # neighbouring steps differ in one bit
+_SHIFTS = 2 * np.arange(len(_FILTERS), dtype=np.uint32)[::-1, np.newaxis]  # the first filter's bits are the highest
 
 _BINS = np.arange(round(_LOWEST_HZ * _FRAME / _RATE_HZ), round(_HIGHEST_HZ * _FRAME / _RATE_HZ))
 _CLASS_OF_BIN = np.floor(12 * np.log2(_BINS * _RATE_HZ / _FRAME / _A_HZ)).astype(int) % 12
@@ -117,7 +119,7 @@ def _energies(samples: FrameArray, sample_rate_hz: int) -> NDArray[np.float64]:
     resampled = _resampled(samples, sample_rate_hz)
     frames = (len(resampled) - _FRAME) // _HOP + 1
     spectra = FrameSpectra(_WINDOW, _HOP, np.dtype(np.float32))
-    power = np.empty((1 + _FRAME // 2, FRAMES), np.float32)
+    power = aligned.empty((1 + _FRAME // 2, FRAMES), np.float32)
     energies = np.zeros((-(-frames // FRAMES), 12, FRAMES))
     for block, of_block in enumerate(energies):
         spectra.write(stretch(resampled, block * FRAMES * _HOP, spectra.samples) * scale, power)
@@ -184,17 +186,15 @@ def _values(image: NDArray[np.float64]) -> Values:
     """Two bits of each filter, at each frame at which all of them fit."""
     count = len(image) - _WIDTH + 1
     sums = np.pad(image.cumsum(axis=0).cumsum(axis=1), ((1, 0), (1, 0))).T.copy()
-    found = np.zeros(count, np.uint32)
-    for parts, first, classes, frames, limits in _FILTERS:
-        energy = {"+": np.zeros(count), "-": np.zeros(count)}
+    energies = np.zeros((2, len(_FILTERS), count))  # in the parts of +, and in those of -
+    for number, (parts, first, classes, frames, _) in enumerate(_FILTERS):
         for (begin, end), row in zip(_divided(frames, len(parts)), parts, strict=True):
             for (low, high), sign in zip(_divided(classes, len(row)), row, strict=True):
                 until = sums[first + high] - sums[first + low]
-                energy[sign] += until[end : end + count] - until[begin : begin + count]
-        contrast = np.log1p(energy["+"]) - np.log1p(energy["-"])
-        found <<= 2
-        found |= _GRAY_CODE[np.searchsorted(limits, contrast, side="right")]
-    return found
+                energies["+-".index(sign), number] += until[end : end + count] - until[begin : begin + count]
+    contrasts = np.subtract(*np.log1p(energies))
+    steps = sum(contrasts >= limits for limits in _LIMITS)
+    return np.asarray(np.bitwise_or.reduce(_GRAY_CODE[steps] << _SHIFTS, axis=0))
 
 
 def _divided(length: int, parts: int) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common.arrays import aligned
 from pipelines.common.arrays.spooled import FrameArray, empty, row_chunks
 from pipelines.features import fft, kernels, schema
 from pipelines.features.chroma import ChromaReader, PeaksReader
@@ -137,7 +138,7 @@ def _buffer(size: int) -> NDArray[Any]:
         buffer = _free_buffers.pop()
     except IndexError:
         buffer = np.empty(0, np.uint8)
-    return buffer if len(buffer) >= size else np.empty(size, np.uint8)
+    return buffer if len(buffer) >= size else aligned.empty((size,), np.uint8)
 
 
 _RECIPES: Recipes[Callable[[Any, StftPass], Complete]] = Recipes("fast")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common.arrays import aligned
 from pipelines.common.arrays.jit import compiled
 from pipelines.features import kernels
 from pipelines.features.kernels import FRAMES
@@ -115,13 +116,13 @@ class RealTransform:
         order = np.stack([2 * order, 2 * order + 1], axis=1).ravel()  # a complex number is made of two real ones
         self._starts = starts[order]
         self._window = (window[order] / 2).astype(dtype)  # halved, as the last step adds where it should take the mean
-        self._twiddles, done = [], 1
+        self._twiddles, done = [], 4  # as many as the first step joins
         while done < half:
             step = 2 if done == 4 and half % 3 == 2 else 4  # a power of four leaves 1
             self._twiddles.append(_twiddles(done, step, dtype))
             done *= step
         self._last = _twiddles(half, 2, dtype)[: half // 2 + 1]
-        self._work = np.empty((half, 2 * FRAMES), dtype)  # of each row the real parts, then the imaginary ones
+        self._work = aligned.empty((half, 2 * FRAMES), dtype)  # of each row the real parts, then the imaginary ones
 
     def power(self, values: NDArray[Any], out: NDArray[Any]) -> None:
         """Writes the squared magnitudes, shape (1 + length // 2, FRAMES)."""
@@ -134,7 +135,7 @@ class RealTransform:
         _real(self._work, self._last, out)
 
     def _transform(self, values: NDArray[Any]) -> None:
-        _load(values.ravel(), self._starts, self._window, self._work.reshape(-1, FRAMES))
+        _load_fours(values.ravel(), self._starts, self._window, self._work)
         for twiddles in self._twiddles:
             (_fours if twiddles.shape[1] == 6 else _twos)(self._work, twiddles)
 
@@ -165,13 +166,23 @@ def _twiddles(done: int, step: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 
 
 @compiled
-def _load(values: Any, starts: Any, window: Any, out: Any) -> None:
-    """Writes a row for each start, multiplied by its weight."""
-    for n in range(len(out)):
-        begin, weight = starts[n], window[n]
-        row, source = out[n], values[begin : begin + FRAMES]
+def _load_fours(values: Any, starts: Any, window: Any, work: Any) -> None:
+    """Writes half a row for each start, multiplied by its weight, and joins each four rows: their twiddles are 1."""
+    for first in range(0, len(work), 4):
+        for row in range(first, first + 4):
+            for half in range(2):
+                begin, weight = starts[2 * row + half], window[2 * row + half]
+                source, target = values[begin : begin + FRAMES], work[row, half * FRAMES : (half + 1) * FRAMES]
+                for f in range(FRAMES):
+                    target[f] = source[f] * weight
+        a, b, c, d = work[first], work[first + 1], work[first + 2], work[first + 3]
         for f in range(FRAMES):
-            row[f] = source[f] * weight
+            g = FRAMES + f
+            ar, ai, br, bi, cr, ci, dr, di = a[f], a[g], b[f], b[g], c[f], c[g], d[f], d[g]
+            a[f], a[g] = (ar + cr) + (br + dr), (ai + ci) + (bi + di)
+            b[f], b[g] = (ar - cr) + (bi - di), (ai - ci) - (br - dr)
+            c[f], c[g] = (ar + cr) - (br + dr), (ai + ci) - (bi + di)
+            d[f], d[g] = (ar - cr) - (bi - di), (ai - ci) + (br - dr)
 
 
 @compiled

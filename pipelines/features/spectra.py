@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common.arrays import aligned
 from pipelines.common.arrays.spooled import FrameArray, empty, stretch
 from pipelines.features import kernels, scales, schema
 from pipelines.features.fft import FrameSpectra
@@ -86,7 +87,7 @@ class BlockStft:
         """All blocks in order; their power is written into `out`, shape (blocks, bins, FRAMES), where that is given."""
         spectra = FrameSpectra(hann(self.n_fft), self.hop_length, self.dtype)
         for first in range(0, self.frames, FRAMES):
-            power = np.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
+            power = aligned.empty((self.bins, FRAMES), self.dtype) if out is None else out[first // FRAMES]
             begin = first * self.hop_length - self.n_fft // 2
             # Frames take samples out of their order, which is slow from memory; a copy is in the processor's cache.
             spectra.write(stretch(self.samples, begin, spectra.samples).copy(), power)
