@@ -7,6 +7,8 @@ from typing import Any
 
 from pipelines.common import storage
 
+_BUFFER_BYTES = 1 << 20
+
 
 def sha256(url: str) -> str:
     """The SHA-256 of a file, in hexadecimal; it is read in pieces."""
@@ -18,14 +20,24 @@ class HashedFile(io.BufferedWriter):
     """A local file that is written anew, and whose SHA-256 is known without reading it."""
 
     def __init__(self, path: Path):
-        super().__init__(path.open("wb", buffering=0))
-        self._sha256 = hashlib.sha256()
-
-    def write(self, content: Any, /) -> int:
-        self._sha256.update(content)
-        return super().write(content)
+        self._file = _Hashed(path, "wb")
+        # Workers that are threads wait for each other at every piece that is hashed or written: few are best.
+        super().__init__(self._file, _BUFFER_BYTES)
 
     @property
     def sha256(self) -> str:
         """That of what was written so far, in hexadecimal."""
-        return self._sha256.hexdigest()
+        if not self.closed:
+            self.flush()
+        return self._file.sha256.hexdigest()
+
+
+class _Hashed(io.FileIO):
+    def __init__(self, path: Path, mode: str):
+        super().__init__(path, mode)
+        self.sha256 = hashlib.sha256()
+
+    def write(self, content: Any, /) -> int:
+        count = super().write(content)
+        self.sha256.update(memoryview(content)[:count])
+        return count

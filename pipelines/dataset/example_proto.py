@@ -6,6 +6,7 @@ record need not fit in memory, and read where they lie, so that it is there once
 is that of https://protobuf.dev/programming-guides/encoding.
 """
 
+import functools
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ _FIRST, _SECOND = (number << 3 | _DELIMITED for number in (1, 2))
 _KINDS = {kind << 3 | _DELIMITED: kind for kind in (_BYTES, _FLOATS, _INT64S)}
 _MOST_BYTES_OF_NUMBERS = 1 << 16  # as a list they take up to some forty times as much
 
+_MOST_BYTES_KNOWN = 64  # of an entry
+
+_Entry = tuple[str, tuple[memoryview, ...], tuple[float, ...], tuple[int, ...]]
 _Field = tuple[int, memoryview, memoryview]
 """Its tag, which is its number and how it is written; its content; and all of it."""
 
@@ -50,7 +54,7 @@ class Feature:
     Attributes
     ----------
     texts : tuple of memoryview
-        The list of bytes; they stay where they are.
+        The list of bytes; long ones stay where they are.
     floats : tuple of float
     ints : tuple of int
     entry : memoryview
@@ -165,6 +169,19 @@ def _fields(messages: Iterable[memoryview]) -> list[_Field]:
 
 def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
     """The key and the value of an entry of the map."""
+    small = len(content) <= _MOST_BYTES_KNOWN
+    key, texts, floats, ints = _known_entry(content.tobytes()) if small else _parsed_entry(content)
+    return key, Feature(texts, floats, ints, whole)
+
+
+@functools.lru_cache(maxsize=4_096)
+def _known_entry(content: bytes) -> _Entry:
+    # Of most entries, as the type and the shape of features, record after record holds the same.
+    return _parsed_entry(memoryview(content))
+
+
+def _parsed_entry(content: memoryview) -> _Entry:
+    """The key of an entry of the map, and the lists of its value."""
     key, values = "", []
     for tag, value, _ in _fields([content]):
         if tag == _FIRST:
@@ -177,7 +194,7 @@ def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
         raise _none(f"{key!r} is not of one kind")
     if _BYTES in kinds:
         texts = tuple(text for tag, text, _ in _fields(contents) if tag == _FIRST)
-        return key, Feature(texts, (), (), whole)
+        return key, texts, (), ()
     if (numbers := sum(map(len, contents))) > _MOST_BYTES_OF_NUMBERS:
         raise _none(f"{key!r} has {numbers} bytes of numbers, expected at most {_MOST_BYTES_OF_NUMBERS}")
     # Numbers may be packed into one field: they are the same bytes, one number after another.
@@ -185,8 +202,8 @@ def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
     packed = [some for tag, some, _ in _fields(contents) if tag in (_FIRST, alone)]
     if _FLOATS in kinds:
         floats = tuple(value for some in packed for (value,) in struct.iter_unpack("<f", some))
-        return key, Feature((), floats, (), whole)
-    return key, Feature((), (), tuple(value for some in packed for value in _int64s(some)), whole)
+        return key, (), floats, ()
+    return key, (), (), tuple(value for some in packed for value in _int64s(some))
 
 
 def _int64s(content: memoryview) -> Iterator[int]:

@@ -2,15 +2,18 @@
 
 import errno
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import apache_beam as beam
+import numpy as np
 import pydantic
 from apache_beam.metrics.metric import Metrics
 from apache_beam.pvalue import PCollection
+from numpy.typing import NDArray
 
 from pipelines.build.runs.progress import WRITE, Tally
 from pipelines.build.runs.run import RECORDS, Run
@@ -29,6 +32,8 @@ from pipelines.dataset.layout import SHARDS, STAGING
 from pipelines.dataset.records import StoredRecord
 from pipelines.dataset.sums import RunningSums, Sums
 from pipelines.split.shards import SUFFIX
+
+_ADDED_BYTES = 1 << 22  # of values, to the sums at once
 
 
 class Assembled(Section):
@@ -112,7 +117,7 @@ class AssembleShard(SongsDoFn):
         return Assembled(planned=rows[0].shard, shard=shard, lengths=tuple(lengths), sums=sums.of_features())
 
     def _append(self, sink: IO[bytes], row: RecordToWrite, run: Run, sums: "Totals") -> int:
-        """Writes one record, of which nothing is left in memory, and gives how many bytes that took."""
+        """Writes one record, and gives how many bytes that took."""
         framed, record = self._record(row, run)
         sums.add(record)
         if record.genre == row.genre:
@@ -171,22 +176,42 @@ def _named(row: RecordToWrite, songs: int, size: int, sha256: str, run: Run) -> 
 
 
 class Totals:
-    """Each feature's sums over the frames of some records, as a reader will see them."""
+    """Each feature's sums over the frames of some records, as a reader will see them.
+
+    Short records are added some at a time, as workers that are threads wait for each other at every compiled loop.
+    """
 
     def __init__(self) -> None:
         self._sums: dict[str, RunningSums] = {}
+        self._pending: dict[str, list[NDArray[Any]]] = defaultdict(list)
+        self._pending_bytes = 0
 
     def add(self, record: StoredRecord) -> None:
-        """Adds a record's."""
+        """Adds a record's; a long one does not stay in memory."""
+        is_over = False
         for name, chunks in record.chunks():
             for values in chunks:
-                if name not in self._sums:
-                    self._sums[name] = RunningSums(values.shape[1])
-                self._sums[name].add(values)
+                self._pending[name].append(values)
+                self._pending_bytes += values.nbytes
+                if self._pending_bytes > _ADDED_BYTES:
+                    self._add_pending()
+                    is_over = True
+        if is_over:
+            self._add_pending()
 
     def of_features(self) -> dict[str, Sums]:
         """All of each feature."""
+        self._add_pending()
         return {name: running.total() for name, running in sorted(self._sums.items())}
+
+    def _add_pending(self) -> None:
+        for name, some in self._pending.items():
+            values = np.concatenate(some)
+            if name not in self._sums:
+                self._sums[name] = RunningSums(values.shape[1])
+            self._sums[name].add(values)
+        self._pending.clear()
+        self._pending_bytes = 0
 
 
 def _assembled_before(run: Run, planned: str) -> Assembled | None:

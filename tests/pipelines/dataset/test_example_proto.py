@@ -101,6 +101,7 @@ def test_any_bytes_are_read_or_refused(serialized):
         assert values_of(example_proto.parse(serialized)) == of_protobuf(serialized)
 
 
+LONG = bytes(range(256))
 TEXT, FLOAT, INT = (field(kind, 2, content) for kind, content in enumerate((b"\n\1a", b"\n\4abcd", b"\n\1\7"), 1))
 
 MALFORMED = {
@@ -135,7 +136,14 @@ def test_a_key_that_is_there_twice_has_its_last_value():
     assert values_of(example_proto.parse(forged)) == of_protobuf(forged) == {"x": ([], b"", [7])}
 
 
-def test_the_bytes_of_texts_stay_where_they_are():
-    serialized = example(TEXT)
+def test_the_bytes_of_long_texts_stay_where_they_are():
+    entry = example_proto.bytes_entry("x", LONG)
+    serialized = example_proto.head({"x": entry}) + entry.begin
     (text,) = example_proto.parse(serialized)["x"].texts
-    assert text.obj is serialized and text == b"a"
+    assert text.obj is serialized and text == LONG
+
+
+def test_an_entry_is_where_it_was_found_also_where_an_equal_one_is_known():
+    for serialized in (example(TEXT), bytes(bytearray(example(TEXT)))):
+        feature = example_proto.parse(serialized)["x"]
+        assert feature.entry.obj is serialized and feature.texts == (b"a",)
