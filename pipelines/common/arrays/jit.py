@@ -9,6 +9,7 @@ without a cache and 0.2 s with one, with log-mel alone 0.7 s and 0.2 s (on a Xeo
 import contextlib
 import fcntl
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -20,9 +21,10 @@ import numba
 def _load_without_blas() -> None:
     """Loads what numba would load with the first call, but for scipy's BLAS, which takes a fifth of a second.
 
-    numba imports it to see whether it is there, and once more for a loop that calls it, as none of ours does.
+    numba imports it to see whether it is there, and once more for a loop that calls it, as none of ours does. Another
+    thread might want it meanwhile, and not get it: then all is loaded.
     """
-    if "scipy.linalg" in sys.modules:
+    if "scipy.linalg" in sys.modules or threading.active_count() > 1:
         return
     sys.modules["scipy.linalg"] = cast(ModuleType, None)  # an import of it fails
     try:
