@@ -149,6 +149,8 @@ def rows_of(rows: pa.Table, kind: type[Row]) -> Iterator[Row]:
     names = [name for name in schema(kind).names if name in rows.column_names]
     known: dict[Any, Any] = {}
     columns = [_values(rows.column(name), known) for name in names]
+    if names == [field.name for field in dataclasses.fields(kind)][: len(names)]:
+        return itertools.starmap(kind, zip(*columns, strict=True))  # in half the time that names take
     return (kind(**dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
 
 

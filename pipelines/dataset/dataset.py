@@ -249,6 +249,16 @@ class Dataset(FolderManifest):
         """A row for every recording that once had a fold and has none now."""
         return self.rows(HISTORY, File)
 
+    def recordings(self) -> set[str]:
+        """The content hashes of all recordings that have a fold or once had one, without making rows of the tables."""
+        tables = [self.arrow(part) for name in (SONGS, HISTORY) for part in self.tables[name]]
+        return {
+            content_hash
+            for rows in tables
+            for content_hash, fold in zip(rows["content_hash"].to_pylist(), rows["fold"].to_pylist(), strict=True)
+            if fold
+        }
+
     def copies(self) -> list[Copy]:
         """The near copies among all recordings that this version and earlier ones were shown, by content hash."""
         return self.rows(COPIES, Copy)

@@ -74,7 +74,7 @@ def _search(run: Run, parent: Dataset | None, staged: list[str], readings: Itera
     """Says what is to be searched: the recordings that are used or remembered, of which only some are new."""
     contents = {reading.content_hash for reading in readings if not reading.is_rejected}
     if parent:
-        contents |= {row.content_hash for row in [*parent.ledger(), *parent.history()] if row.fold}
+        contents |= parent.recordings()
     parquet.write(run.contents, Content, map(Content, sorted(contents)))
     known = kept_fingerprints(run, parent)
     new = contents - fingerprints.content_hashes(known)

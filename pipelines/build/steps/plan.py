@@ -86,8 +86,9 @@ def _without_collector() -> Iterator[None]:
 
 def _make(run: Run) -> None:
     request, parent = run.request, run.parent
+    ledger = parent.ledger() if parent else []
     try:
-        files, earlier, copies = _assigned(run, parent)
+        files, earlier, copies = _assigned(run, parent, ledger)
     except SpectroshardError as error:
         run.end(Outcome(status="refused", version=request.version - 1, message=str(error), exit_code=error.exit_code))
         return
@@ -96,7 +97,7 @@ def _make(run: Run) -> None:
     forgotten = history.forgotten(earlier, files, parent.config.folds if parent else now, now)
     parquet.write(run.plan(HISTORY), File, forgotten)
     parquet.write(run.plan(COPIES), Copy, copies)
-    shards = _records_to_write(run, parent, files)
+    shards = _records_to_write(run, parent, ledger, files)
     storage.write_bytes(run.plan(RECORDS), parquet.encode_groups(RecordToWrite, shards))
 
 
@@ -118,11 +119,11 @@ def planned_shards(run: Run) -> list[str]:
     return sorted(set(rows.column("shard").to_pylist()))
 
 
-def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File], list[Copy]]:
+def _assigned(run: Run, parent: Dataset | None, ledger: Sequence[File]) -> tuple[list[File], list[File], list[Copy]]:
     """The files with their groups, folds and shards; what earlier versions had in a fold; and all copies."""
     config = run.request.config
     files = sorted(_told(run), key=lambda file: (file.path, file.genre))
-    earlier = [file for file in [*parent.ledger(), *parent.history()] if file.fold] if parent else []
+    earlier = [file for file in [*ledger, *parent.history()] if file.fold] if parent else []
     copies = _copies(run, parent)
     refusals.refuse_lost(files, earlier)
     files = assign(files, earlier, copies, config, parent.config.folds if parent else None)
@@ -134,7 +135,7 @@ def _assigned(run: Run, parent: Dataset | None) -> tuple[list[File], list[File],
     except SpectroshardError:
         parquet.write(ledger_url, File, files)
         raise
-    return _allotted(run, parent, files), earlier, copies
+    return _allotted(run, parent, ledger, files), earlier, copies
 
 
 def _told(run: Run) -> Iterator[File]:
@@ -161,22 +162,24 @@ def _copies(run: Run, parent: Dataset | None) -> list[Copy]:
     return sorted(found, key=attrgetter("first", "second", "first_s", "second_s"))
 
 
-def _allotted(run: Run, parent: Dataset | None, files: Sequence[File]) -> list[File]:
+def _allotted(run: Run, parent: Dataset | None, ledger: Sequence[File], files: Sequence[File]) -> list[File]:
     """Files with their shards: those of the parent that stay, and new ones."""
     request = run.request
     kept = parent if parent and parent.url == request.output and parent.reading == request.reading else None
-    before = written(kept.ledger()) if kept else []
+    before = written(ledger) if kept else []
     sizes = {shard.name: shard.bytes for shard in kept.shards} if kept else {}
     return allot(files, before, sizes, request.config)
 
 
-def _records_to_write(run: Run, parent: Dataset | None, files: Sequence[File]) -> Iterator[list[RecordToWrite]]:
+def _records_to_write(
+    run: Run, parent: Dataset | None, ledger: Sequence[File], files: Sequence[File]
+) -> Iterator[list[RecordToWrite]]:
     """The records of each new shard, and of each that is broken, in their order."""
     broken, members = set(run.request.broken), defaultdict(list)
     for file in written(files):
         if not file.length or file.shard in broken:
             members[file.shard].append(file)
-    sources = _sources(run, parent, (file.content_hash for some in members.values() for file in some))
+    sources = _sources(run, parent, ledger, (file.content_hash for some in members.values() for file in some))
     for shard in sorted(members):
         in_order = sorted(members[shard], key=lambda file: file.record)
         yield [_record(file, sources[file.content_hash]) for file in in_order]
@@ -186,11 +189,13 @@ Source = tuple[str, str, int, int]
 """The genre of a record that is there already, its file's URL, and where in it it lies."""
 
 
-def _sources(run: Run, parent: Dataset | None, contents: Iterable[str]) -> dict[str, tuple[Source, ...]]:
+def _sources(
+    run: Run, parent: Dataset | None, ledger: Sequence[File], contents: Iterable[str]
+) -> dict[str, tuple[Source, ...]]:
     """Where records of some contents are, by content hash: in the parent's shards, and staged."""
     found: dict[str, tuple[Source, ...]] = dict.fromkeys(contents, ())
     if parent and parent.reading == run.request.reading:
-        for file in written(parent.ledger()):
+        for file in written(ledger):
             if file.content_hash in found and file.shard not in run.request.broken:
                 url = storage.join(parent.url, file.shard)
                 found[file.content_hash] += ((file.genre, url, file.offset, file.length),)
