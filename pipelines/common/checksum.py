@@ -20,7 +20,7 @@ class HashedFile(io.BufferedWriter):
     """A local file that is written anew, and whose SHA-256 is known without reading it."""
 
     def __init__(self, path: Path):
-        self._file = _Hashed(path, "wb")
+        self._file = _Hashed(path)
         # Workers that are threads wait for each other at every piece that is hashed or written: few are best.
         super().__init__(self._file, _BUFFER_BYTES)
 
@@ -33,8 +33,8 @@ class HashedFile(io.BufferedWriter):
 
 
 class _Hashed(io.FileIO):
-    def __init__(self, path: Path, mode: str):
-        super().__init__(path, mode)
+    def __init__(self, path: Path):
+        super().__init__(path, "wb")
         self.sha256 = hashlib.sha256()
 
     def write(self, content: Any, /) -> int:
