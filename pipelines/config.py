@@ -70,8 +70,8 @@ class FoldsConfig(Section):
     Attributes
     ----------
     count : int
-        The number of folds, where the corpus has no splits of its own. Another one deals the groups of a dataset anew,
-        each inside its own split.
+        The number of folds, where the corpus has no splits of its own. Another one moves groups of a dataset to other
+        folds, each inside its own split.
     seed : int
         Another seed assigns the groups differently.
     group_by : 'song' or 'artist'

@@ -1,10 +1,11 @@
 """What earlier builds decided: content that was in a split once stays out of every split that protects it less.
 
 A row of an earlier version has a fold of that version's numbering, and so has a row of its history. While
-`folds.count` stays, content stays in its fold. Another count deals all groups anew, each inside its own split, and what
-is not there to be dealt then has its split for a fold from then on: `test` stands for any of the folds that are test.
-So a row's fold always tells its split, by the configuration of the version that holds the row, and content that comes
-back goes to a fold of that split. (Where a corpus has splits of its own, `test` is a fold, as ever.)
+`folds.count` stays, content stays in its fold. With fewer folds, so does the content of those that remain in their
+split, and the rest is dealt anew, inside its split; with more folds, all content is. What is not there to be dealt then
+has its split for a fold from then on: `test` stands for any of the folds that are test. So a row's fold always tells
+its split, by the configuration of the version that holds the row, and content that comes back goes to a fold of that
+split. (Where a corpus has splits of its own, `test` is a fold, as ever.)
 """
 
 import functools
@@ -87,12 +88,14 @@ def are_numbered(folds: Collection[str], config: FoldsConfig) -> bool:
 
 
 def place_of(fold: str, before: FoldsConfig, now: FoldsConfig) -> str:
-    """Where content of an earlier version's fold has to stay: in the fold, or anywhere in a split.
+    """Where content of an earlier version's fold stays: in the fold, or anywhere in its split.
 
-    >>> place_of("fold-03", FoldsConfig(), FoldsConfig()), place_of("fold-03", FoldsConfig(), FoldsConfig(count=5))
-    ('fold-03', 'train')
+    >>> [place_of("fold-03", FoldsConfig(count=5), FoldsConfig(count=count)) for count in (3, 4, 5, 6)]
+    ['train', 'fold-03', 'fold-03', 'train']
     """
-    return fold if before.count == now.count else split_of(fold, before)
+    split = split_of(fold, before)
+    remains = fold in numbered_folds(now) and split_of(fold, now) == split
+    return fold if now.count == before.count or (now.count < before.count and remains) else split
 
 
 def digest_of(rows: Iterable[File]) -> str:

@@ -240,7 +240,18 @@ def test_what_protects_as_much_is_not(now, folds):
     history.refuse_less_protection(CONFIG.folds, FoldsConfig(**now), folds)
 
 
-def test_another_count_deals_each_split_anew_to_its_own_folds():
+def test_fewer_folds_keep_what_they_have_and_share_the_rest_equally():
+    fewer = FoldsConfig(count=5, test=(0, 4))
+    before = [replace(file(n, 2 * n, genre="gh"[n // 10 % 2]), fold=f"fold-{n % 10:02d}") for n in range(120)]
+    rows = assign(now_of(before), before, [], BuildConfig(folds=fewer), FoldsConfig())
+    kept = {f"fold-{n:02d}" for n in range(4)}  # the last of the five was in train
+    assert all(row.fold == then.fold for row, then in zip(rows, before, strict=True) if then.fold in kept)
+    assert Counter((row.fold, row.genre) for row in rows) == Counter(
+        {(f"fold-{n:02d}", genre): files for genre in "gh" for n, files in enumerate((6, 6, 24, 24))}
+    )
+
+
+def test_more_folds_deal_each_split_anew_to_its_own_folds():
     more = FoldsConfig(count=9, test=(8, 7), validation=(6,))
     before = [replace(file(n, 2 * n), fold=f"fold-{n % 4:02d}") for n in range(48)]
     files = [*now_of(before), *(file(100 + n, 200 + 2 * n) for n in range(24))]
