@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.common.arrays import aligned
 from pipelines.common.arrays.jit import compiled
+from pipelines.common.arrays.vectors import LANES, load, store
 from pipelines.features import kernels
 from pipelines.features.kernels import FRAMES
 
@@ -169,35 +170,13 @@ def _twiddles(done: int, step: int, dtype: np.dtype[Any]) -> NDArray[Any]:
 def _load_fours(values: Any, starts: Any, window: Any, work: Any) -> None:
     """Writes half a row for each start, multiplied by its weight, and joins each four rows: their twiddles are 1."""
     for first in range(0, len(work), 4):
-        for row in range(first, first + 4):
-            for half in range(2):
-                begin, weight = starts[2 * row + half], window[2 * row + half]
-                source, target = values[begin : begin + FRAMES], work[row, half * FRAMES : (half + 1) * FRAMES]
-                for f in range(FRAMES):
-                    target[f] = source[f] * weight
-        a, b, c, d = work[first], work[first + 1], work[first + 2], work[first + 3]
-        for f in range(FRAMES):
-            g = FRAMES + f
-            ar, ai, br, bi, cr, ci, dr, di = a[f], a[g], b[f], b[g], c[f], c[g], d[f], d[g]
-            a[f], a[g] = (ar + cr) + (br + dr), (ai + ci) + (bi + di)
-            b[f], b[g] = (ar - cr) + (bi - di), (ai - ci) - (br - dr)
-            c[f], c[g] = (ar + cr) - (br + dr), (ai + ci) - (bi + di)
-            d[f], d[g] = (ar - cr) - (bi - di), (ai - ci) + (br - dr)
-
-
-@compiled
-def _twos(work: Any, twiddles: Any) -> None:
-    """Joins each two neighbouring transforms, as long as there are twiddles, to one."""
-    done = len(twiddles)
-    for first in range(0, len(work), 2 * done):
-        for n in range(done):
-            a, b = work[first + n], work[first + n + done]
-            w_re, w_im = twiddles[n, 0], twiddles[n, 1]
-            for f in range(FRAMES):
-                g = FRAMES + f
-                b_re, b_im = b[f] * w_re - b[g] * w_im, b[f] * w_im + b[g] * w_re
-                a_re, a_im = a[f], a[g]
-                a[f], a[g], b[f], b[g] = a_re + b_re, a_im + b_im, a_re - b_re, a_im - b_im
+        s, w = starts[2 * first : 2 * first + 8], window[2 * first : 2 * first + 8]
+        for f in range(0, FRAMES, LANES):
+            ar, ai = load(values, s[0] + f) * w[0], load(values, s[1] + f) * w[1]
+            br, bi = load(values, s[2] + f) * w[2], load(values, s[3] + f) * w[3]
+            cr, ci = load(values, s[4] + f) * w[4], load(values, s[5] + f) * w[5]
+            dr, di = load(values, s[6] + f) * w[6], load(values, s[7] + f) * w[7]
+            _store_joined(work, first, 1, f, ar, ai, br, bi, cr, ci, dr, di)
 
 
 @compiled
@@ -206,20 +185,53 @@ def _fours(work: Any, twiddles: Any) -> None:
     done = len(twiddles)
     for first in range(0, len(work), 4 * done):
         for n in range(done):
-            a, b = work[first + n], work[first + n + done]
-            c, d = work[first + n + 2 * done], work[first + n + 3 * done]
-            w = twiddles[n]
-            u_re, u_im, v_re, v_im, w_re, w_im = w[0], w[1], w[2], w[3], w[4], w[5]
-            for f in range(FRAMES):
+            row = first + n
+            a, b, c, d = work[row], work[row + done], work[row + 2 * done], work[row + 3 * done]
+            u, v, w = twiddles[n, 0:2], twiddles[n, 2:4], twiddles[n, 4:6]
+            for f in range(0, FRAMES, LANES):
+                br, bi = _product(load(b, f), load(b, FRAMES + f), u)
+                cr, ci = _product(load(c, f), load(c, FRAMES + f), v)
+                dr, di = _product(load(d, f), load(d, FRAMES + f), w)
+                _store_joined(work, row, done, f, load(a, f), load(a, FRAMES + f), br, bi, cr, ci, dr, di)
+
+
+@compiled
+def _store_joined(
+    work: Any, row: int, step: int, f: int, ar: Any, ai: Any, br: Any, bi: Any, cr: Any, ci: Any, dr: Any, di: Any
+) -> None:
+    """Writes the transform of four complex numbers to a row and those at one, two and three steps from it."""
+    a, b, c, d, g = work[row], work[row + step], work[row + 2 * step], work[row + 3 * step], FRAMES + f
+    store(a, f, (ar + cr) + (br + dr))
+    store(a, g, (ai + ci) + (bi + di))
+    store(b, f, (ar - cr) + (bi - di))
+    store(b, g, (ai - ci) - (br - dr))
+    store(c, f, (ar + cr) - (br + dr))
+    store(c, g, (ai + ci) - (bi + di))
+    store(d, f, (ar - cr) - (bi - di))
+    store(d, g, (ai - ci) + (br - dr))
+
+
+@compiled
+def _twos(work: Any, twiddles: Any) -> None:
+    """Joins each two neighbouring transforms, as long as there are twiddles, to one."""
+    done = len(twiddles)
+    for first in range(0, len(work), 2 * done):
+        for n in range(done):
+            a, b, w = work[first + n], work[first + n + done], twiddles[n]
+            for f in range(0, FRAMES, LANES):
                 g = FRAMES + f
-                br, bi = b[f] * u_re - b[g] * u_im, b[f] * u_im + b[g] * u_re
-                cr, ci = c[f] * v_re - c[g] * v_im, c[f] * v_im + c[g] * v_re
-                dr, di = d[f] * w_re - d[g] * w_im, d[f] * w_im + d[g] * w_re
-                ar, ai = a[f], a[g]
-                a[f], a[g] = (ar + cr) + (br + dr), (ai + ci) + (bi + di)
-                b[f], b[g] = (ar - cr) + (bi - di), (ai - ci) - (br - dr)
-                c[f], c[g] = (ar + cr) - (br + dr), (ai + ci) - (bi + di)
-                d[f], d[g] = (ar - cr) - (bi - di), (ai - ci) + (br - dr)
+                ar, ai = load(a, f), load(a, g)
+                br, bi = _product(load(b, f), load(b, g), w)
+                store(a, f, ar + br)
+                store(a, g, ai + bi)
+                store(b, f, ar - br)
+                store(b, g, ai - bi)
+
+
+@compiled
+def _product(re: Any, im: Any, factor: Any) -> Any:
+    """Complex numbers times a complex factor."""
+    return re * factor[0] - im * factor[1], re * factor[1] + im * factor[0]
 
 
 @compiled
@@ -228,13 +240,12 @@ def _power(work: Any, twiddles: Any, out: Any) -> None:
     half = len(work)
     for n in range(len(twiddles)):
         a, b, low, high = work[n], work[(half - n) % half], out[n], out[half - n]
-        w_re, w_im = twiddles[n, 0], twiddles[n, 1]
-        for f in range(FRAMES):
-            g = FRAMES + f
-            even_re, even_im, odd_re, odd_im = a[f] + b[f], a[g] - b[g], a[g] + b[g], b[f] - a[f]
-            re, im = odd_re * w_re - odd_im * w_im, odd_re * w_im + odd_im * w_re
-            low[f] = (even_re + re) * (even_re + re) + (even_im + im) * (even_im + im)
-            high[f] = (even_re - re) * (even_re - re) + (even_im - im) * (even_im - im)
+        for f in range(0, FRAMES, LANES):
+            ar, ai, br, bi = load(a, f), load(a, FRAMES + f), load(b, f), load(b, FRAMES + f)
+            even_re, even_im = ar + br, ai - bi
+            re, im = _product(ai + bi, br - ar, twiddles[n])
+            store(low, f, (even_re + re) * (even_re + re) + (even_im + im) * (even_im + im))
+            store(high, f, (even_re - re) * (even_re - re) + (even_im - im) * (even_im - im))
 
 
 @compiled
@@ -243,8 +254,8 @@ def _real(work: Any, twiddles: Any, out: Any) -> None:
     half = len(work)
     for n in range(len(twiddles)):
         a, b, low, high = work[n], work[(half - n) % half], out[n], out[half - n]
-        w_re, w_im = twiddles[n, 0], twiddles[n, 1]
-        for f in range(FRAMES):
-            g = FRAMES + f
-            even, odd = a[f] + b[f], (a[g] + b[g]) * w_re - (b[f] - a[f]) * w_im
-            low[f], high[f] = even + odd, even - odd
+        for f in range(0, FRAMES, LANES):
+            ar, ai, br, bi = load(a, f), load(a, FRAMES + f), load(b, f), load(b, FRAMES + f)
+            re, _ = _product(ai + bi, br - ar, twiddles[n])
+            store(low, f, (ar + br) + re)
+            store(high, f, (ar + br) - re)

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.common.arrays.vectors import LANES
 from pipelines.features import kernels
 from pipelines.features.kernels import FRAMES
-from pipelines.features.median_filter import LANES, running_medians
+from pipelines.features.median_filter import TILE, running_medians
 from pipelines.features.spectra import BlockStft, FrameBlock, Reader
 
 _MAX_PENDING_FRAMES = 4 * FRAMES
@@ -96,13 +97,14 @@ class HpssReader(Reader):
         before, after = kernel_size // 2, kernel_size - 1 - kernel_size // 2
         self._running_medians = running_medians(kernel_size)
         self._tiny = np.finfo(stft.dtype).tiny
-        self._mirrored_bins = _mirror(np.arange(-before, stft.bins + after), stft.bins)
+        bins = max(stft.bins, TILE)  # medians of fewer are not taken; those past the last are ignored
+        self._mirrored_bins = _mirror(np.arange(-before, bins + after), stft.bins)
         self._pending: list[FrameBlock] = []  # those of which later frames are not known yet
         self._rows = _FrameRows(stft, before, after)
         # Buffers that every block uses again.
         self._over_frames = np.empty((FRAMES, self._rows.width), stft.dtype)
         self._mirrored = np.empty((len(self._mirrored_bins), FRAMES), stft.dtype)
-        self._medians = np.empty((2, stft.bins, FRAMES), stft.dtype)
+        self._medians = np.empty((2, bins, FRAMES), stft.dtype)
 
     def read(self, block: FrameBlock) -> None:
         self._pending.append(block)
@@ -133,7 +135,7 @@ class HpssReader(Reader):
         kernels.transpose(self._over_frames, self._medians[0])
         np.take(block.magnitude, self._mirrored_bins, axis=0, out=self._mirrored, mode="clip")  # 'raise' takes a copy
         self._running_medians(self._mirrored, self._medians[1])
-        return self._medians
+        return self._medians[:, : len(block.power)]
 
     def pass_on(self, block: FrameBlock, medians: NDArray[Any]) -> None:
         """Gives the parts of a block to their readers."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from pipelines.common.arrays.jit import compiled
+from pipelines.common.arrays.vectors import LANES, load, maximum, store, store_transposed
 
 FRAMES = 64
 """How many frames a block has."""
@@ -49,13 +50,12 @@ def power(spectrum: Any, out: Any) -> None:
 def transpose(rows: Any, out: Any) -> None:
     """Writes the transposed array, as much of it as both arrays hold."""
     height, width = min(len(out), rows.shape[1]), min(out.shape[1], len(rows))
-    whole = height // _TILE * _TILE
-    for first in range(0, whole, _TILE):
-        for column in range(width):
-            for step in range(_TILE):
-                out[first + step, column] = rows[column, first + step]
-    for row in range(whole, height):
-        for column in range(width):
+    whole_height, whole_width = height // LANES * LANES, width // LANES * LANES
+    for row in range(0, whole_height, LANES):
+        for column in range(0, whole_width, LANES):
+            store_transposed(rows, column, row, out)
+    for row in range(height):
+        for column in range(whole_width if row < whole_height else 0, width):
             out[row, column] = rows[column, row]
 
 
@@ -68,14 +68,14 @@ def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
         begin, end = first[band], last[band]
         fours = end - (end - begin) % 4
         for b in range(begin, fours, 4):
-            one, two, three, four = weights[band, b], weights[band, b + 1], weights[band, b + 2], weights[band, b + 3]
-            for frame in range(FRAMES):
-                sums[frame] += (one * power[b, frame] + two * power[b + 1, frame]) + (
-                    three * power[b + 2, frame] + four * power[b + 3, frame]
-                )
+            w, one, two, three, four = weights[band, b : b + 4], power[b], power[b + 1], power[b + 2], power[b + 3]
+            for f in range(0, FRAMES, LANES):
+                first_two = load(one, f) * w[0] + load(two, f) * w[1]
+                last_two = load(three, f) * w[2] + load(four, f) * w[3]
+                store(sums, f, load(sums, f) + (first_two + last_two))
         for b in range(fours, end):
-            for frame in range(FRAMES):
-                sums[frame] += weights[band, b] * power[b, frame]
+            for f in range(0, FRAMES, LANES):
+                store(sums, f, load(sums, f) + load(power[b], f) * weights[band, b])
         for frame in range(len(out)):
             out[frame, band] = sums[frame]
 
@@ -148,8 +148,8 @@ def peaks(power: Any, first: int, last: int, frames: int, places: Any, heights: 
     """
     levels = np.zeros(FRAMES, power.dtype)
     for b in range(len(power)):
-        for frame in range(FRAMES):
-            levels[frame] = max(levels[frame], power[b, frame])
+        for f in range(0, FRAMES, LANES):
+            store(levels, f, maximum(load(power[b], f), load(levels, f)))
     for frame in range(FRAMES):
         levels[frame] *= 0.1
     found = np.empty(FRAMES, np.bool_)

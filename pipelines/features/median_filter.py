@@ -3,7 +3,7 @@
 Neighbouring windows share most of their values, so the medians of several windows are found together: the values that
 all windows share are sorted once, by Batcher's odd-even merge sort (D. E. Knuth, "The Art of Computer Programming",
 vol. 3, 5.3.4), those that half of them share are merged in, and so on down to single windows. A value that has become
-too large or too small to be a median is dropped on the way. The network runs in vector registers, one column a lane.
+too large or too small to be a median is dropped on the way. The network runs on vectors, of one column a lane.
 """
 
 import functools
@@ -11,17 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from llvmlite import ir  # type: ignore[import-untyped]
 from numba.core import types
 from numba.extending import intrinsic
 
 from pipelines.common.arrays.jit import compiled
+from pipelines.common.arrays.vectors import LANES, Column, extreme
 
-TILE = 8
+TILE = 16
 """How many neighbouring medians of a column are found together."""
-
-LANES = 16
-"""How many columns are filtered together."""
 
 Wire = int
 Wires = list[Wire]
@@ -36,7 +33,8 @@ class Network:
     size : int
         The window's length. The median is the value of rank `size // 2`, counted from 0.
     gates : list of (str, int, int)
-        `min` or `max` of two wires. The first `size + TILE - 1` wires are inputs, each further one a gate's output.
+        `<` for the lesser of two wires, `>` for the greater. The first `size + TILE - 1` wires are inputs, each
+        further one a gate's output.
     outputs : list of int
         The wires of the medians.
     """
@@ -99,7 +97,7 @@ class Network:
         return [first, *exchanged, *even[pairs:], *odd[pairs:]]
 
     def _exchange(self, one: Wire, other: Wire) -> Wires:
-        self.gates += [("min", one, other), ("max", one, other)]
+        self.gates += [("<", one, other), (">", one, other)]
         wire = self.inputs + len(self.gates)
         return [wire - 2, wire - 1]
 
@@ -113,11 +111,11 @@ def running_medians(size: int) -> Callable[..., None]:
     float64 without NaN, and have at least `TILE` rows and a multiple of `LANES` columns.
 
     >>> import numpy as np
-    >>> values = np.repeat(np.arange(10, dtype=np.float32)[:, np.newaxis], LANES, axis=1)
+    >>> values = np.repeat(np.arange(TILE + 2, dtype=np.float32)[:, np.newaxis], LANES, axis=1)
     >>> out = np.empty((TILE, LANES), np.float32)
     >>> running_medians(3)(values, out)
-    >>> out[:, 0]
-    array([1., 2., 3., 4., 5., 6., 7., 8.], dtype=float32)
+    >>> out[:4, 0]
+    array([1., 2., 3., 4.], dtype=float32)
     """
 
     @compiled
@@ -136,24 +134,15 @@ def _medians_of_tile(_: Any, values: Any, out: Any, row: Any, column: Any, size:
     network = Network.of(size.literal_value)
 
     def code(context: Any, builder: Any, signature: Any, arguments: Sequence[Any]) -> Any:
-        lanes = ir.VectorType(context.get_value_type(values.dtype), LANES)
-
-        def pointer(number: int, tile_row: int) -> Any:
-            array = context.make_array(signature.args[number])(context, builder, arguments[number])
-            width = builder.extract_value(array.shape, 1)
-            first = builder.add(arguments[2], ir.Constant(arguments[2].type, tile_row))
-            offset = builder.add(builder.mul(first, width), arguments[3])
-            return builder.bitcast(builder.gep(array.data, [offset]), lanes.as_pointer())
-
-        align = values.dtype.bitwidth // 8
+        _, _, row, column, _ = arguments
+        source, target = (Column(context, builder, signature.args[n], arguments[n], column, row) for n in range(2))
         needed = network.needed()
-        wires = {wire: builder.load(pointer(0, wire), align=align) for wire in range(network.inputs) if wire in needed}
-        for wire, (kind, one, other) in enumerate(network.gates, network.inputs):
+        wires = {wire: source.load(wire) for wire in range(network.inputs) if wire in needed}
+        for wire, (relation, one, other) in enumerate(network.gates, network.inputs):
             if wire in needed:
-                less = builder.fcmp_ordered("<" if kind == "min" else ">", wires[one], wires[other])
-                wires[wire] = builder.select(less, wires[one], wires[other])
+                wires[wire] = extreme(builder, relation, wires[one], wires[other])
         for tile_row, wire in enumerate(network.outputs):
-            builder.store(wires[wire], pointer(1, tile_row), align=align)
+            target.store(tile_row, wires[wire])
         return context.get_dummy_value()
 
     return types.void(values, out, types.intp, types.intp, size), code

@@ -26,12 +26,11 @@ def to_float16(values: NDArray[np.float32]) -> NDArray[np.float16]:
 def _round(values: Any, bits: Any, out: Any) -> None:
     """Writes the bits of float16. IEEE 754: float32 has 8 bits of exponent and 23 of fraction, float16 5 and 10."""
     for n in range(len(bits)):
-        sign = (bits[n] >> np.uint32(16)) & np.uint32(0x8000)
-        size = bits[n] & np.uint32(0x7FFFFFFF)
-        is_odd = (size >> np.uint32(13)) & np.uint32(1)
-        normal = ((size + np.uint32(0xFFF) + is_odd) >> np.uint32(13)) - np.uint32(112 << 10)
-        subnormal = np.uint32(np.rint(min(abs(values[n]), np.float32(1)) * np.float32(1 << 24)))  # in steps of 2**-24
-        rounded = subnormal if size < np.uint32(0x38800000) else normal  # below 2**-14
-        rounded = np.uint32(0x7C00) if size >= np.uint32(0x477FF000) else rounded  # infinite
-        rounded = np.uint32(0x7E00) if size > np.uint32(0x7F800000) else rounded  # NaN
-        out[n] = sign | rounded
+        # Narrowed again and again, as numba computes with 64 bits, of which a processor does half as many at once.
+        sign, size = np.uint32((bits[n] >> 16) & 0x8000), np.uint32(bits[n] & 0x7FFFFFFF)
+        normal = np.uint32((np.uint32(size + 0xFFF + ((size >> 13) & 1)) >> 13) - (112 << 10))
+        subnormal = np.uint32(np.int32(np.rint(min(abs(values[n]), np.float32(1)) * np.float32(1 << 24))))  # by 2**-24
+        rounded = subnormal if size < 0x38800000 else normal  # below 2**-14
+        rounded = np.uint32(0x7C00) if size >= 0x477FF000 else rounded  # infinite
+        rounded = np.uint32(0x7E00) if size > 0x7F800000 else rounded  # NaN
+        out[n] = np.uint16(sign | rounded)
