@@ -8,41 +8,31 @@ without a cache and 0.2 s with one, with log-mel alone 0.7 s and 0.2 s (on a Xeo
 
 import contextlib
 import fcntl
-import sys
-import threading
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any, cast
 
 import numba
-
-
-def _load_without_blas() -> None:
-    """Loads what numba would load with the first call, but for scipy's BLAS, which takes a fifth of a second.
-
-    numba imports it to see whether it is there, and once more for a loop that calls it, as none of ours does. Another
-    thread might want it meanwhile, and not get it: then all is loaded.
-    """
-    if "scipy.linalg" in sys.modules or threading.active_count() > 1:
-        return
-    sys.modules["scipy.linalg"] = cast(ModuleType, None)  # an import of it fails
-    try:
-        from numba.np import arraymath
-    finally:
-        del sys.modules["scipy.linalg"]
-    arraymath._HAVE_BLAS = True
-
-
-_load_without_blas()
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compiles a function, which then releases the GIL and divides by zero as IEEE 754 says."""
-    try:
-        return numba.njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # no folder for the cache can be written to
-        return numba.njit(nogil=True, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, error_model="numpy")(function)
+    with contextlib.suppress(RuntimeError):  # no folder for the cache can be written to
+        cache: Any = FunctionCache(function)
+        cache.load_overload = functools.partial(_load_compiled, cache)
+        dispatcher._cache = cache
+    return cast(Callable[..., Any], dispatcher)
+
+
+def _load_compiled(cache: Any, signature: Any, context: Any) -> Any:
+    """Loads compiled code without what numba needs to compile, which would take a quarter of a second."""
+    rtsys.initialize(context)  # by which compiled code allocates arrays
+    with cache._guard_against_spurious_io_errors():
+        return cache._load_overload(signature, context)
 
 
 @contextlib.contextmanager
