@@ -146,10 +146,12 @@ def peaks(power: Any, first: int, last: int, frames: int, places: Any, heights: 
     Looks at the bins from `first` to before `last`, writes each peak's place, in bins, and its height, and returns how
     many peaks there are.
     """
-    levels = np.zeros(FRAMES, power.dtype)
-    for b in range(len(power)):
-        for f in range(0, FRAMES, LANES):
-            store(levels, f, maximum(load(power[b], f), load(levels, f)))
+    levels = np.empty(FRAMES, power.dtype)
+    for f in range(0, FRAMES, LANES):
+        highest = load(power[0], f)
+        for b in range(1, len(power)):
+            highest = maximum(load(power[b], f), highest)
+        store(levels, f, highest)
     for frame in range(FRAMES):
         levels[frame] *= 0.1
     found = np.empty(FRAMES, np.bool_)
