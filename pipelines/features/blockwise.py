@@ -240,7 +240,7 @@ def _to_db(power: FrameArray, top_db: float | None) -> FrameArray:
     peak, exponents = -np.inf, np.empty(_DB_AT_ONCE, np.int32)
     for rows in row_chunks(power):
         values = power[rows]
-        np.maximum(values, _MIN_POWER, out=values)
+        _raise_to(values, _MIN_POWER)
         if values.dtype == np.float32 and values.max() < np.inf:
             kernels.decibels(values.ravel(), values.view(np.int32).ravel(), exponents)
         else:
@@ -251,8 +251,15 @@ def _to_db(power: FrameArray, top_db: float | None) -> FrameArray:
     if top_db is not None:
         for rows in row_chunks(power):
             values = power[rows]
-            power[rows] = np.maximum(values, peak - top_db, out=values)
+            _raise_to(values, peak - top_db)
+            power[rows] = values
     return power
+
+
+def _raise_to(values: NDArray[Any], least: float) -> None:
+    """Replaces what is less, in place."""
+    # By a row of the number: numpy takes more than twice as long by the number itself.
+    np.maximum(values, np.full(values.shape[1:], least, values.dtype), out=values)
 
 
 def _cepstra(mel_db: FrameArray, n_mfcc: int) -> FrameArray:

@@ -118,6 +118,8 @@ class Column:
     """
 
     def __init__(self, context: Any, builder: Any, array_type: Any, array: Any, column: Any, row: Any = None):
+        if array_type.layout != "C":
+            raise TypeError(f"{array_type}: its vectors do not lie side by side, make it C-contiguous")
         made = context.make_array(array_type)(context, builder, array)
         self._builder, self._data, self._index = builder, made.data, column
         self._width: Any = None

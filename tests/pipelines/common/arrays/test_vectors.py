@@ -37,6 +37,12 @@ def test_the_maximum_with_nan_is_the_second():
     assert np.isnan(out[6, 3 : 3 + LANES]).all()
 
 
+def test_values_that_do_not_lie_side_by_side_are_refused():
+    rows = np.zeros((2, 2 * LANES), np.float32)
+    with pytest.raises(TypeError, match="C-contiguous"):
+        operations(rows[0, ::2], rows[1], np.float32(0), np.zeros((7, LANES + 4), np.float32))
+
+
 @compiled
 def transpose_square(rows, row, column, out):
     store_transposed(rows, row, column, out)
