@@ -170,7 +170,7 @@ def _fields(messages: Iterable[memoryview]) -> list[_Field]:
 def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
     """The key and the value of an entry of the map."""
     small = len(content) <= _MOST_BYTES_KNOWN
-    key, texts, floats, ints = _known_entry(content.tobytes()) if small else _parsed_entry(content)
+    key, texts, floats, ints = _known_entry(content.tobytes()) if small else _large_entry(content)
     return key, Feature(texts, floats, ints, whole)
 
 
@@ -178,6 +178,25 @@ def _feature(content: memoryview, whole: memoryview) -> tuple[str, Feature]:
 def _known_entry(content: bytes) -> _Entry:
     # Of most entries, as the type and the shape of features, record after record holds the same.
     return _parsed_entry(memoryview(content))
+
+
+def _large_entry(content: memoryview) -> _Entry:
+    # Most are a text, as the values of a feature, with which the fields that it is in end too.
+    begin, key_end = _span(content, 0, _FIRST)
+    at = key_end
+    for tag in (_SECOND, _BYTES << 3 | _DELIMITED, _FIRST):
+        at, end = _span(content, at, tag)
+        if end != len(content):
+            return _parsed_entry(content)
+    return str(content[begin:key_end], "utf-8"), (content[at:],), (), ()
+
+
+def _span(content: memoryview, at: int, tag: int) -> tuple[int, int]:
+    """Where the content of a delimited field of this tag begins and ends; 0 and 0 where there is another."""
+    if at >= len(content) or content[at] != tag:
+        return 0, 0
+    length, begin = _read_varint(content, at + 1)
+    return begin, begin + length
 
 
 def _parsed_entry(content: memoryview) -> _Entry:

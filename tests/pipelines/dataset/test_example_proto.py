@@ -106,6 +106,10 @@ TEXT, FLOAT, INT = (field(kind, 2, content) for kind, content in enumerate((b"\n
 
 MALFORMED = {
     "a length beyond the end": (example(TEXT)[:-1], "a field has 12 bytes of 11 that are left"),
+    "a key beyond the end": (
+        field(1, 2, field(1, 2, b"\n\x7f" + bytes(70))),
+        "a field has 127 bytes of 70 that are left",
+    ),
     "a huge length": (b"\n" + b"\xff" * 9 + b"\1", "a field has 18446744073709551615 bytes of 0"),
     "a varint of more than ten bytes": (b"\x08" + b"\x80" * 10 + b"\1", "a number does not end"),
     "a varint that does not end": (example(field(3, 2, field(1, 2, b"\x80"))), "a number does not end"),
@@ -141,6 +145,16 @@ def test_the_bytes_of_long_texts_stay_where_they_are():
     serialized = example_proto.head({"x": entry}) + entry.begin
     (text,) = example_proto.parse(serialized)["x"].texts
     assert text.obj is serialized and text == LONG
+
+
+@pytest.mark.parametrize("key", [b"", field(1, 2, b""), field(1, 2, b"x"), field(1, 2, b"x") * 2])
+@pytest.mark.parametrize("more", [b"", TEXT, field(9, 2, LONG)])
+@pytest.mark.parametrize("place", range(2))
+def test_long_texts_are_read_whatever_is_beside_them(key, more, place):
+    text = field(1, 2, LONG) + more * (place == 0)
+    texts = field(1, 2, text) + more * (place == 1)
+    forged = field(1, 2, field(1, 2, key + field(2, 2, texts)))
+    assert values_of(example_proto.parse(forged)) == of_protobuf(forged)
 
 
 def test_an_entry_is_where_it_was_found_also_where_an_equal_one_is_known():
