@@ -107,10 +107,11 @@ class AssembleShard(SongsDoFn):
 
     def _assemble(self, run: Run, rows: list[RecordToWrite], tally: Tally) -> Assembled:
         path, sums, lengths = self._folder / "shard", Totals(), []
+        written = Metrics.counter("spectroshard", "written_songs")
         with storage.naming(str(path)), checksum.HashedFile(path) as sink:
             for row in rows:
                 lengths.append(self._append(sink, row, run, sums))
-                Metrics.counter("spectroshard", "written_songs").inc()
+                written.inc()
                 tally.add(1)
         shard = _named(rows[0], len(rows), path.stat().st_size, sink.sha256, run)
         storage.put_new(path, storage.join(run.request.output, shard.name))
