@@ -273,7 +273,7 @@ def _cepstra(mel_db: FrameArray, n_mfcc: int) -> FrameArray:
 
 
 def _normalise(values: NDArray[Any], maxima: NDArray[Any]) -> None:
-    """Divides each row by its maximum in place, as `librosa.util.normalize`."""
+    """Divides values by their frame's maximum in place, as `librosa.util.normalize`."""
     values /= np.where(maxima < np.finfo(values.dtype).tiny, 1, maxima)
 
 
@@ -303,8 +303,8 @@ def _autocorrelations(onsets: NDArray[Any], win_length: int) -> FrameArray:
     for first in range(0, len(values), FRAMES):
         spectra.write(padded[first : first + spectra.samples], power)
         inverse.real(power, products)
-        kernels.transpose(products, of_block)
-        # An autocorrelation has its maximum at lag 0.
-        _normalise(of_block, of_block[:, :1].copy())
+        lags = products[:win_length]
+        _normalise(lags, lags[:1].copy())  # an autocorrelation has its maximum at lag 0
+        kernels.transpose(lags, of_block)
         values[first : first + FRAMES] = of_block[: len(values) - first]
     return values

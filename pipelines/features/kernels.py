@@ -62,22 +62,20 @@ def transpose(rows: Any, out: Any) -> None:
 @compiled
 def weigh(power: Any, first: Any, last: Any, weights: Any, out: Any) -> None:
     """Applies a sparse filter bank: the weighted sums of power over each filter's range of bins, (frames, filters)."""
-    sums = np.empty(FRAMES, power.dtype)
+    sums = np.zeros((len(first), FRAMES), power.dtype)
     for band in range(len(first)):
-        sums[:] = 0
-        begin, end = first[band], last[band]
+        begin, end, total = first[band], last[band], sums[band]
         fours = end - (end - begin) % 4
         for b in range(begin, fours, 4):
             w, one, two, three, four = weights[band, b : b + 4], power[b], power[b + 1], power[b + 2], power[b + 3]
             for f in range(0, FRAMES, LANES):
                 first_two = load(one, f) * w[0] + load(two, f) * w[1]
                 last_two = load(three, f) * w[2] + load(four, f) * w[3]
-                store(sums, f, load(sums, f) + (first_two + last_two))
+                store(total, f, load(total, f) + (first_two + last_two))
         for b in range(fours, end):
             for f in range(0, FRAMES, LANES):
-                store(sums, f, load(sums, f) + load(power[b], f) * weights[band, b])
-        for frame in range(len(out)):
-            out[frame, band] = sums[frame]
+                store(total, f, load(total, f) + load(power[b], f) * weights[band, b])
+    transpose(sums, out)
 
 
 @compiled
