@@ -3,6 +3,7 @@
 A style is data (`pipelines.corpus.synthetic.styles`), and one set of functions renders them all.
 """
 
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -113,7 +114,8 @@ def write_corpus(folder: Path, *, songs_per_style: int = 12, duration_s: float =
     Parameters
     ----------
     folder : Path
-        Made if missing; files of the same name are replaced.
+        Made if missing; files of the same name are replaced, but for those that are as they should be: they keep their
+        times, by which a build knows that it has read them.
     songs_per_style : int
         Songs of each style, numbered from 0.
     duration_s : float > 0
@@ -132,7 +134,10 @@ def write_corpus(folder: Path, *, songs_per_style: int = 12, duration_s: float =
         for number in range(songs_per_style):
             audio = song(style, number, duration_s=duration_s, sample_rate_hz=sample_rate_hz, seed=seed)
             path = folder / style / f"{style}.{number:05d}.wav"
-            soundfile.write(path, audio, sample_rate_hz, subtype="PCM_16")
+            made = io.BytesIO()
+            soundfile.write(made, audio, sample_rate_hz, format="WAV", subtype="PCM_16")
+            if not path.exists() or path.read_bytes() != made.getvalue():
+                path.write_bytes(made.getvalue())
     return len(STYLES) * songs_per_style
 
 

@@ -83,3 +83,14 @@ def _accuracy(features: NDArray[np.float64]) -> float:
     centroids = scaled[:, :5].mean(axis=1)
     nearest = np.linalg.norm(scaled[:, 5:, None] - centroids, axis=-1).argmin(axis=-1)
     return float(np.mean(nearest == np.arange(len(features))[:, None]))
+
+
+def test_a_corpus_that_is_written_again_keeps_its_files_and_has_a_damaged_one_mended(tmp_path):
+    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
+    files = sorted(tmp_path.rglob("*.wav"))
+    times, contents = [path.stat().st_mtime_ns for path in files], [path.read_bytes() for path in files]
+    files[3].write_bytes(contents[3][:-1])
+    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
+    assert [path.read_bytes() for path in files] == contents
+    kept = [path.stat().st_mtime_ns == time for path, time in zip(files, times, strict=True)]
+    assert kept == [number != 3 for number in range(len(files))]
