@@ -184,7 +184,7 @@ def _large_entry(content: memoryview) -> _Entry:
     # Most are a text, as the values of a feature, with which the fields that it is in end too.
     begin, key_end = _span(content, 0, _FIRST)
     at = key_end
-    for tag in (_SECOND, _BYTES << 3 | _DELIMITED, _FIRST):
+    for tag in (_SECOND, _tag(_BYTES), _FIRST):
         at, end = _span(content, at, tag)
         if end != len(content):
             return _parsed_entry(content)

@@ -15,7 +15,6 @@ from pipelines.common.arrays.vectors import LANES, load, maximum, store, store_t
 FRAMES = 64
 """How many frames a block has."""
 
-_TILE = 16
 _BITS_OF_LOWEST_FRACTION = 0x3F3504F3  # of sqrt(1/2), float32
 _DB_OF_TWO, _TWICE_DB_OF_E = 10 * math.log10(2), 20 * math.log10(math.e)
 
@@ -31,22 +30,6 @@ def cut(samples: Any, hop_length: int, window: Any, out: Any) -> None:
 
 
 @compiled
-def power(spectrum: Any, out: Any) -> None:
-    """Writes the squared magnitudes of a spectrum of shape (frames, bins), transposed to (bins, frames)."""
-    bins = len(out)
-    whole = bins // _TILE * _TILE
-    for first in range(0, whole, _TILE):
-        for frame in range(FRAMES):
-            for step in range(_TILE):
-                value = spectrum[frame, first + step]
-                out[first + step, frame] = value.real * value.real + value.imag * value.imag
-    for b in range(whole, bins):
-        for frame in range(FRAMES):
-            value = spectrum[frame, b]
-            out[b, frame] = value.real * value.real + value.imag * value.imag
-
-
-@compiled
 def transpose(rows: Any, out: Any) -> None:
     """Writes the transposed array, as much of it as both arrays hold."""
     height, width = min(len(out), rows.shape[1]), min(out.shape[1], len(rows))
@@ -57,6 +40,17 @@ def transpose(rows: Any, out: Any) -> None:
     for row in range(height):
         for column in range(whole_width if row < whole_height else 0, width):
             out[row, column] = rows[column, row]
+
+
+@compiled
+def power(spectrum: Any, out: Any) -> None:
+    """Writes the squared magnitudes of a spectrum of shape (frames, bins), transposed to (bins, frames)."""
+    squares = np.empty(spectrum.shape, out.dtype)
+    for frame in range(len(spectrum)):
+        for b in range(len(out)):
+            value = spectrum[frame, b]
+            squares[frame, b] = value.real * value.real + value.imag * value.imag
+    transpose(squares, out)
 
 
 @compiled

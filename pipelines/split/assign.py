@@ -65,9 +65,7 @@ def assign(
     tying = judge_copies(shown(), copies, now).tying
     groups = groups_of(shown(), now.group_by, tying)
     place = {fold: history.place_of(fold, before, now) for fold in folds_then}
-    # Where a stricter configuration joins groups, or folds are dealt anew, content may move inside its split.
-    moves = history.ties_more(before, now) or before.count != now.count
-    stays = {fold: split_of(place[fold], now) for fold in folds_then} if moves else place
+    stays = {fold: split_of(place[fold], now) for fold in folds_then} if history.may_move(before, now) else place
     judged, fold_of = judge(
         named,
         groups[: len(named)],

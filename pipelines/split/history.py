@@ -68,13 +68,18 @@ def refuse_less_protection(before: FoldsConfig, now: FoldsConfig, folds: Collect
             raise UsageError(f"{fold} was in {was}, which none of {now.count} folds would be; let one be {was}")
 
 
-def ties_more(before: FoldsConfig, now: FoldsConfig) -> bool:
-    """Whether a configuration that is not refused may join groups that were apart.
+def may_move(before: FoldsConfig, now: FoldsConfig) -> bool:
+    """Whether a configuration that is not refused may take content to another fold of its split.
 
-    >>> ties_more(FoldsConfig(group_by="song"), FoldsConfig()), ties_more(FoldsConfig(), FoldsConfig(count=5))
-    (True, False)
+    It does where it joins groups that were apart, or deals folds anew.
+
+    >>> may_move(FoldsConfig(group_by="song"), FoldsConfig()), may_move(FoldsConfig(), FoldsConfig(count=5))
+    (True, True)
+    >>> may_move(FoldsConfig(), FoldsConfig(copies="drop"))
+    False
     """
-    return before.group_by != now.group_by or now.shared_stretch_s < before.shared_stretch_s
+    joins = before.group_by != now.group_by or now.shared_stretch_s < before.shared_stretch_s
+    return joins or before.count != now.count
 
 
 def are_numbered(folds: Collection[str], config: FoldsConfig) -> bool:

@@ -25,7 +25,7 @@ def medians(values, size):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 31])
-@pytest.mark.parametrize("rows", [4, 7, 15, 16, 17, 31, 100])
+@pytest.mark.parametrize("rows", [4, 7, 8, 9, 15, 16, 17, 30, 31, 100])
 def test_medians_are_ndimages(rows, size, dtype):
     # Where an array has no more than an eighth of the window's rows, ndimage reads beside it.
     values = RANDOM.standard_normal((rows, 33)).astype(dtype)

@@ -62,6 +62,17 @@ def test_a_corpus_is_a_folder_of_wave_files_for_each_style(tmp_path: Path) -> No
     np.testing.assert_allclose(written, song("reggae", 1, duration_s=0.5, seed=3), atol=1e-4)
 
 
+def test_a_corpus_that_is_written_again_keeps_its_files_and_has_a_damaged_one_mended(tmp_path):
+    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
+    files = sorted(tmp_path.rglob("*.wav"))
+    times, contents = [path.stat().st_mtime_ns for path in files], [path.read_bytes() for path in files]
+    files[3].write_bytes(contents[3][:-1])
+    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
+    assert [path.read_bytes() for path in files] == contents
+    kept = [path.stat().st_mtime_ns == time for path, time in zip(files, times, strict=True)]
+    assert kept == [number != 3 for number in range(len(files))]
+
+
 @pytest.mark.slow
 def test_styles_can_be_told_apart_but_not_by_loudness() -> None:
     songs = [[song(style, number, duration_s=6) for number in range(8)] for style in STYLES]
@@ -83,14 +94,3 @@ def _accuracy(features: NDArray[np.float64]) -> float:
     centroids = scaled[:, :5].mean(axis=1)
     nearest = np.linalg.norm(scaled[:, 5:, None] - centroids, axis=-1).argmin(axis=-1)
     return float(np.mean(nearest == np.arange(len(features))[:, None]))
-
-
-def test_a_corpus_that_is_written_again_keeps_its_files_and_has_a_damaged_one_mended(tmp_path):
-    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
-    files = sorted(tmp_path.rglob("*.wav"))
-    times, contents = [path.stat().st_mtime_ns for path in files], [path.read_bytes() for path in files]
-    files[3].write_bytes(contents[3][:-1])
-    write_corpus(tmp_path, songs_per_style=1, duration_s=0.5)
-    assert [path.read_bytes() for path in files] == contents
-    kept = [path.stat().st_mtime_ns == time for path, time in zip(files, times, strict=True)]
-    assert kept == [number != 3 for number in range(len(files))]
